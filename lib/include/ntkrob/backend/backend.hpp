@@ -1,0 +1,89 @@
+/// Backend: where the numbers are crunched. Abstract; no implementation is known here.
+///
+/// The kernel layer above walks tiles and strips; a backend supplies what happens inside one. Operations come in float32
+/// (the mixed-precision path) and float64. Every operation writes only its outputs, so a caller that gives each task its own
+/// outputs gets the same bits for any number of workers.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "ntkrob/backend/chain.hpp"
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob {
+
+/// For messages, reports and provenance.
+struct DeviceInfo {
+  std::string name;         // "cpu", "reference", "cuda"
+  std::string description;  // e.g. "2 workers, AVX-512, OpenBLAS 0.3.21"
+  int workers = 1;
+  std::size_t memory_bytes = 0;  // physical memory of the device
+};
+
+enum class Transpose { no, yes };
+
+/// Per-sample quantities of a chain: variances, layer coefficients, and their derivatives. Opaque outside backends.
+/// Built once per call for each side; cost O(N D + N layers).
+template <class R>
+struct SampleTable {
+  index n = 0;                // samples
+  Matrix<R> coefficients;     // rows: named in layers/layer.hpp, cols: samples (padded to the vector width)
+};
+
+/// Arguments of Backend::pair_tile: kernel values, and on request derivatives, of all pairs of x rows and y rows.
+template <class R>
+struct PairTile {
+  const Chain* chain = nullptr;
+  Output output = Output::ntk;
+  ConstView2D<R> x;  // n x D
+  ConstView2D<R> y;  // m x D
+  const SampleTable<R>* x_table = nullptr;
+  const SampleTable<R>* y_table = nullptr;
+  index x_begin = 0;  // first row of x in x_table
+  index y_begin = 0;  // first row of y in y_table
+  bool same = false;  // Pairing::same: pairs with x_begin + i == y_begin + j are one sample
+  View2D<R> value;    // n x m: k(x_i, y_j)
+  View2D<R> dq;       // n x m or empty: dk / d(x_i . y_j / D)
+  View2D<R> da;       // n x m or empty: dk / d(x_i . x_i / D)
+};
+
+/// A computing device. Not copyable; one caller at a time, except inside for_each.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual DeviceInfo info() const = 0;
+  /// Empty if this chain can be run here, else the reason.
+  virtual std::string supports(const Chain& chain) const = 0;
+
+  /// Runs task(i, worker) for i in [0, n), in parallel where the device can; worker in [0, info().workers).
+  virtual void for_each(index n, const std::function<void(index task, int worker)>& task) = 0;
+
+  /// c = alpha op(a) op(b) + beta c. Serial inside for_each; outside it large products are split over the workers
+  /// by a partition that does not depend on their number.
+  virtual void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
+                    View2D<float> c) = 0;
+  virtual void gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
+                    View2D<double> c) = 0;
+
+  /// In-place Cholesky factor, lower triangle (the upper one is left as it was). a: n x n
+  /// returns: -1, or the index of the first pivot that is not positive (then a holds no factor)
+  virtual index factor_spd(View2D<double> a) = 0;
+  /// x = (L L^T)^-1 b. factor: n x n, as left by factor_spd; b: n x r (overwritten by x)
+  virtual void solve_spd(ConstView2D<double> factor, View2D<double> b) = 0;
+
+  /// throws: NonFinite naming the first sample with a value that is not finite or too large for the precision. x: N x D
+  virtual void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) = 0;
+  virtual void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) = 0;
+  /// Fills value (and dq, da). The value's bits do not depend on whether derivatives are asked for.
+  virtual void pair_tile(const PairTile<float>& tile) = 0;
+  virtual void pair_tile(const PairTile<double>& tile) = 0;
+  /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j.   dq, da: n x m   u: n x r   vt: r x m   row_sum: n
+  virtual void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
+                          double* row_sum) = 0;
+  virtual void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
+                          double* row_sum) = 0;
+};
+
+}  // namespace ntkrob

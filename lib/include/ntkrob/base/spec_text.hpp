@@ -1,0 +1,49 @@
+/// The one text grammar of the library: kernels, nets, attacks and schedules are written in it.
+///
+///     spec  := item { "-" item }            dense(w=1.4,b=0.1)-relu-dense
+///     item  := name [ ":" value ] [ "(" argument { "," argument } ")" ]        fc:3    mlp:256,128    pgd(steps=40)
+///     argument := [ key "=" ] value         a value without key is positional
+///     name, key := letter { letter | digit | "_" }
+///     value := any characters except  , ( ) = -  and white space; a "-" is allowed as a sign or in an exponent (1e-3);
+///              after ":" a value may contain commas
+///
+/// Names may contain "-" followed by a digit or letter only where the caller splits lists itself (attack names such as
+/// pgd-40 are not parsed with this grammar's "-"). White space around items is ignored.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob {
+
+/// One argument: key empty when positional. position is the offset of the value in the whole text.
+struct SpecArgument {
+  std::string key;
+  std::string value;
+  std::size_t position = 0;
+};
+
+/// One item of a spec. position is the offset of the name in the whole text.
+struct SpecItem {
+  std::string name;
+  std::string suffix;  // what follows ":", empty if none
+  std::vector<SpecArgument> arguments;
+  std::size_t position = 0;
+};
+
+/// throws: ConfigError with the position (counted from 1) and the text with a marker under it.
+std::vector<SpecItem> parse_spec(const std::string& text);
+
+/// A ConfigError about `text` at the offset `position`, in the house form: message, then the text with a marker.
+[[noreturn]] void spec_error(const std::string& text, std::size_t position, const std::string& message);
+
+/// Decimal number or fraction ("8/255"). throws: ConfigError naming `what`; NaN and infinity are refused.
+double parse_number(const std::string& text, const std::string& what);
+/// Whole number in [low, high]. throws: ConfigError naming `what` and the limits.
+index parse_integer(const std::string& text, const std::string& what, index low, index high);
+/// Shortest text that parse_number reads back to the same bits.
+std::string format_number(double value);
+
+}  // namespace ntkrob

@@ -1,0 +1,53 @@
+/// Data sets in memory: images, labels, where they come from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/state_dict.hpp"
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob {
+
+/// One split. Pixels are kept in the type of the file: uint8 (0..255 means [0,1]) or float in the value range.
+struct Split {
+  index n = 0;
+  std::vector<std::uint8_t> bytes;   // n * D when the pixels are uint8
+  Matrix<float> pixels;              // n x D when they are float
+  std::vector<int> labels;           // n, in [0, classes); the arg max of targets where only those exist
+  Matrix<float> targets;             // n x classes, or empty: soft or learned labels
+
+  bool is_bytes() const { return !bytes.empty(); }
+  bool empty() const { return n == 0; }
+};
+
+/// How a data set came to be. Stored in the group "provenance".
+struct Provenance {
+  std::string library_version;
+  std::string command;                                       // what made it
+  std::vector<std::pair<std::string, std::string>> options;  // every option, as text
+  std::string parent;                                        // file name of the data it was made from
+  std::string parent_checksum;                               // "crc32:xxxxxxxx" of its training pixels and labels
+  std::vector<std::pair<std::string, std::vector<double>>> curves;  // e.g. "loss", one value per step
+  Matrix<float> initial_images;                              // n x D or empty
+};
+
+struct Dataset {
+  ImageShape shape;
+  index classes = 0;
+  std::vector<std::string> class_names;  // classes names, or empty
+  float value_low = 0, value_high = 1;   // of float pixels
+  Split train, test;
+  Provenance provenance;
+
+  /// The split as float in [0,1], n x D. which: "train" or "test"; throws: ConfigError when the split is absent.
+  Matrix<float> images(const std::string& which) const;
+  const Split& split(const std::string& which) const;
+  /// crc32 over pixels and labels of the training split, "crc32:xxxxxxxx".
+  std::string checksum() const;
+  /// throws: IoError naming `where`: pixels not finite or outside the value range, labels out of range, counts that differ
+  void validate(const std::string& where) const;
+};
+
+}  // namespace ntkrob

@@ -1,0 +1,49 @@
+/// Reading and writing data sets and states. The only code that touches files.
+///
+/// Formats (formats.def): HDF5, IDX(.gz), CIFAR-10/100 binary(.gz), NPZ, CSV, folders of PNG (<dir>/<class>/*.png), recognised
+/// by content first, extension second. Every size in a file is checked before memory is allocated. Outputs appear whole or not
+/// at all: temporary file beside the target, flush, rename.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ntkrob/data/dataset.hpp"
+
+namespace ntkrob {
+
+/// Files that make up one data set when a format keeps images and labels apart (IDX). Empty: not given.
+struct IdxFiles {
+  std::string train_images, train_labels, test_images, test_labels;
+};
+
+/// Opens any supported file or folder. For IDX either `idx` names the files or `inputs` are recognised by their usual names
+/// (train-images..., t10k-labels...). For CIFAR several batch files may be given; a name containing "test" is the test split.
+/// throws: IoError: one line with the file, the offset or field, the value, the limit
+Dataset open_dataset(const std::vector<std::string>& inputs, const IdxFiles& idx = {});
+/// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
+/// throws: IoError / ResourceError; ConfigError when path exists and force is false
+void save_dataset(const Dataset& data, const std::string& path, bool force);
+
+/// A StateDict as an HDF5 file (checkpoints, models). schema names its kind, e.g. "ntkrob.model/1".
+void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
+/// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions)
+StateDict load_state(const std::string& path, const std::string& schema);
+
+/// One row of formats.def for --help.
+struct FormatInfo {
+  std::string name, extensions, description;
+  bool readable = false, writable = false;
+};
+std::vector<FormatInfo> formats();
+
+/// What kind of ntkrob file this is ("dataset", "model", "kernel", "checkpoint", "plain") and its schema text.
+std::pair<std::string, std::string> identify(const std::string& path);
+
+/// Grid of images as an 8-bit PNG. images: n x D in [0,1]; columns of `per_row` images; scale: pixels per pixel.
+void write_png_grid(const std::string& path, ConstView2D<float> images, ImageShape shape, index per_row, int scale,
+                    bool force);
+/// A text file (JSON, CSV), whole or not at all.
+void write_text(const std::string& path, const std::string& content, bool force);
+
+}  // namespace ntkrob

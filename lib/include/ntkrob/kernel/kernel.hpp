@@ -1,0 +1,102 @@
+/// Kernel: a KernelSpec on a Backend, with the verbs matrix / apply / grad / diag.
+///
+/// K(x,y) for inputs x (N x D) and y (M x D) is never formed unless it is asked for: the verbs work on tiles that fit the
+/// memory budget. Derivatives are hand-derived; for a cotangent C (N x M), with s = x.y/D and a = x.x/D,
+///     dX = ( (C o dk/ds) Y + 2 diag(rowsum(C o dk/da)) X ) / D                                   (method, section 1)
+/// and C is never formed either: it is given by two thin factors, C = U V^T. Gradients with respect to the second argument
+/// follow from symmetry: grad(y, x, V, U).
+///
+/// Precision: the float overloads are the mixed path (float32 storage and products; pairs close to the kink of the angle are
+/// recomputed in float64), the double overloads compute in float64 throughout.
+/// Derivative at coincident inputs: the non-smooth part (the angle) counts as 0, never NaN; value bits never depend
+/// on whether a derivative is computed. With Pairing::same the diagonal is exact, and the first-argument derivative there is
+/// half of the derivative of x -> k(x,x).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "ntkrob/backend/backend.hpp"
+#include "ntkrob/kernel/spec.hpp"
+
+namespace ntkrob {
+
+struct KernelOptions {
+  Output output = Output::ntk;
+  /// Bytes of scratch that one call may use, beside inputs and outputs. 0: 1 GiB or a quarter of the memory, whichever is less.
+  std::size_t memory_budget = 0;
+};
+
+/// Which verb a plan is for.
+enum class Verb { matrix, apply, grad };
+
+/// What one call will do, decided before the first operation. Pure data.
+struct KernelPlan {
+  index tile_rows = 0;
+  index tile_cols = 0;
+  index tiles = 0;
+  std::size_t scratch_bytes_per_worker = 0;
+  std::size_t scratch_bytes = 0;  // all workers
+};
+
+/// The pure planning function. bytes_per_number 4 or 8; r = thin columns.
+/// throws: ResourceError with the bytes needed when the budget is too small for the smallest tile
+KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
+                      std::size_t budget);
+
+/// Immutable; shareable between threads as far as its backend is.
+class Kernel {
+ public:
+  /// backend must outlive the kernel. throws: NotSupported when the backend cannot run the spec (with its reason)
+  Kernel(KernelSpec spec, Backend& backend, KernelOptions options = {});
+
+  const KernelSpec& spec() const { return spec_; }
+  Backend& backend() const { return *backend_; }
+  const KernelOptions& options() const { return options_; }
+
+  /// out_ij = k(x_i, y_j). With Pairing::same only one half is computed and mirrored.
+  ///   x: N x D   y: M x D   out: N x M (float64 output from float32 inputs is allowed: the Gram matrix of a solve)
+  ///   throws: ShapeError; NonFinite (inputs or results); ResourceError (budget)
+  void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<float> out) const;
+  void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<double> out) const;
+  void matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> out) const;
+
+  /// out = K(x,y) v.   v: M x r   out: N x r (overwritten). Sums over M are accumulated in float64.
+  void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v, View2D<float> out) const;
+  void apply(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> v,
+             View2D<double> out) const;
+
+  /// dx = d/dx sum_ij (u_i . v_j) k(x_i, y_j), first argument only.   u: N x r   v: M x r   dx: N x D (overwritten)
+  void grad(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> u, ConstView2D<float> v,
+            View2D<float> dx) const;
+  void grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> u,
+            ConstView2D<double> v, View2D<double> dx) const;
+
+  /// apply and grad in one pass, two products and one elementwise pass: out = K(x,y) v, then u = cotangent(out), then dx as
+  /// in grad. cotangent(first_row, out block, u block) is called once per strip of rows, from several workers at once.
+  ///   ensures: out has the bits of apply
+  template <class R>
+  using StripCotangent = std::function<void(index first_row, ConstView2D<R> out, View2D<R> u)>;
+  void apply_grad(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v,
+                  const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> dx) const;
+  void apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> v,
+                  const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const;
+
+  /// out_i = k(x_i, x_i).   x: N x D   out: N. Cost O(N D).
+  void diag(ConstView2D<float> x, double* out) const;
+  void diag(ConstView2D<double> x, double* out) const;
+  /// dx = d/dx sum_i w_i k(x_i, x_i).   w: N   dx: N x D (added to)
+  void add_diag_grad(ConstView2D<float> x, const double* w, View2D<float> dx) const;
+  void add_diag_grad(ConstView2D<double> x, const double* w, View2D<double> dx) const;
+
+  /// Text for --explain: layers and who runs them, precision, tile shape, bytes.
+  std::string explain(Verb verb, index n, index m, index d, index r) const;
+
+ private:
+  KernelSpec spec_;
+  Backend* backend_;
+  KernelOptions options_;
+};
+
+}  // namespace ntkrob

@@ -1,0 +1,78 @@
+/// Kernel ridge regression: the kernel machine f(x) = K(x, S) (K(S,S) + lambda I)^-1 Y, and its derivatives.
+///
+/// S: support inputs (n x D), Y: labels (n x C). The Gram matrix and its Cholesky factor are float64 in both precisions.
+/// Sources: KIP (Nguyen, Chen, Lee, arXiv 2011.00050); adv-KIP (Tsilivis, Su, Kempe, arXiv 2207.11727); formulas in
+/// doc/numerics.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/log.hpp"
+#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/model/model.hpp"
+
+namespace ntkrob {
+
+/// lambda = value * trace(K_SS) / n (relative, the default) or value itself.
+struct Ridge {
+  double value = 1e-6;
+  bool relative = true;
+  /// On a failed factorisation the ridge is doubled (from at least 1e-12 trace/n) up to this relative limit, then
+  /// NotPositiveDefinite{n, pivot, ridge} is thrown.
+  double escalation_limit = 1e-2;
+};
+
+/// What the fit did; for reports.
+struct FitReport {
+  double lambda = 0;           // the ridge actually added to the diagonal
+  double trace_over_n = 0;
+  int escalations = 0;         // how often the ridge was doubled
+  double condition = 0;        // (largest / smallest diagonal of the factor)^2: a lower bound of the condition number
+  double smallest_pivot = 0;   // smallest squared diagonal of the factor
+};
+
+/// The fitted machine. R is the precision of storage and products: float (mixed) or double.
+/// As a Model it takes float images; scratch is per call. The kernel's backend must outlive it.
+template <class R>
+class BasicKernelMachine : public Model {
+ public:
+  /// Copies support (n x D) and labels (n x C), builds the Gram matrix, factors and solves.
+  ///   throws: ShapeError, NonFinite, NotPositiveDefinite, ResourceError (Gram matrix larger than the budget)
+  BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support, ConstView2D<R> labels, Ridge ridge = {},
+                     const LogSink& log = {});
+
+  ImageShape input_shape() const override { return shape_; }
+  index classes() const override { return labels_.cols(); }
+  void logits(ConstView2D<float> x, View2D<float> out) const override;
+  void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
+  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                       View2D<float> dx) const override;
+
+  const FitReport& report() const { return report_; }
+  const Kernel& kernel() const { return kernel_; }
+  ConstView2D<R> support() const { return support_.view(); }
+  ConstView2D<R> labels() const { return labels_.view(); }
+  ConstView2D<R> coefficients() const { return coefficients_.view(); }
+
+  /// Derivatives of a loss L through prediction and solve. The inputs x are constants (for adversarial x: the envelope
+  /// theorem, Danskin).
+  ///   x: B x D   g: B x C = dL/df(x)   dsupport: n x D (overwritten)   dlabels: n x C (overwritten) or empty
+  ///   Includes the dependence of a relative ridge on the trace. cost: cross part 3 products of B n D, Gram part 2 of n n D.
+  void support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport, View2D<R> dlabels) const;
+
+ private:
+  Kernel kernel_;
+  ImageShape shape_;
+  Matrix<R> support_;       // n x D
+  Matrix<R> labels_;        // n x C
+  Matrix<double> factor_;   // n x n, lower
+  Matrix<double> alpha_;    // n x C, float64 solution
+  Matrix<R> coefficients_;  // n x C, alpha_ in R
+  Ridge ridge_;
+  FitReport report_;
+};
+
+using KernelMachine = BasicKernelMachine<float>;
+
+}  // namespace ntkrob

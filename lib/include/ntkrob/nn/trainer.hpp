@@ -1,0 +1,46 @@
+/// Plain gradient descent: what an end user of a robust data set does. No adversarial example is involved unless the
+/// baseline is asked for by its name.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/log.hpp"
+#include "ntkrob/model/loss.hpp"
+#include "ntkrob/nn/net.hpp"
+
+namespace ntkrob {
+
+struct TrainOptions {
+  std::string loss = "mse";             // mse on the targets (centred one-hot) | ce on the labels
+  index epochs = 0;                     // either epochs ...
+  index steps = 1500;                   // ... or steps; epochs wins when > 0
+  index batch = 100;                    // 0: full batch (gradient descent)
+  double lr = 0.05;
+  double momentum = 0.9;
+  double weight_decay = 0;
+  std::string schedule = "one-cycle";
+  std::uint64_t seed = 0;
+  void validate() const;
+};
+
+struct TrainStep {
+  index step = 0, steps = 0;
+  double loss = 0;      // mean over the batch
+  double accuracy = 0;  // on the batch
+};
+
+/// Replaces a batch by adversarial examples against the current net (the adversarial-training baseline, Madry et al. 2018).
+///   x: B x D in, labels: B, step: for the random numbers, adversarial: B x D out
+using BatchAttack = std::function<void(const Net& net, ConstView2D<float> x, const int* labels, index step,
+                                       View2D<float> adversarial)>;
+
+/// Trains in place. x: N x D in [0,1].
+///   on_step: called after each step; return false to stop. attack: empty for plain training.
+///   ensures: a function of (net, data, options) alone, for any number of workers
+///   throws: ConfigError; NonFinite naming the step when the loss is no longer finite (remedy: a lower lr)
+void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
+           const std::function<bool(const TrainStep&)>& on_step = {}, const BatchAttack& attack = {});
+
+}  // namespace ntkrob

@@ -1,0 +1,73 @@
+/// First-order optimisers on views, and learning-rate schedules.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/state_dict.hpp"
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob {
+
+/// SGD with heavy-ball momentum and L2 weight decay (PyTorch's convention): v = momentum v + (g + weight_decay p); p -= lr v.
+template <class R>
+class Sgd {
+ public:
+  struct Options {
+    double momentum = 0;
+    double weight_decay = 0;
+  };
+  explicit Sgd(Options options = {}) : options_(options) {}
+  /// p, g: same shape, the same on every call.
+  void step(View2D<R> p, ConstView2D<R> g, double lr);
+
+ private:
+  Options options_;
+  Matrix<R> velocity_;
+};
+
+/// Adam (Kingma & Ba 2015), bias-corrected.
+template <class R>
+class Adam {
+ public:
+  struct Options {
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+  };
+  explicit Adam(Options options = {}) : options_(options) {}
+  void step(View2D<R> p, ConstView2D<R> g, double lr);
+  /// Moments and step count under `prefix`, for checkpoints.
+  void save(StateDict& state, const std::string& prefix) const;
+  void restore(const StateDict& state, const std::string& prefix, index rows, index cols);
+
+ private:
+  Options options_;
+  Matrix<R> m_, v_;
+  std::int64_t t_ = 0;
+};
+
+/// Learning-rate factor in [0,1] as a pure function of progress. Grammar:
+///   constant | cosine | one-cycle(warmup=0.05) | step(every=0.3333,factor=0.1)
+/// cosine: 0.5 (1 + cos(pi t/T)). one-cycle: linear warm-up over the given fraction, then cosine to 0.
+/// step: multiply by `factor` after each `every` fraction of the run.
+class Schedule {
+ public:
+  /// throws: ConfigError listing the schedules
+  static Schedule parse(const std::string& text);
+  /// Factor for step t of T, t in [0, T).
+  double factor(index t, index T) const;
+  const std::string& text() const { return text_; }
+
+ private:
+  enum class Kind { constant, cosine, one_cycle, step };
+  Kind kind_ = Kind::constant;
+  double a_ = 0, b_ = 0;
+  std::string text_ = "constant";
+};
+
+/// Names and parameters of the schedules for --help.
+std::vector<std::string> schedule_help();
+
+}  // namespace ntkrob
