@@ -1,10 +1,11 @@
-/// Checks shared by all tests: comparison with a bound, and gradients against central differences. A failure prints the worst
-/// index, both values and the bound.
+/// Checks shared by all tests: comparison with a bound, and gradients against central differences. A failure prints the
+/// worst index, both values and the bound.
 #pragma once
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -19,33 +20,38 @@ struct Comparison {
   std::string text;
 };
 
+/// NaN is worse than every number, and nothing is worse than NaN.
+inline bool is_worse(double error, double worst) { return !std::isnan(worst) && !(error <= worst); }
+
 /// |a(i,j) - b(i,j)| <= bound for all entries; NaN fails.
 template <class A, class B>
 Comparison compare(View2D<A> a, View2D<B> b, double bound) {
   Comparison result;
   if (a.rows != b.rows || a.cols != b.cols) {
     result.text = text("shapes differ: ", a.rows, " x ", a.cols, " and ", b.rows, " x ", b.cols);
+    result.worst = std::numeric_limits<double>::quiet_NaN();
     return result;
   }
   for (index i = 0; i < a.rows; ++i)
     for (index j = 0; j < a.cols; ++j) {
       const double error = std::abs(static_cast<double>(a(i, j)) - static_cast<double>(b(i, j)));
-      if (!(error <= bound) && !(error <= result.worst)) {
+      if (!(error <= bound) && is_worse(error, result.worst)) {
         std::ostringstream out;
         out.precision(17);
         out << "(" << i << "," << j << "): " << a(i, j) << " and " << b(i, j) << ", difference " << error << ", bound "
             << bound;
         result.text = out.str();
       }
-      if (!(error <= result.worst)) result.worst = error;
+      if (is_worse(error, result.worst)) result.worst = error;
     }
   return result;
 }
 
-/// Largest difference between the gradient `df` and 4-point central differences of f at x, step h, over at most `probes`
-/// coordinates spread evenly; text is empty when all are within bound * max|df|.
+/// Largest difference between the gradient `df` and 4-point central differences of f at x, step h, over at most
+/// `probes` coordinates spread evenly; text is empty when all are within bound * max|df|.
 inline Comparison check_gradient(const std::function<double(ConstView2D<double>)>& f, ConstView2D<double> df,
                                  ConstView2D<double> x, double bound, double h = 1e-3, index probes = 64) {
+  NTKROB_CHECK_SHAPE(df, x.rows, x.cols);
   double scale = 0;
   for (index i = 0; i < df.rows; ++i)
     for (index j = 0; j < df.cols; ++j) scale = std::max(scale, std::abs(df(i, j)));
@@ -63,14 +69,14 @@ inline Comparison check_gradient(const std::function<double(ConstView2D<double>)
     };
     const double numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
     const double error = std::abs(numeric - df(i, j));
-    if (!(error <= bound * scale) && !(error <= result.worst)) {
+    if (!(error <= bound * scale) && is_worse(error, result.worst)) {
       std::ostringstream out;
       out.precision(12);
       out << "gradient (" << i << "," << j << "): analytic " << df(i, j) << ", numeric " << numeric << ", difference "
           << error << ", bound " << bound * scale;
       result.text = out.str();
     }
-    if (!(error <= result.worst)) result.worst = error;
+    if (is_worse(error, result.worst)) result.worst = error;
   }
   return result;
 }
@@ -78,9 +84,9 @@ inline Comparison check_gradient(const std::function<double(ConstView2D<double>)
 }  // namespace ntkrob::kit
 
 /// CHECK that a comparison found nothing; prints its text.
-#define NTKROB_CHECK_SAME(comparison)          \
-  do {                                         \
-    const auto result_ = (comparison);         \
-    INFO(result_.text);                        \
-    CHECK(result_.text.empty());               \
+#define NTKROB_CHECK_SAME(comparison)  \
+  do {                                 \
+    const auto result_ = (comparison); \
+    INFO(result_.text);                \
+    CHECK(result_.text.empty());       \
   } while (false)

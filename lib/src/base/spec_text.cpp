@@ -1,0 +1,167 @@
+#include "ntkrob/base/spec_text.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace ntkrob {
+namespace {
+
+// The functions of <cctype> depend on the locale; the grammar is ASCII.
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+/// Recursive descent over the text; every function consumes what it names and the white space after it.
+class Parser {
+ public:
+  explicit Parser(const std::string& text) : text_(text) {}
+
+  std::vector<SpecItem> spec() {
+    std::vector<SpecItem> items;
+    skip_space();
+    items.push_back(item());
+    while (accept('-')) items.push_back(item());
+    if (at_ < text_.size()) fail("unexpected " + found());
+    return items;
+  }
+
+ private:
+  SpecItem item() {
+    SpecItem result;
+    result.position = at_;
+    result.name = name("name");
+    if (accept(':')) result.suffix = value(true);
+    if (accept('(')) {
+      do {
+        result.arguments.push_back(argument(result));
+      } while (accept(','));
+      if (!accept(')')) fail("expected \",\" or \")\", found " + found());
+    }
+    return result;
+  }
+
+  SpecArgument argument(const SpecItem& owner) {
+    SpecArgument result;
+    // Whether a word is a key shows only at the "=" behind it.
+    const std::size_t begin = at_;
+    if (at_ < text_.size() && is_letter(text_[at_])) {
+      result.key = name("argument");
+      if (!accept('=')) {
+        result.key.clear();
+        at_ = begin;
+      }
+    }
+    for (const SpecArgument& other : owner.arguments)
+      if (!result.key.empty() && other.key == result.key)
+        spec_error(text_, begin, "argument \"" + result.key + "\" of \"" + owner.name + "\" is given twice,");
+    result.position = at_;
+    result.value = value(false);
+    return result;
+  }
+
+  std::string name(const char* what) {
+    const std::size_t begin = at_;
+    if (at_ == text_.size() || !is_letter(text_[at_])) fail("expected a " + std::string(what) + ", found " + found());
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]) || text_[at_] == '_')) ++at_;
+    return finish(begin);
+  }
+
+  std::string value(bool commas) {
+    const std::size_t begin = at_;
+    while (at_ < text_.size() && belongs_to_value(begin, commas)) ++at_;
+    if (at_ == begin) fail("expected a value, found " + found());
+    return finish(begin);
+  }
+
+  bool belongs_to_value(std::size_t begin, bool commas) const {
+    const char c = text_[at_];
+    if (c == ',') return commas;
+    if (c == '-') return minus_is_sign(begin) || minus_is_in_exponent(begin);
+    return c != '(' && c != ')' && c != '=' && !is_space(c);
+  }
+
+  bool minus_is_sign(std::size_t begin) const {
+    const char after = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+    const bool starts_number = at_ == begin || text_[at_ - 1] == ',' || text_[at_ - 1] == '/';
+    return starts_number && (is_digit(after) || after == '.');
+  }
+
+  bool minus_is_in_exponent(std::size_t begin) const {
+    if (at_ < begin + 2 || at_ + 1 >= text_.size()) return false;
+    const char e = text_[at_ - 1], before = text_[at_ - 2];
+    if ((e != 'e' && e != 'E') || !(is_digit(before) || before == '.') || !is_digit(text_[at_ + 1])) return false;
+    // "2e-1" is a number, but the "-" in "a2e-1" is not part of one.
+    std::size_t start = at_ - 1;
+    while (start > begin && (is_digit(text_[start - 1]) || text_[start - 1] == '.')) --start;
+    return start == begin || !(is_letter(text_[start - 1]) || text_[start - 1] == '_');
+  }
+
+  std::string finish(std::size_t begin) {
+    std::string result = text_.substr(begin, at_ - begin);
+    skip_space();
+    return result;
+  }
+
+  bool accept(char c) {
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    skip_space();
+    return true;
+  }
+
+  void skip_space() {
+    while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+  }
+
+  std::string found() const { return at_ == text_.size() ? "the end" : "\"" + text_.substr(at_, 1) + "\""; }
+  [[noreturn]] void fail(const std::string& message) const { spec_error(text_, at_, message); }
+
+  const std::string& text_;
+  std::size_t at_ = 0;
+};
+
+/// A plain decimal number that uses up [begin, end).
+bool read_decimal(const char* begin, const char* end, double* value) {
+  const std::from_chars_result result = std::from_chars(begin, end, *value);
+  return result.ec == std::errc() && result.ptr == end && std::isfinite(*value);
+}
+
+}  // namespace
+
+std::vector<SpecItem> parse_spec(const std::string& text) { return Parser(text).spec(); }
+
+void spec_error(const std::string& text, std::size_t position, const std::string& message) {
+  throw ConfigError(ntkrob::text(message, " at position ", position + 1, " in \"", text, "\""));
+}
+
+double parse_number(const std::string& text, const std::string& what) {
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const std::size_t slash = text.find('/');
+  const char* const middle = slash == std::string::npos ? end : begin + slash;
+  double value = 0, divisor = 1;
+  const bool readable =
+      read_decimal(begin, middle, &value) && (middle == end || read_decimal(middle + 1, end, &divisor));
+  NTKROB_CHECK(readable, ConfigError, what, " is \"", text, "\", must be a finite number such as 0.03, 1e-3 or 8/255");
+  NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, what, " is \"", text,
+               "\", the fraction is not finite");
+  return value / divisor;
+}
+
+index parse_integer(const std::string& text, const std::string& what, index low, index high) {
+  index value = 0;
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, value);
+  const bool whole = result.ec == std::errc() && result.ptr == end;
+  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, what, " is \"", text,
+               "\", must be a whole number in [", low, ", ", high, "]");
+  return value;
+}
+
+std::string format_number(double value) {
+  char buffer[32];
+  const std::to_chars_result result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return std::string(buffer, result.ptr);
+}
+
+}  // namespace ntkrob
