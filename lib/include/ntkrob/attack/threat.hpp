@@ -21,17 +21,20 @@ struct ThreatModel {
   float low = 0;
   float high = 1;
 
-  /// throws: ConfigError when eps is negative, not finite, or larger than the box (linf: high - low; l2: that times sqrt(d))
+  /// throws: ConfigError when eps is negative, not finite, or larger than the box (linf: high - low; l2: that times
+  /// sqrt(d))
   void validate(index d) const;
 
-  /// z = the nearest point of the ball around x and the box (exactly: linf clips bitwise to x -+ eps and box; for l2 the
-  /// result is scaled until its float32 norm is <= eps). x, z: D
+  /// z = the point of the ball around x and of the box that is nearest to z. x, z: D   requires: x in the box
+  ///   ensures: low <= z <= high; linf: x - eps <= z <= x + eps as float32 computes the bounds; l2: distance(x, z) <=
+  ///   eps; eps 0: z = x, bit for bit cost: linf one pass; l2 a few passes (the multiplier of the ball is found by a
+  ///   finite monotone iteration)
   void project(const float* x, float* z, index d) const;
-  /// A random point of the ball around x, inside the box: uniform in the linf ball; uniform in the l2 ball.
+  /// A random point: uniform in the ball around x, then projected on the box. eps 0: z = x. Uses indices 0 .. d of rng.
   void random_start(const float* x, float* z, index d, const Rng& rng) const;
   /// z += step * the direction of steepest ascent for gradient g: sign(g) (linf), g / ||g|| (l2; nothing where g is 0).
   void ascend(const float* g, float* z, index d, float step) const;
-  /// Size of z - x in this norm.
+  /// Size of z - x in this norm, in float64.
   double distance(const float* x, const float* z, index d) const;
 };
 

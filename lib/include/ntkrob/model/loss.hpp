@@ -26,8 +26,11 @@ class Loss {
   virtual ~Loss() = default;
   virtual std::string name() const = 0;
   /// Per-sample loss and, where `cotangent` is not empty, its derivative with respect to the logits (not divided by n).
-  ///   logits: n x C   labels: n, starting at this block's first row   targets: n x C (used by mse and soft ce; may be empty for the others)
+  ///   logits: n x C   labels: n, starting at this block's first row (unused by mse, may be null)
+  ///   targets: n x C (used by mse; may be empty for the others)
   ///   loss: n (overwritten)   cotangent: n x C (overwritten) or empty
+  ///   throws: NonFinite naming the row of a logit that is NaN or infinite; ConfigError (label out of range);
+  ///   ShapeError
   virtual void evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
                         View2D<float> cotangent) const = 0;
 };

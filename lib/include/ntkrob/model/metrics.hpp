@@ -7,7 +7,19 @@
 
 namespace ntkrob {
 
-/// Index of the largest logit of every row; ties go to the lowest index. logits: N x C
+/// throws: NonFinite naming the sample (first_sample + row), the class and the value of the first logit that is NaN or
+/// infinite. logits: n x C
+void check_finite_logits(ConstView2D<float> logits, index first_sample);
+/// throws: ShapeError unless there are `rows` labels; ConfigError naming index and value of a label outside [0,
+/// classes)
+void check_labels(const std::vector<int>& labels, index rows, index classes);
+
+/// Index of the largest logit; ties go to the lowest index. logits: classes
+int predicted_class(const float* logits, index classes);
+/// Index of the largest logit but the label's; ties go to the lowest index. logits: classes   requires: classes >= 2
+index strongest_rival(const float* logits, index classes, int label);
+
+/// predicted_class of every row. logits: N x C   throws: NonFinite naming the row
 std::vector<int> predictions(ConstView2D<float> logits);
 /// f_y - max_{j != y} f_j per sample: positive where the prediction is right. logits: N x C
 std::vector<float> margins(ConstView2D<float> logits, const std::vector<int>& labels);

@@ -10,7 +10,8 @@
 
 namespace ntkrob {
 
-/// SGD with heavy-ball momentum and L2 weight decay (PyTorch's convention): v = momentum v + (g + weight_decay p); p -= lr v.
+/// SGD with heavy-ball momentum and L2 weight decay (PyTorch's convention): v = momentum v + (g + weight_decay p); p -=
+/// lr v.
 template <class R>
 class Sgd {
  public:
@@ -21,13 +22,18 @@ class Sgd {
   explicit Sgd(Options options = {}) : options_(options) {}
   /// p, g: same shape, the same on every call.
   void step(View2D<R> p, ConstView2D<R> g, double lr);
+  /// The velocity under `prefix`, for checkpoints.
+  void save(StateDict& state, const std::string& prefix) const;
+  /// throws: IoError naming the entry that is missing or is not rows x cols
+  void restore(const StateDict& state, const std::string& prefix, index rows, index cols);
 
  private:
   Options options_;
   Matrix<R> velocity_;
 };
 
-/// Adam (Kingma & Ba 2015), bias-corrected.
+/// Adam (Kingma & Ba 2015), bias-corrected: p -= lr m^ / (sqrt(v^) + epsilon). Arithmetic in double, moments stored as
+/// R.
 template <class R>
 class Adam {
  public:
@@ -37,9 +43,11 @@ class Adam {
     double epsilon = 1e-8;
   };
   explicit Adam(Options options = {}) : options_(options) {}
+  /// p, g: same shape, the same on every call.
   void step(View2D<R> p, ConstView2D<R> g, double lr);
   /// Moments and step count under `prefix`, for checkpoints.
   void save(StateDict& state, const std::string& prefix) const;
+  /// throws: IoError naming the entry that is missing or is not rows x cols
   void restore(const StateDict& state, const std::string& prefix, index rows, index cols);
 
  private:
@@ -50,13 +58,13 @@ class Adam {
 
 /// Learning-rate factor in [0,1] as a pure function of progress. Grammar:
 ///   constant | cosine | one-cycle(warmup=0.05) | step(every=0.3333,factor=0.1)
-/// cosine: 0.5 (1 + cos(pi t/T)). one-cycle: linear warm-up over the given fraction, then cosine to 0.
-/// step: multiply by `factor` after each `every` fraction of the run.
+/// cosine: 0.5 (1 + cos(pi t/T)). one-cycle: (t+1)/W over the first W = round(warmup T) steps, then
+/// 0.5 (1 + cos(pi (t-W)/(T-W))). step: factor^floor(t / (every T)).
 class Schedule {
  public:
   /// throws: ConfigError listing the schedules
   static Schedule parse(const std::string& text);
-  /// Factor for step t of T, t in [0, T).
+  /// Factor for step t of T, t in [0, T). throws: ConfigError where t is outside
   double factor(index t, index T) const;
   const std::string& text() const { return text_; }
 

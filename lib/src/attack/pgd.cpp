@@ -1,0 +1,137 @@
+/// PGD: projected steepest ascent from a random point of the ball. Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards
+/// deep learning models resistant to adversarial attacks", ICLR 2018, arXiv 1706.06083.
+#include <algorithm>
+#include <numeric>
+
+#include "attack/factory.hpp"
+#include "attack/search.hpp"
+#include "ntkrob/base/spec_text.hpp"
+
+namespace ntkrob {
+
+namespace {
+
+constexpr index kDefaultSteps = 40;
+constexpr double kDefaultReach = 2.5;  // steps times step size, in units of eps
+
+float step_size(const ThreatModel& threat, index steps, double step) {
+  return static_cast<float>(step > 0 ? step : kDefaultReach * threat.eps / static_cast<double>(steps));
+}
+
+void move(const ThreatModel& threat, ConstView2D<float> x, ConstView2D<float> gradient, float step, View2D<float> z) {
+  for (index i = 0; i < x.rows; ++i) {
+    threat.ascend(gradient.row(i), z.row(i), x.cols, step);
+    threat.project(x.row(i), z.row(i), x.cols);
+  }
+}
+
+/// Some rows of a batch, copied together; keeps their sample numbers.
+struct Subset {
+  Subset(const AttackBatch& whole, std::vector<index> rows_) : rows(std::move(rows_)) {
+    const auto n = static_cast<index>(rows.size());
+    x = Matrix<float>(n, whole.x.cols);
+    targets = Matrix<float>(whole.targets.empty() ? 0 : n, whole.targets.cols);
+    for (index k = 0; k < n; ++k) {
+      const index i = rows[static_cast<std::size_t>(k)];
+      std::copy(whole.x.row(i), whole.x.row(i) + whole.x.cols, x.row(k));
+      if (!whole.targets.empty())
+        std::copy(whole.targets.row(i), whole.targets.row(i) + whole.targets.cols, targets.row(k));
+      labels.push_back(whole.labels[i]);
+      samples.push_back(whole.sample(i));
+    }
+  }
+  AttackBatch batch() const { return {x.view(), labels.data(), targets.view(), 0, samples.data()}; }
+
+  std::vector<index> rows;
+  Matrix<float> x, targets;
+  std::vector<int> labels;
+  std::vector<index> samples;
+};
+
+class Pgd : public Attack {
+ public:
+  Pgd(std::string name, index steps, AttackOptions options)
+      : name_(std::move(name)), steps_(steps), options_(std::move(options)) {}
+  std::string name() const override { return name_; }
+  std::vector<std::pair<std::string, std::string>> constants() const override {
+    return {{"steps", std::to_string(steps_)},
+            {"step", options_.step > 0 ? format_number(options_.step)
+                                       : format_number(kDefaultReach) + " eps / " + std::to_string(steps_)},
+            {"loss", options_.loss},
+            {"temperature", format_number(options_.temperature)},
+            {"restarts", std::to_string(options_.restarts)},
+            {"start", options_.random_start ? "random" : "x"}};
+  }
+
+  AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t seed,
+                       View2D<float> adversarial) const override {
+    check_attack_arguments(model, batch, threat, adversarial);
+    const Rng rng(seed, "attack/pgd");
+    const float step = step_size(threat, steps_, options_.step);
+    BestIterate best(batch, adversarial);
+    index zero_gradients = 0;
+
+    std::vector<index> active(static_cast<std::size_t>(batch.x.rows));
+    std::iota(active.begin(), active.end(), index{0});
+    for (index restart = 0; restart < options_.restarts && !active.empty(); ++restart) {
+      const Subset subset(batch, active);
+      const AttackBatch part = subset.batch();
+      GradientPass pass(model, part, options_.loss, options_.temperature);
+      Matrix<float> z(part.x);
+      Matrix<float> logits(z.rows(), model.classes());
+      Matrix<float> gradient(z.rows(), z.cols());
+      if (options_.random_start)
+        for (index k = 0; k < z.rows(); ++k)
+          threat.random_start(
+              part.x.row(k), z.row(k), z.cols(),
+              rng.fork(static_cast<std::uint64_t>(part.sample(k))).fork(static_cast<std::uint64_t>(restart)));
+      // The pass of step t gives the logits that judge iterate t; the last iterate needs a forward pass of its own.
+      for (index t = 0; t < steps_; ++t) {
+        pass.run(z.view(), logits, gradient);
+        best.judge(z.view(), logits.view(), subset.rows.data());
+        move(threat, part.x, gradient.view(), step, z);
+      }
+      model.logits(z.view(), logits);
+      best.judge(z.view(), logits.view(), subset.rows.data());
+      zero_gradients += pass.zero_gradients();
+      active.erase(std::remove_if(active.begin(), active.end(), [&](index row) { return !best.robust(row); }),
+                   active.end());
+    }
+    return best.take(zero_gradients);
+  }
+
+ private:
+  std::string name_;
+  index steps_;
+  AttackOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Attack> make_pgd(const AttackSpec& spec) {
+  AttackOptions options = spec.read_options({"loss", "temperature", "restarts", "step", "start"});
+  const index steps = spec.count > 0 ? spec.count : kDefaultSteps;
+  return std::make_unique<Pgd>(spec.full, steps, std::move(options));
+}
+
+void pgd(const Model& model, const AttackBatch& batch, const ThreatModel& threat, index steps, double step,
+         const std::string& loss, double temperature, const Rng& rng, View2D<float> adversarial) {
+  check_attack_arguments(model, batch, threat, adversarial);
+  NTKROB_CHECK(steps >= 1, ConfigError, "pgd: ", steps, " steps, must be 1 or more");
+  NTKROB_CHECK(step >= 0, ConfigError, "pgd: step is ", step, ", must be 0 (default) or more");
+  GradientPass pass(model, batch, loss, temperature);
+  const index n = batch.x.rows;
+  for (index i = 0; i < n; ++i)
+    threat.random_start(batch.x.row(i), adversarial.row(i), batch.x.cols,
+                        rng.fork(static_cast<std::uint64_t>(batch.sample(i))));
+  if (threat.eps == 0) return;
+  Matrix<float> logits(n, model.classes());
+  Matrix<float> gradient(n, batch.x.cols);
+  const float size = step_size(threat, steps, step);
+  for (index t = 0; t < steps; ++t) {
+    pass.run(adversarial, logits, gradient);
+    move(threat, batch.x, gradient.view(), size, adversarial);
+  }
+}
+
+}  // namespace ntkrob

@@ -1,0 +1,13 @@
+#include "ntkrob/model/model.hpp"
+
+namespace ntkrob {
+
+void Model::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                            View2D<float> dx) const {
+  logits(x, out);
+  Matrix<float> c(out.rows, out.cols);
+  cotangent(0, out, c);
+  input_grad(x, c, dx);
+}
+
+}  // namespace ntkrob
