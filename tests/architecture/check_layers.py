@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Checks that the sources keep to the architecture (lib/doc/architecture.md).
+
+usage: check_layers.py ROOT
+
+  - a component includes headers only of components that the table below allows (and of their prerequisites)
+  - its CMake target links only to the components of its row
+  - public headers name no heavy dependency and include no private header
+  - .def files hold only entries and comments, sorted and unique
+  - no source file is longer than 600 lines (more than 400: a warning)
+
+Exit status 1 when something is wrong; one line per finding.
+"""
+import pathlib
+import re
+import sys
+
+# component: what it may link to directly. Absent components are fine; unknown ones are an error.
+EDGES = {
+    "base": [],
+    "backend": ["base"],
+    "layers": ["base"],
+    "model": ["base"],
+    "optim": ["base"],
+    "data": ["base"],
+    "backend_cpu": ["backend", "layers"],
+    "kernel": ["backend", "layers"],
+    "attack": ["model"],
+    "krr": ["kernel", "model"],
+    "runtime": ["backend", "backend_cpu"],
+    "nn": ["backend", "model", "optim"],
+    "robust": ["krr", "attack", "optim"],
+}
+EXECUTABLES = {"cli", "bench", "tests"}
+HEAVY = [r"\bH5[A-Z]?\w*", r"\bcuda\w*\.h", r"\bcu(blas|solver)\w*", r"\bEigen\b", r"<iostream>", r"<regex>", r"nlohmann",
+         r"\bCLI/"]
+SOURCE_SUFFIXES = {".cpp", ".hpp", ".cu", ".h", ".inc"}
+WARN_LINES, MAX_LINES = 400, 600
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+
+
+def closure(edges, component):
+    """The component and everything it may reach."""
+    reached, todo = set(), [component]
+    while todo:
+        current = todo.pop()
+        if current not in reached:
+            reached.add(current)
+            todo.extend(edges[current])
+    return reached
+
+
+def strip_comments(text):
+    text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group(0).count("\n"), text, flags=re.S)
+    return re.sub(r"//[^\n]*", "", text)
+
+
+def component_of(root, path):
+    """The component that owns a file under lib/ or data/, or None."""
+    parts = path.relative_to(root).parts
+    if parts[:2] == ("lib", "src") and len(parts) > 3:
+        return parts[2]
+    if parts[:3] == ("lib", "include", "ntkrob") and len(parts) > 4:
+        return parts[3]
+    if parts[0] == "data" and len(parts) > 1:
+        return "data"
+    return None
+
+
+def sources(root, *folders):
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and path.suffix in SOURCE_SUFFIXES:
+                yield path
+
+
+def check_includes(root, edges):
+    findings = []
+    allowed = {component: closure(edges, component) for component in edges}
+    for path in sources(root, "lib", "data"):
+        where = path.relative_to(root)
+        owner = component_of(root, path)
+        if owner not in edges:
+            findings.append(f"{where}: belongs to no known component; add \"{owner}\" to the table in check_layers.py")
+            continue
+        public = "include" in where.parts
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            parts = match.group(1).split("/")
+            if parts[0] == "ntkrob":
+                target = parts[1] if len(parts) > 2 else "base"
+            else:
+                target = parts[0] if len(parts) > 1 else owner
+                if public:
+                    findings.append(f"{where}:{number}: public header includes the private header \"{match.group(1)}\"")
+                if target not in edges and (path.parent / match.group(1)).exists():
+                    target = owner
+                # Private headers belong to one component; layers is the exception: header-only mathematics for backends.
+                if target in edges and target not in (owner, "layers"):
+                    findings.append(f"{where}:{number}: {owner} includes \"{match.group(1)}\", private to {target}")
+                    continue
+            if target not in edges:
+                findings.append(f"{where}:{number}: \"{match.group(1)}\" is of no known component")
+            elif target not in allowed[owner]:
+                findings.append(f"{where}:{number}: {owner} includes \"{match.group(1)}\", but {owner} may only reach "
+                                f"{', '.join(sorted(allowed[owner] - {owner})) or 'nothing'}")
+    return findings
+
+
+def check_links(root, edges):
+    """The links of every ntkrob_component() call are edges of the table."""
+    findings = []
+    call = re.compile(r"ntkrob_component\(\s*(\w+)([^)]*)\)")
+    for folder in ("lib/src", "data"):
+        for path in sorted((root / folder).rglob("CMakeLists.txt")):
+            where = path.relative_to(root)
+            text = re.sub(r"#[^\n]*", "", path.read_text())
+            for name, arguments in call.findall(text):
+                if name not in edges:
+                    findings.append(f"{where}: component {name} is not in the table of check_layers.py")
+                    continue
+                for target in re.findall(r"ntkrob::(\w+)", arguments):
+                    if target not in edges[name] and target != "base":
+                        findings.append(f"{where}: {name} links {target}, allowed are {', '.join(edges[name]) or 'none'}")
+    return findings
+
+
+def check_heavy(root):
+    findings = []
+    for path in sources(root, "lib/include"):
+        for number, line in enumerate(strip_comments(path.read_text()).splitlines(), 1):
+            for pattern in HEAVY:
+                match = re.search(pattern, line)
+                if match:
+                    findings.append(f"{path.relative_to(root)}:{number}: public header names {match.group(0)}")
+    return findings
+
+
+def check_lengths(root):
+    findings, warnings = [], []
+    for path in sources(root, "lib", "data", "cli", "tests", "bench"):
+        lines = path.read_text(errors="replace").count("\n")
+        text = f"{path.relative_to(root)}: {lines} lines"
+        if lines > MAX_LINES:
+            findings.append(f"{text}, the limit is {MAX_LINES}")
+        elif lines > WARN_LINES:
+            warnings.append(f"{text}, more than {WARN_LINES} need a reason")
+    return findings, warnings
+
+
+def check_def_files(root):
+    findings = []
+    for folder in ("lib", "data", "cli"):
+        for path in sorted((root / folder).rglob("*.def")):
+            where = path.relative_to(root)
+            keys = []
+            text = strip_comments(path.read_text())
+            for number, line in enumerate(text.splitlines(), 1):
+                if not line.strip() or line[0].isspace():  # blank, or the continuation of an entry
+                    continue
+                match = re.match(r'NTKROB_[A-Z0-9_]+\(\s*"?([^",)]+)', line)
+                if not match:
+                    findings.append(f"{where}:{number}: neither an entry nor a comment: {line.strip()}")
+                    continue
+                keys.append(match.group(1).strip())
+            if len(set(keys)) != len(keys):
+                findings.append(f"{where}: entries are not unique")
+            if keys != sorted(keys):
+                out = next(b for a, b in zip(keys, keys[1:]) if b < a)
+                findings.append(f"{where}: entries are not sorted, {out} is out of order")
+    return findings
+
+
+def check(root, edges=None):
+    edges = EDGES if edges is None else edges
+    findings, warnings = check_lengths(root)
+    findings += check_includes(root, edges) + check_links(root, edges) + check_heavy(root) + check_def_files(root)
+    return findings, warnings
+
+
+def main():
+    if len(sys.argv) != 2 or not (pathlib.Path(sys.argv[1]) / "lib").is_dir():
+        sys.exit(__doc__)
+    findings, warnings = check(pathlib.Path(sys.argv[1]).resolve())
+    for warning in warnings:
+        print("warning:", warning)
+    for finding in findings:
+        print("error:", finding)
+    print(f"{len(findings)} errors, {len(warnings)} warnings")
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""check_layers.py must find each kind of violation: one planted at a time in a small tree."""
+import pathlib
+import tempfile
+import unittest
+
+import check_layers
+
+GOOD = {
+    "lib/include/ntkrob/base/view.hpp": "#pragma once\n",
+    "lib/include/ntkrob/model/model.hpp": '#pragma once\n#include "ntkrob/base/view.hpp"\n// Eigen may be named here\n',
+    "lib/src/base/view.cpp": '#include "ntkrob/base/view.hpp"\n#include "base/private.hpp"\n',
+    "lib/src/base/private.hpp": "#pragma once\n",
+    "lib/src/model/model.cpp": '#include "ntkrob/model/model.hpp"\n',
+    "lib/src/model/CMakeLists.txt": "ntkrob_component(model SOURCES model.cpp PUBLIC ntkrob::base)\n",
+    "lib/src/model/losses.def": '// losses\nNTKROB_LOSS(ce, "cross entropy")\nNTKROB_LOSS(mse,\n            "squares")\n',
+    "data/src/dataset.cpp": '#include "ntkrob/base/view.hpp"\n',
+}
+
+
+class CheckLayers(unittest.TestCase):
+    def findings(self, **changes):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, content in {**GOOD, **changes.get("files", {})}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(content)
+            return check_layers.check(root)
+
+    def expect(self, name, content, message):
+        findings, _ = self.findings(files={name: content})
+        self.assertTrue(any(message in finding for finding in findings), findings)
+        self.assertEqual(len(findings), 1, findings)
+
+    def test_a_good_tree_has_no_findings(self):
+        self.assertEqual(self.findings(), ([], []))
+
+    def test_upward_include(self):
+        self.expect("lib/src/base/view.cpp", '#include "ntkrob/model/model.hpp"\n', "base includes")
+
+    def test_missing_edge(self):
+        self.expect("data/src/dataset.cpp", '#include "ntkrob/model/model.hpp"\n', "data includes")
+
+    def test_private_header_of_another_component(self):
+        self.expect("lib/src/model/model.cpp", '#include "base/private.hpp"\n', "private to base")
+
+    def test_private_header_in_a_public_one(self):
+        self.expect("lib/include/ntkrob/base/view.hpp", '#include "base/private.hpp"\n', "public header includes the private")
+
+    def test_upward_link(self):
+        self.expect("lib/src/model/CMakeLists.txt", "ntkrob_component(model SOURCES m.cpp\n  PUBLIC ntkrob::attack)\n",
+                    "model links attack")
+
+    def test_unknown_component(self):
+        self.expect("lib/src/utils/x.cpp", "\n", "no known component")
+
+    def test_heavy_name_in_a_public_header(self):
+        self.expect("lib/include/ntkrob/base/view.hpp", "#include <Eigen/Core>\n", "names Eigen")
+        self.expect("lib/include/ntkrob/base/view.hpp", "#include <iostream>\n", "names <iostream>")
+        self.expect("lib/include/ntkrob/base/view.hpp", "using Id = H5Id;\n", "names H5Id")
+
+    def test_unsorted_repeated_or_foreign_def_entries(self):
+        self.expect("lib/src/model/losses.def", 'NTKROB_LOSS(mse, "b")\nNTKROB_LOSS(ce, "a")\n', "ce is out of order")
+        self.expect("lib/src/model/losses.def", 'NTKROB_LOSS(ce, "a")\nNTKROB_LOSS(ce, "b")\n', "not unique")
+        self.expect("lib/src/model/losses.def", "int x;\n", "neither an entry nor a comment")
+
+    def test_long_files(self):
+        self.expect("lib/src/model/model.cpp", "\n" * 601, "the limit is 600")
+        findings, warnings = self.findings(files={"lib/src/model/model.cpp": "\n" * 401})
+        self.assertEqual((findings, len(warnings)), ([], 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
