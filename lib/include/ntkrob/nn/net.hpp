@@ -1,7 +1,9 @@
 /// Net: a finite neural network on a Backend, and a Model.
 ///
-/// Grammar: "mlp:256,128" (hidden widths, ReLU between, linear output), "mlp:" plain linear classifier. Parameters are in
-/// standard parameterisation, weight [out,in] and bias [out], as PyTorch stores them.
+/// Grammar: "mlp:256,128" (hidden widths, ReLU between, linear output), "mlp:" plain linear classifier; or the layers,
+/// "dense(256)-relu-dense(128)-relu-dense", where the last dense takes the number of classes. Parameters are in
+/// standard parameterisation, weight [out,in] and bias [out], as PyTorch stores them. Pixels enter as they are, without
+/// normalisation.
 #pragma once
 
 #include <memory>
@@ -22,17 +24,34 @@ Initialisation parse_initialisation(const std::string& text);
 std::string to_string(Initialisation init);
 
 /// One dense layer; relu follows every layer but the last.
-struct DenseLayer {
-  Matrix<float> weight;  // out x in
-  Matrix<float> bias;    // 1 x out
+template <class R>
+struct BasicDenseLayer {
+  Matrix<R> weight;  // out x in
+  Matrix<R> bias;    // 1 x out
+};
+using DenseLayer = BasicDenseLayer<float>;
+
+/// Buffers of a forward and a backward pass. They grow to the largest block of rows seen and are then reused.
+template <class R>
+struct DenseScratch {
+  std::vector<Matrix<R>> hidden;  // for each layer but the last: rows x out, after the ReLU
+  Matrix<R> delta[2];             // rows x the largest out: derivatives with respect to a layer's output, alternating
+  Matrix<R> logits;               // rows x classes
+  Matrix<R> cotangent;            // rows x classes
 };
 
+/// Thread-safety: one call at a time per object (scratch is shared by all const functions).
+/// Memory: parameters, and scratch for at most kRowBlock rows: larger batches are walked in blocks.
 class Net : public Model {
  public:
-  /// backend must outlive the net. throws: ConfigError with the position in the spec
+  /// Rows that go through the layers together.
+  static constexpr index kRowBlock = 1024;
+
+  /// backend must outlive the net. Parameter k of layer l is a function of (seed, l, k) alone.
+  /// throws: ConfigError with the position in the spec
   Net(const std::string& spec, ImageShape input, index classes, Initialisation init, std::uint64_t seed,
       Backend& backend);
-  /// From a stored model. throws: IoError naming the entry that is missing or of the wrong shape
+  /// From a stored model. throws: IoError naming the entry that is missing, of the wrong shape or not finite
   Net(const StateDict& state, Backend& backend);
 
   ImageShape input_shape() const override { return shape_; }
@@ -43,17 +62,18 @@ class Net : public Model {
                        View2D<float> dx) const override;
 
   const std::string& spec() const { return spec_; }
+  /// For optimisers and for setting parameters; the shapes must stay as they are.
   std::vector<DenseLayer>& layers() { return layers_; }
   const std::vector<DenseLayer>& layers() const { return layers_; }
   index parameter_count() const;
   Backend& backend() const { return *backend_; }
 
   /// logits and the gradient of sum <cotangent, logits> with respect to every parameter.
-  ///   x: N x D   out: N x C   grads: like layers() (overwritten)
+  ///   x: N x D   out: N x C   grads: like layers() (overwritten; allocated where the shapes differ)
   void logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                  std::vector<DenseLayer>& grads) const;
 
-  /// spec, input_shape, classes, layers/<i>/{type,weight,bias}.
+  /// spec, input_shape, classes, layers/<i>/{type,weight,bias,activation}.
   StateDict state() const;
 
  private:
@@ -62,6 +82,7 @@ class Net : public Model {
   index classes_ = 0;
   std::vector<DenseLayer> layers_;
   Backend* backend_;
+  mutable DenseScratch<float> scratch_;
 };
 
 }  // namespace ntkrob

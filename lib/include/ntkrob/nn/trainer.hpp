@@ -13,33 +13,40 @@
 namespace ntkrob {
 
 struct TrainOptions {
-  std::string loss = "mse";             // mse on the targets (centred one-hot) | ce on the labels
-  index epochs = 0;                     // either epochs ...
-  index steps = 1500;                   // ... or steps; epochs wins when > 0
-  index batch = 100;                    // 0: full batch (gradient descent)
+  std::string loss = "mse";  // mse on the targets (centred one-hot) | ce on the labels
+  index epochs = 0;          // either epochs ...
+  index steps = 1500;        // ... or steps; epochs wins when > 0
+  index batch = 100;         // 0: full batch (gradient descent); otherwise a fresh permutation per epoch, whose
+                             // incomplete last batch is dropped
   double lr = 0.05;
   double momentum = 0.9;
-  double weight_decay = 0;
+  double weight_decay = 0;  // on weights and biases, as PyTorch's SGD
   std::string schedule = "one-cycle";
   std::uint64_t seed = 0;
+  /// throws: ConfigError naming the field, its value and the limit
   void validate() const;
 };
 
 struct TrainStep {
-  index step = 0, steps = 0;
+  index step = 0;       // steps done, this one included
+  index steps = 0;      // steps of the whole run
   double loss = 0;      // mean over the batch
   double accuracy = 0;  // on the batch
 };
 
-/// Replaces a batch by adversarial examples against the current net (the adversarial-training baseline, Madry et al. 2018).
-///   x: B x D in, labels: B, step: for the random numbers, adversarial: B x D out
-using BatchAttack = std::function<void(const Net& net, ConstView2D<float> x, const int* labels, index step,
-                                       View2D<float> adversarial)>;
+/// Replaces a batch by adversarial examples against the current net (the adversarial-training baseline, Madry et al.
+/// 2018).
+///   x: B x D in, labels: B, step: counted from 1, for the random numbers, adversarial: B x D out (to be overwritten)
+using BatchAttack =
+    std::function<void(const Net& net, ConstView2D<float> x, const int* labels, index step, View2D<float> adversarial)>;
 
 /// Trains in place. x: N x D in [0,1].
 ///   on_step: called after each step; return false to stop. attack: empty for plain training.
-///   ensures: a function of (net, data, options) alone, for any number of workers
-///   throws: ConfigError; NonFinite naming the step when the loss is no longer finite (remedy: a lower lr)
+///   mse: the mean over the batch of 1/2 ||f - y||^2. ce: the mean cross-entropy with the labels; targets.values may be
+///   empty. ensures: a function of (net, data, options) alone, for any number of workers throws: ConfigError; NonFinite
+///   naming the image that is not finite, or the step at which the loss is no longer finite
+///     (remedy: a lower lr); the net then keeps the parameters of the step before
+///   cost: no allocation after the first step, but for one permutation per epoch
 void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
            const std::function<bool(const TrainStep&)>& on_step = {}, const BatchAttack& attack = {});
 

@@ -1,0 +1,240 @@
+#include "kit/check.hpp"
+#include "nn/fixture.hpp"
+
+using namespace ntkrob;
+using Catch::Matchers::Contains;
+using nn_test::random_matrix;
+
+namespace {
+
+std::vector<index> widths(const std::string& spec, index classes = 10) {
+  const auto backend = nn_test::backend();
+  const Net net(spec, {1, 1, 4}, classes, Initialisation::he, 0, *backend);
+  std::vector<index> result;
+  for (const DenseLayer& layer : net.layers()) result.push_back(layer.weight.rows());
+  return result;
+}
+
+/// Mean and variance of an array, and its largest magnitude.
+struct Moments {
+  double mean = 0, variance = 0, largest = 0;
+  explicit Moments(const Matrix<float>& values) {
+    for (index i = 0; i < values.size(); ++i) {
+      const double v = values.data()[i];
+      mean += v / values.size();
+      variance += v * v / values.size();
+      largest = std::max(largest, std::abs(v));
+    }
+    variance -= mean * mean;
+  }
+};
+
+/// A copy of `state` with one entry replaced, or left out where value is null.
+StateDict changed(const StateDict& state, const std::string& name, const StateDict::Value* value) {
+  StateDict result;
+  for (const auto& [key, stored] : state.entries())
+    if (key != name) result.set(key, stored);
+  if (value != nullptr) result.set(name, *value);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("both grammars of a net give the same layers", "[nn]") {
+  CHECK(widths("mlp:") == std::vector<index>{10});
+  CHECK(widths("dense") == std::vector<index>{10});
+  CHECK(widths("mlp:256,128") == std::vector<index>{256, 128, 10});
+  CHECK(widths(" mlp: 256 , 128 ") == std::vector<index>{256, 128, 10});
+  CHECK(widths("dense(256)-relu-dense(128)-relu-dense") == std::vector<index>{256, 128, 10});
+  CHECK(widths("dense(width=256) - relu - dense(10)") == std::vector<index>{256, 10});
+}
+
+TEST_CASE("a wrong net spec is refused with the position of the mistake", "[nn]") {
+  struct Case {
+    const char* spec;
+    const char* message;
+    std::size_t position;  // counted from 1
+  };
+  const Case cases[] = {
+      {"mlp:256,x", "width", 9},
+      {"mlp:256,,3", "width", 9},
+      {"mlp:0", "width", 5},
+      {"mlp:256,-3", "width", 9},
+      {"mlp", "mlp:256,128", 1},
+      {"conv(3)-relu-dense", "no layer \"conv\"", 1},
+      {"dense(8)-tanh-dense", "dense, relu", 10},
+      {"dense(8)-dense", "relu is due", 10},
+      {"relu-dense", "dense layer is due", 1},
+      {"dense(8)-relu", "last layer is a dense", 10},
+      {"dense-relu-dense", "needs its width", 1},
+      {"dense(8)-relu-dense(7)", "7 outputs, the data 10 classes", 15},
+      {"dense(8)-relu(1)-dense", "relu takes no argument", 15},
+      {"dense(w=1.4)-relu-dense", "no parameter \"w\"", 9},
+      {"dense(8,9)-relu-dense", "one width", 9},
+  };
+  for (const Case& c : cases) {
+    INFO(c.spec);
+    CHECK_THROWS_WITH(widths(c.spec), Contains(c.message) && Contains(std::to_string(c.position)));
+    CHECK_THROWS_AS(widths(c.spec), ConfigError);
+  }
+  CHECK_THROWS_AS(widths(""), ConfigError);
+  CHECK_THROWS_WITH(widths("mlp:8", 0), Contains("0 classes"));
+}
+
+TEST_CASE("initialisations have the stated range and moments", "[nn]") {
+  const auto backend = nn_test::backend(2);
+  const index fan_in = 400, width = 300;
+  const ImageShape shape{20, 20, 1};
+
+  const Net uniform("mlp:300", shape, 10, Initialisation::uniform, 3, *backend);
+  const Net he("mlp:300", shape, 10, Initialisation::he, 3, *backend);
+  const Net ntk("mlp:300", shape, 10, Initialisation::ntk, 3, *backend);
+
+  // Standard errors: of the mean sd / sqrt(n), of the variance of n normals sqrt(2 / n) times it; 5 of them.
+  const double n = static_cast<double>(fan_in * width), bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  const Moments w(uniform.layers()[0].weight), b(uniform.layers()[0].bias);
+  CHECK(w.largest <= bound);
+  CHECK(w.largest > 0.99 * bound);
+  CHECK(b.largest <= bound);
+  CHECK(b.largest > 0.9 * bound);
+  CHECK(std::abs(w.mean) < 5 * bound / std::sqrt(3 * n));
+  CHECK(w.variance == Approx(bound * bound / 3).epsilon(5 * std::sqrt(2 / n)));
+  CHECK(Moments(uniform.layers()[1].weight).largest <= 1 / std::sqrt(300.0));
+  for (const Net* net : {&he, &ntk}) {
+    const Moments m(net->layers()[0].weight);
+    CHECK(std::abs(m.mean) < 5 * std::sqrt(2.0 / fan_in / n));
+    CHECK(m.variance == Approx(2.0 / fan_in).epsilon(5 * std::sqrt(2 / n)));
+  }
+  CHECK(Moments(he.layers()[0].bias).largest == 0);
+  CHECK(Moments(ntk.layers()[0].bias).variance == Approx(0.01).epsilon(5 * std::sqrt(2.0 / width)));
+  CHECK(parse_initialisation("he") == Initialisation::he);
+  CHECK(to_string(Initialisation::ntk) == "ntk");
+  CHECK_THROWS_WITH(parse_initialisation("xavier"), Contains("uniform, he, ntk"));
+}
+
+TEST_CASE("initial parameters depend on seed, layer and element alone", "[nn]") {
+  const auto one = nn_test::backend(1), two = nn_test::backend(2);
+  const ImageShape shape{8, 8, 3};
+  const Net a("mlp:200,100", shape, 10, Initialisation::he, 11, *one);
+  const Net b("dense(200)-relu-dense(100)-relu-dense", shape, 10, Initialisation::he, 11, *two);
+  const Net other("mlp:200,100", shape, 10, Initialisation::he, 12, *one);
+  const Net wider("mlp:200,150,100", shape, 10, Initialisation::he, 11, *one);
+
+  CHECK(nn_test::same_bits(a, b));
+  CHECK(!nn_test::same_bits(a, other));
+  CHECK(std::equal(a.layers()[0].weight.data(), a.layers()[0].weight.data() + a.layers()[0].weight.size(),
+                   wider.layers()[0].weight.data()));
+  CHECK(a.parameter_count() == 192 * 200 + 200 + 200 * 100 + 100 + 100 * 10 + 10);
+}
+
+TEST_CASE("a net worked out by hand gives the logits and gradients of the formulas", "[nn]") {
+  const auto backend = nn_test::backend();
+  Net net("mlp:2", {1, 1, 2}, 1, Initialisation::he, 0, *backend);
+  float w0[] = {1, -1, 2, 0.5f}, w1[] = {3, -2};
+  std::copy_n(w0, 4, net.layers()[0].weight.data());
+  std::copy_n(w1, 2, net.layers()[1].weight.data());
+  net.layers()[0].bias(0, 1) = -1;
+  net.layers()[1].bias(0, 0) = 0.25f;
+  // Row 0: h = (relu(0.5 - 1), relu(1 + 0.5 - 1)) = (0, 0.5), f = 0.25 - 1. Row 1: h = (1, 1), f = 3 - 2 + 0.25.
+  Matrix<float> x(2, 2), out(2, 1), dx(2, 2), cotangent(2, 1);
+  x(0, 0) = 0.5f, x(0, 1) = 1, x(1, 0) = 1, x(1, 1) = 0;
+  cotangent(0, 0) = 1, cotangent(1, 0) = 2;
+
+  net.logits(x.view(), out.view());
+  net.input_grad(x.view(), cotangent.view(), dx.view());
+
+  CHECK(out(0, 0) == -0.75f);
+  CHECK(out(1, 0) == 1.25f);
+  CHECK(dx(0, 0) == -4);  // -2 (2, 0.5): only the second unit is open
+  CHECK(dx(0, 1) == -1);
+  CHECK(dx(1, 0) == -2);  // 2 (3 (1, -1) - 2 (2, 0.5))
+  CHECK(dx(1, 1) == -8);
+}
+
+TEST_CASE("logits and gradients have the same bits for 1 and 2 workers, and in one pass or two", "[nn]") {
+  const auto one = nn_test::backend(1), two = nn_test::backend(2);
+  const index n = 150, d = 300;
+  const Net a("mlp:513,260", {1, 1, d}, 10, Initialisation::uniform, 1, *one);
+  const Net b("mlp:513,260", {1, 1, d}, 10, Initialisation::uniform, 1, *two);
+  const Matrix<float> x = random_matrix<float>(n, d, 8);
+  const CotangentFn square = [](index, ConstView2D<float> f, View2D<float> c) { convert(f, c); };
+  Matrix<float> fa(n, 10), fb(n, 10), plain(n, 10), da(n, d), db(n, d), apart(n, d);
+  std::vector<DenseLayer> ga, gb;
+
+  a.logits_and_grad(x.view(), square, fa.view(), da.view());
+  b.logits_and_grad(x.view(), square, fb.view(), db.view());
+  a.logits(x.view(), plain.view());
+  a.input_grad(x.view(), plain.view(), apart.view());
+
+  NTKROB_CHECK_SAME(kit::compare(fa.view(), fb.view(), 0));
+  NTKROB_CHECK_SAME(kit::compare(da.view(), db.view(), 0));
+  NTKROB_CHECK_SAME(kit::compare(fa.view(), plain.view(), 0));
+  NTKROB_CHECK_SAME(kit::compare(da.view(), apart.view(), 0));
+  a.logits_and_parameter_grad(x.view(), square, fa.view(), ga);
+  b.logits_and_parameter_grad(x.view(), square, fb.view(), gb);
+  NTKROB_CHECK_SAME(kit::compare(fa.view(), plain.view(), 0));
+  for (std::size_t l = 0; l < ga.size(); ++l) {
+    NTKROB_CHECK_SAME(kit::compare(ga[l].weight.view(), gb[l].weight.view(), 0));
+    NTKROB_CHECK_SAME(kit::compare(ga[l].bias.view(), gb[l].bias.view(), 0));
+  }
+}
+
+TEST_CASE("a NaN pixel reaches the logits and does not vanish in a ReLU", "[nn]") {
+  const auto backend = nn_test::backend();
+  const Net net("mlp:40,30", {1, 1, 9}, 3, Initialisation::uniform, 2, *backend);
+  Matrix<float> x = random_matrix<float>(2, 9, 1), out(2, 3);
+  x(1, 4) = std::numeric_limits<float>::quiet_NaN();
+
+  net.logits(x.view(), out.view());
+
+  CHECK(std::isfinite(out(0, 0)));
+  CHECK(std::isnan(out(1, 0)));
+  CHECK_THROWS_AS(net.logits(x.view().middle_cols(0, 8), out.view()), ShapeError);
+}
+
+TEST_CASE("a stored net gives back the same bits, and a damaged one names its entry", "[nn]") {
+  const auto backend = nn_test::backend();
+  const Net net("mlp:7,5", {2, 3, 2}, 4, Initialisation::ntk, 9, *backend);
+  const StateDict state = net.state();
+
+  const Net back(state, *backend);
+
+  CHECK(nn_test::same_bits(net, back));
+  CHECK(back.spec() == "mlp:7,5");
+  CHECK(back.input_shape() == net.input_shape());
+  CHECK(back.classes() == 4);
+  CHECK(state.get<std::string>("layers/1/type") == "dense");
+  CHECK(state.get<std::string>("layers/1/activation") == "relu");
+  CHECK(state.get<std::string>("layers/2/activation") == "none");
+  CHECK(state.get<NdArray<float>>("layers/1/weight").shape == std::vector<index>{5, 7});
+  CHECK(state.get<NdArray<float>>("layers/1/bias").shape == std::vector<index>{5});
+  CHECK(state.get<NdArray<std::int64_t>>("input_shape").values == std::vector<std::int64_t>{2, 3, 2});
+  CHECK_NOTHROW(Net(changed(state, "layers/0/activation", nullptr), *backend));
+
+  NdArray<float> nan = state.get<NdArray<float>>("layers/1/bias");
+  nan.values[3] = std::numeric_limits<float>::quiet_NaN();
+  NdArray<float> transposed = state.get<NdArray<float>>("layers/0/weight");
+  std::swap(transposed.shape[0], transposed.shape[1]);
+  const std::pair<const char*, StateDict::Value> damages[] = {
+      {"layers/1/bias", nan},
+      {"layers/0/weight", transposed},
+      {"layers/2/type", std::string("conv")},
+      {"layers/0/activation", std::string("none")},
+      {"layers/3/weight", transposed},
+      {"spec", std::string("mlp:7,x")},
+      {"input_shape", NdArray<std::int64_t>{{2}, {3, 4}}},
+      {"input_shape", NdArray<std::int64_t>{{3}, {3, -4, 1}}},
+      {"input_shape", NdArray<std::int64_t>{{3}, {1 << 24, 1 << 24, 1 << 24}}},
+      {"classes", std::int64_t{0}},
+  };
+  for (const auto& [name, value] : damages) {
+    INFO(name);
+    CHECK_THROWS_AS(Net(changed(state, name, &value), *backend), IoError);
+    CHECK_THROWS_WITH(Net(changed(state, name, &value), *backend), Contains(name));
+  }
+  for (const char* name : {"spec", "input_shape", "classes", "layers/0/type", "layers/0/weight", "layers/2/bias"}) {
+    INFO(name);
+    CHECK_THROWS_AS(Net(changed(state, name, nullptr), *backend), IoError);
+    CHECK_THROWS_WITH(Net(changed(state, name, nullptr), *backend), Contains(name));
+  }
+}
