@@ -74,7 +74,7 @@ TEST_CASE("a wrong net spec is refused with the position of the mistake", "[nn]"
   };
   for (const Case& c : cases) {
     INFO(c.spec);
-    CHECK_THROWS_WITH(widths(c.spec), Contains(c.message) && Contains(std::to_string(c.position)));
+    CHECK_THROWS_WITH(widths(c.spec), Contains(c.message) && Contains(text("position ", c.position, " ")));
     CHECK_THROWS_AS(widths(c.spec), ConfigError);
   }
   CHECK_THROWS_AS(widths(""), ConfigError);

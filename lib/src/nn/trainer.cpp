@@ -105,11 +105,11 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
   }
 }
 
-void check_loss(double loss, index step, index steps, double lr) {
-  NTKROB_CHECK(std::isfinite(loss), NonFinite, "train: the loss is ", loss, " at step ", step, " of ", steps,
-               " with lr ", lr,
-               step == 1 ? "; the net's initial parameters or the targets are too large"
-                         : "; the training diverged: lower --lr, for example by 10");
+/// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
+[[noreturn]] void diverged(const std::string& what, index step, index steps, double lr) {
+  throw NonFinite(text("train: ", what, " at step ", step, " of ", steps, " with lr ", lr,
+                       step == 1 ? "; the net's initial parameters or the targets are too large"
+                                 : "; the training diverged: lower --lr, for example by 10"));
 }
 
 void check_parameters(const Net& net, index steps, double lr) {
@@ -203,11 +203,15 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
     }
     if (attack) attack(net, batch_x, batch_labels, done + 1, adversarial.view());
     lr = options.lr * schedule.factor(done, steps);
-    net.logits_and_parameter_grad(input, mean_loss, logits.view(), grads);
+    try {
+      net.logits_and_parameter_grad(input, mean_loss, logits.view(), grads);
+    } catch (const NonFinite& e) {
+      diverged(e.what(), done + 1, steps, lr);
+    }
     double total = 0;
     for (const double value : losses) total += value;
     const double mean = total / static_cast<double>(n);
-    check_loss(mean, done + 1, steps, lr);
+    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done + 1, steps, lr);
     sgd.step(backend, lr);
     ++done;
     if (on_step) go_on = on_step({done, steps, mean, batch_accuracy(logits.view(), batch_labels)});
