@@ -1,4 +1,5 @@
 #include "kit/check.hpp"
+#include "kit/check_model.hpp"
 #include "nn/fixture.hpp"
 
 using namespace ntkrob;
@@ -176,6 +177,18 @@ TEST_CASE("logits and gradients have the same bits for 1 and 2 workers, and in o
   for (std::size_t l = 0; l < ga.size(); ++l) {
     NTKROB_CHECK_SAME(kit::compare(ga[l].weight.view(), gb[l].weight.view(), 0));
     NTKROB_CHECK_SAME(kit::compare(ga[l].bias.view(), gb[l].bias.view(), 0));
+  }
+}
+
+TEST_CASE("a net fulfils the contract of Model", "[nn]") {
+  const auto backend = nn_test::backend(2);
+  kit::CheckModelOptions options;
+  options.step = 1.0 / 1024;   // small against the distance of these inputs to the kinks
+  options.split_bound = 1e-6;  // a BLAS may sum a small batch in another order: a few ulps of logits below 1
+  for (const char* spec : {"mlp:", "mlp:16", "mlp:10,8"}) {
+    INFO(spec);
+    const Net net(spec, {3, 2, 2}, 4, Initialisation::uniform, 5, *backend);
+    NTKROB_CHECK_MODEL(net, random_matrix<float>(7, 12, 3).view(), options);
   }
 }
 
