@@ -1,4 +1,4 @@
-# cmake -DCASE=core|full|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... [-DINSTALL=component;...] -P consume.cmake
+# cmake -DCASE=core|full|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... [-DINSTALL=component,...] -P consume.cmake
 #
 # Installs ntkrob from the build tree BUILD into a fresh prefix under WORK (all of it, or the components INSTALL), then builds
 # and runs a consumer in the way named by CASE.
@@ -15,9 +15,10 @@ function(run)
     string(REPLACE ";" " " command "${ARGN}")
     message(FATAL_ERROR "${command}\nfailed with status ${status}:\n${output}")
   endif()
-  message(STATUS "${output}")
+  message("${output}")
 endfunction()
 
+string(REPLACE "," ";" INSTALL "${INSTALL}")
 if(INSTALL)
   foreach(component IN LISTS INSTALL)
     run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component ${component})
