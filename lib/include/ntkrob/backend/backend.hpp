@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ntkrob/backend/chain.hpp"
 #include "ntkrob/base/view.hpp"
@@ -29,7 +30,8 @@ enum class Transpose { no, yes };
 template <class R>
 struct SampleTable {
   index n = 0;                // samples
-  Matrix<R> coefficients;     // rows: named in layers/layer.hpp, cols: samples (padded to the vector width)
+  Matrix<R> coefficients;  // one row per quantity (see layers/samples.hpp), one column per sample, padded with zeros
+  std::vector<double> inverse_norm;  // n: 1 / sqrt(x.x / D), float64; 0 for a zero sample
 };
 
 /// Arguments of Backend::pair_tile: kernel values, and on request derivatives, of all pairs of x rows and y rows.

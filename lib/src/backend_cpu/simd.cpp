@@ -1,0 +1,212 @@
+/// The elementwise sandwich between two matrix products: gap, layers, scale. Compiled once per instruction set (NTKROB_ISA).
+///
+/// Includes nothing that could emit shared inline functions: whatever this file instantiates lives in the namespace NTKROB_ISA.
+#include "backend_cpu/simd.hpp"
+
+#include "backend_cpu/vec.hpp"
+#include "layers/all.hpp"
+#include "layers/samples.hpp"
+
+namespace ntkrob::NTKROB_ISA {
+namespace {
+
+/// Gaps below this are recomputed from differences in float64: the product x.y has lost the digits that matter there.
+/// Float32: an error of 2e-7 in the gap moves the angle by 2e-7 / sin(angle), 1e-6 at the limit.
+template <class R>
+constexpr R kNear = R(sizeof(R) == 4 ? 0.03 : 1e-4);
+/// Angles below 1e-7 count as coincident (or antiparallel).
+constexpr double kCoincident = 5e-15;
+
+/// The gap of one pair from |x/|x| -+ y/|y||^2 / 2, in float64.
+template <class R>
+double exact_gap(const R* x, const R* y, index d, double x_inverse, double y_inverse, bool antiparallel) {
+  using V = Vec<double>;
+  const V ix(x_inverse), iy(antiparallel ? -y_inverse : y_inverse);
+  V sum(0);
+  index k = 0;
+  alignas(64) double a[V::kLanes], b[V::kLanes];
+  for (; k + V::kLanes <= d; k += V::kLanes) {
+    for (int l = 0; l < V::kLanes; ++l) a[l] = static_cast<double>(x[k + l]);
+    for (int l = 0; l < V::kLanes; ++l) b[l] = static_cast<double>(y[k + l]);
+    const V difference = V::load(a) * ix - V::load(b) * iy;
+    sum = fma(difference, difference, sum);
+  }
+  double total = 0;
+  for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
+  for (; k < d; ++k) {
+    const double difference = static_cast<double>(x[k]) * x_inverse - static_cast<double>(y[k]) * iy.v[0];
+    total += difference * difference;
+  }
+  const double half = total / (2 * static_cast<double>(d));
+  const double gap = half < kCoincident ? 0.0 : half;
+  return antiparallel ? 2.0 - gap : gap;
+}
+
+/// Block-wise state; one array per quantity.
+template <class R>
+struct Block {
+  alignas(64) R u[kPairBlock], t[kPairBlock], du[kPairBlock], dt[kPairBlock], eu[kPairBlock], et[kPairBlock];
+};
+
+/// u of pairs [begin, begin + n) from their inner products, with the near and the same pairs put right.
+template <class R>
+void gaps(const PairRow<R>& row, index begin, index n, R* u) {
+  using V = Vec<R>;
+  const V ix(row.x_column[layers::kInverseNorm * row.x_stride]);
+  const R* iy = row.y_columns + layers::kInverseNorm * row.y_stride + begin;
+  alignas(64) R p[kPairBlock];
+  for (index j = 0; j < n; ++j) p[j] = row.value[begin + j];
+  for (index j = n; j < kPairBlock && j < n + V::kLanes; ++j) p[j] = 0;
+  bool any_near = false;
+  for (index j = 0; j < n; j += V::kLanes) {
+    const V gap = V(1) - (V::load(p + j) * ix) * V::load(iy + j);
+    gap.store(u + j);
+    any_near |= any_outside(gap, kNear<R>, R(2) - kNear<R>);
+  }
+  if (any_near)
+    for (index j = 0; j < n; ++j)
+      if (!(u[j] >= kNear<R> && u[j] <= R(2) - kNear<R>)) {
+        const index y = begin + j;
+        u[j] = static_cast<R>(exact_gap(row.x, row.y + y * row.y_row_stride, row.d, row.x_inverse_norm,
+                                        row.y_inverse_norm[y], u[j] > R(1)));
+      }
+  if (row.same >= begin && row.same < begin + n) u[row.same - begin] = 0;
+}
+
+template <class L, class R, bool gradient>
+void layer_block(Block<R>& s, const PairRow<R>& row, int table_row, index begin, index n) {
+  using V = Vec<R>;
+  constexpr int n_c = L::kCoefficients;
+  V x[n_c + 1], dx[n_c + 1];
+  for (int k = 0; k < n_c; ++k) {
+    x[k] = V(row.x_column[(table_row + k) * row.x_stride]);
+    dx[k] = V(row.x_column[(table_row + n_c + k) * row.x_stride]);
+  }
+  const R* columns = row.y_columns + table_row * row.y_stride + begin;
+  for (index j = 0; j < n; j += V::kLanes) {
+    V y[n_c + 1];
+    for (int k = 0; k < n_c; ++k) y[k] = V::load(columns + k * row.y_stride + j);
+    if constexpr (gradient) {
+      PairGradient<V> p{V::load(s.u + j),  V::load(s.t + j),  V::load(s.du + j),
+                        V::load(s.dt + j), V::load(s.eu + j), V::load(s.et + j)};
+      L::gradient(p, x, dx, y);
+      p.u.store(s.u + j);
+      p.t.store(s.t + j);
+      p.du.store(s.du + j);
+      p.dt.store(s.dt + j);
+      p.eu.store(s.eu + j);
+      p.et.store(s.et + j);
+    } else {
+      PairValue<V> p{V::load(s.u + j), V::load(s.t + j)};
+      L::value(p, x, y);
+      p.u.store(s.u + j);
+      p.t.store(s.t + j);
+    }
+  }
+}
+
+/// Writes n numbers of a padded block to their place.
+template <class R>
+inline void put(const R* from, index n, R* to) {
+  std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(R));
+}
+
+template <class R, bool gradient>
+void finish(Block<R>& s, const PairRow<R>& row, index begin, index n) {
+  using V = Vec<R>;
+  const auto of_x = [&](int k) { return V(row.x_column[k * row.x_stride]); };
+  const V g(of_x(layers::kScale)), gain(of_x(layers::kGain)), slope(of_x(layers::kScaleSlope)),
+      inverse(of_x(layers::kInverseVariance));
+  const R* g_y = row.y_columns + layers::kScale * row.y_stride + begin;
+  const R* gain_y = row.y_columns + layers::kGain * row.y_stride + begin;
+  const bool ntk = row.output == Output::ntk;
+  for (index j = 0; j < n; j += V::kLanes) {
+    const V scale_y = V::load(g_y + j);
+    const V k = ntk ? V::load(s.t + j) : V(1) - V::load(s.u + j);
+    ((g * scale_y) * k).store(s.t + j);
+    if constexpr (gradient) {
+      const V dk = ntk ? V::load(s.dt + j) : -V::load(s.du + j);
+      const V ek = ntk ? V::load(s.et + j) : -V::load(s.eu + j);
+      (-((gain * V::load(gain_y + j)) * dk)).store(s.dt + j);
+      ((fma(g, ek, slope * k) * scale_y) * inverse).store(s.et + j);
+    }
+  }
+  put(s.t, n, row.value + begin);
+  if constexpr (gradient) {
+    put(s.dt, n, row.dq + begin);
+    put(s.et, n, row.da + begin);
+  }
+}
+
+template <class R, bool gradient>
+void pair_row(const PairRow<R>& row) {
+  using V = Vec<R>;
+  Block<R> s;
+  for (index begin = 0; begin < row.m; begin += kPairBlock) {
+    const index n = row.m - begin < kPairBlock ? row.m - begin : kPairBlock;
+    gaps(row, begin, n, s.u);
+    for (index j = 0; j < n; j += V::kLanes) {
+      V(0).store(s.t + j);
+      if constexpr (gradient) {
+        V(1).store(s.du + j);
+        V(0).store(s.dt + j);
+        (V(0.5) * (V(1) - V::load(s.u + j))).store(s.eu + j);
+        V(0).store(s.et + j);
+      }
+    }
+    int table_row = layers::kFirstCoefficient;
+    for (int l = 0; l < row.n_layers; ++l) {
+      layers::visit(row.layers[l].kind, [&](auto layer) {
+        using L = decltype(layer);
+        layer_block<L, R, gradient>(s, row, table_row, begin, n);
+        table_row += 2 * L::kCoefficients;
+      });
+    }
+    finish<R, gradient>(s, row, begin, n);
+  }
+}
+
+template <class R>
+void pair_row_any(const PairRow<R>& row) {
+  if (row.dq != nullptr)
+    pair_row<R, true>(row);
+  else
+    pair_row<R, false>(row);
+}
+
+template <class R>
+double weigh_row(const R* u, index r, const R* vt, index vt_stride, index m, R* dq, const R* da) {
+  using V = Vec<R>;
+  double total = 0;
+  // Float32 partial sums over at most kPairBlock pairs, float64 between blocks.
+  for (index begin = 0; begin < m; begin += kPairBlock) {
+    const index end = begin + kPairBlock < m ? begin + kPairBlock : m;
+    V sum(0);
+    index j = begin;
+    for (; j + V::kLanes <= end; j += V::kLanes) {
+      V g(0);
+      for (index c = 0; c < r; ++c) g = fma(V(u[c]), V::load(vt + c * vt_stride + j), g);
+      (g * V::load(dq + j)).store(dq + j);
+      sum = fma(g, V::load(da + j), sum);
+    }
+    for (int l = 0; l < V::kLanes; ++l) total += static_cast<double>(sum.v[l]);
+    for (; j < end; ++j) {
+      R g = 0;
+      for (index c = 0; c < r; ++c) g += u[c] * vt[c * vt_stride + j];
+      dq[j] *= g;
+      total += static_cast<double>(g) * static_cast<double>(da[j]);
+    }
+  }
+  return total;
+}
+
+}  // namespace
+
+extern const SimdTable kTable;
+#define NTKROB_TEXT_(x) #x
+#define NTKROB_TEXT(x) NTKROB_TEXT_(x)
+const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
+                       {&pair_row_any<float>, &weigh_row<float>},
+                       {&pair_row_any<double>, &weigh_row<double>}};
+
+}  // namespace ntkrob::NTKROB_ISA

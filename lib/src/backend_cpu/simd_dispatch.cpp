@@ -1,0 +1,43 @@
+/// Chooses the instruction set once, at the first use.
+#include <cstdlib>
+#include <cstring>
+
+#include "backend_cpu/simd.hpp"
+#include "ntkrob/base/error.hpp"
+
+namespace ntkrob {
+
+namespace baseline {
+extern const SimdTable kTable;
+}
+#ifdef NTKROB_HAS_X86_SIMD
+namespace avx2 {
+extern const SimdTable kTable;
+}
+namespace avx512 {
+extern const SimdTable kTable;
+}
+#endif
+
+namespace {
+
+const SimdTable& choose() {
+  const char* forced = std::getenv("NTKROB_SIMD");
+  const auto wanted = [&](const char* name) { return forced == nullptr || std::strcmp(forced, name) == 0; };
+#ifdef NTKROB_HAS_X86_SIMD
+  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return avx512::kTable;
+  if (wanted("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kTable;
+#endif
+  NTKROB_CHECK(wanted("baseline"), ConfigError, "NTKROB_SIMD is \"", forced,
+               "\", which this processor or build does not have; known: avx512, avx2, baseline");
+  return baseline::kTable;
+}
+
+}  // namespace
+
+const SimdTable& simd_table() {
+  static const SimdTable& table = choose();
+  return table;
+}
+
+}  // namespace ntkrob

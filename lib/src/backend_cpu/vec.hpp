@@ -1,0 +1,162 @@
+/// Vec<R>: a SIMD vector of float or double for the instruction set this file is compiled for.
+///
+/// Included only by simd.cpp, which the build compiles once per instruction set with NTKROB_ISA naming it; all names live
+/// in that namespace, so no two versions of one inline function meet in the linker. Arithmetic is exactly what is written
+/// (-ffp-contract=off): fma() is one instruction where the set has it and a multiply and an add otherwise.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ntkrob::NTKROB_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kBytes = 32;
+#else
+constexpr int kBytes = 16;
+#endif
+
+typedef float FloatLanes __attribute__((vector_size(kBytes)));
+typedef double DoubleLanes __attribute__((vector_size(kBytes)));
+typedef int FloatMask __attribute__((vector_size(kBytes)));
+typedef long long DoubleMask __attribute__((vector_size(kBytes)));
+
+template <class R>
+struct LanesOf;
+template <>
+struct LanesOf<float> {
+  using type = FloatLanes;
+  using mask = FloatMask;
+};
+template <>
+struct LanesOf<double> {
+  using type = DoubleLanes;
+  using mask = DoubleMask;
+};
+
+template <class R>
+struct Vec {
+  using scalar = R;
+  using Lanes = typename LanesOf<R>::type;
+  using Mask = typename LanesOf<R>::mask;
+  static constexpr int kLanes = kBytes / sizeof(R);
+
+  Lanes v;
+
+  Vec() = default;
+  explicit Vec(Lanes lanes) : v(lanes) {}
+  template <class Number, class = decltype(static_cast<R>(Number{}))>
+  explicit Vec(Number x) : v(Lanes{} + static_cast<R>(x)) {}
+
+  static Vec load(const R* p) {
+    Vec x;
+    std::memcpy(&x.v, p, kBytes);
+    return x;
+  }
+  void store(R* p) const { std::memcpy(p, &v, kBytes); }
+
+  friend Vec operator+(Vec a, Vec b) { return Vec(a.v + b.v); }
+  friend Vec operator-(Vec a, Vec b) { return Vec(a.v - b.v); }
+  friend Vec operator*(Vec a, Vec b) { return Vec(a.v * b.v); }
+  friend Vec operator-(Vec a) { return Vec(-a.v); }
+};
+
+/// a > b ? p : q
+template <class R>
+inline Vec<R> select_greater(Vec<R> a, Vec<R> b, Vec<R> p, Vec<R> q) {
+  return Vec<R>(a.v > b.v ? p.v : q.v);
+}
+template <class R>
+inline Vec<R> min(Vec<R> a, Vec<R> b) {
+  return select_greater(a, b, b, a);
+}
+template <class R>
+inline Vec<R> max_with_zero(Vec<R> a) {
+  return select_greater(a, Vec<R>(0), a, Vec<R>(0));
+}
+
+/// True if any lane has a < low or a > high.
+template <class R>
+inline bool any_outside(Vec<R> a, R low, R high) {
+  const auto outside = (a.v < Vec<R>(low).v) | (a.v > Vec<R>(high).v);
+  bool any = false;
+#if defined(__AVX512F__)
+  any = _mm512_test_epi64_mask((__m512i)outside, (__m512i)outside) != 0;
+#elif defined(__AVX2__)
+  any = _mm256_testz_si256((__m256i)outside, (__m256i)outside) == 0;
+#else
+  for (int i = 0; i < Vec<R>::kLanes; ++i) any |= outside[i] != 0;
+#endif
+  return any;
+}
+
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+  return Vec<float>((FloatLanes)_mm512_fmadd_ps(a.v, b.v, c.v));
+#elif defined(__FMA__)
+  return Vec<float>((FloatLanes)_mm256_fmadd_ps(a.v, b.v, c.v));
+#else
+  return a * b + c;
+#endif
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+  return Vec<double>((DoubleLanes)_mm512_fmadd_pd(a.v, b.v, c.v));
+#elif defined(__FMA__)
+  return Vec<double>((DoubleLanes)_mm256_fmadd_pd(a.v, b.v, c.v));
+#else
+  return a * b + c;
+#endif
+}
+
+inline Vec<float> sqrt(Vec<float> a) {
+#if defined(__AVX512F__)
+  return Vec<float>((FloatLanes)_mm512_sqrt_ps(a.v));
+#elif defined(__AVX2__)
+  return Vec<float>((FloatLanes)_mm256_sqrt_ps(a.v));
+#elif defined(__SSE2__)
+  return Vec<float>((FloatLanes)_mm_sqrt_ps(a.v));
+#else
+  for (int i = 0; i < Vec<float>::kLanes; ++i) a.v[i] = std::sqrt(a.v[i]);
+  return a;
+#endif
+}
+inline Vec<double> sqrt(Vec<double> a) {
+#if defined(__AVX512F__)
+  return Vec<double>((DoubleLanes)_mm512_sqrt_pd(a.v));
+#elif defined(__AVX2__)
+  return Vec<double>((DoubleLanes)_mm256_sqrt_pd(a.v));
+#elif defined(__SSE2__)
+  return Vec<double>((DoubleLanes)_mm_sqrt_pd(a.v));
+#else
+  for (int i = 0; i < Vec<double>::kLanes; ++i) a.v[i] = std::sqrt(a.v[i]);
+  return a;
+#endif
+}
+
+/// 1 / sqrt(a) where a > limit (limit > 0), 0 elsewhere. Relative error a few units in the last place.
+inline Vec<float> rsqrt_or_zero(Vec<float> a, Vec<float> limit) {
+#if defined(__AVX512F__)
+  const Vec<float> r((FloatLanes)_mm512_rsqrt14_ps(a.v));
+  // One Newton step on the 14-bit estimate: r (1.5 - 0.5 a r^2).
+  const Vec<float> step = fma(Vec<float>(-0.5f) * a * r, r, Vec<float>(1.5f));
+  return select_greater(a, limit, r * step, Vec<float>(0));
+#else
+  const Vec<float> safe = select_greater(a, limit, a, Vec<float>(1));
+  const Vec<float> r(Vec<float>(1).v / sqrt(safe).v);
+  return select_greater(a, limit, r, Vec<float>(0));
+#endif
+}
+inline Vec<double> rsqrt_or_zero(Vec<double> a, Vec<double> limit) {
+  const Vec<double> safe = select_greater(a, limit, a, Vec<double>(1));
+  return select_greater(a, limit, Vec<double>(Vec<double>(1).v / sqrt(safe).v), Vec<double>(0));
+}
+
+}  // namespace ntkrob::NTKROB_ISA

@@ -1,0 +1,49 @@
+/// All layers of layers.def: kinds, information, and a switch from kind to struct.
+#pragma once
+
+#include "layers/dense.hpp"
+#include "layers/relu.hpp"
+#include "ntkrob/layers/layer.hpp"
+
+namespace ntkrob::layers {
+
+enum Kind : int {
+#define NTKROB_LAYER(name, type, description) k_##name,
+#include "layers/layers.def"
+#undef NTKROB_LAYER
+  kKinds
+};
+
+/// What the grammar and the help need to know about a layer.
+struct Info {
+  const char* name;
+  const char* description;
+  const LayerParameter* parameters;
+  int n_parameters;
+  int n_coefficients;
+};
+
+inline const Info& info(int kind) {
+  static constexpr Info table[] = {
+#define NTKROB_LAYER(name, type, description) \
+  {#name, description, type::kParameters, type::kParameterCount, type::kCoefficients},
+#include "layers/layers.def"
+#undef NTKROB_LAYER
+  };
+  return table[kind];
+}
+
+/// Calls f(Layer{}) with the struct of this kind.
+template <class F>
+inline void visit(int kind, F&& f) {
+  switch (kind) {
+#define NTKROB_LAYER(name, type, description) \
+  case k_##name:                              \
+    f(type{});                                \
+    break;
+#include "layers/layers.def"
+#undef NTKROB_LAYER
+  }
+}
+
+}  // namespace ntkrob::layers

@@ -1,0 +1,115 @@
+/// ReLU: the arc-cosine kernels of order 0 and 1 (Cho & Saul 2009).
+///
+///     q <- ( sqrt(ab - q^2) + (pi - theta) q ) / 2 pi,   a <- a/2,   Theta <- Theta (pi - theta) / 2 pi,   cos theta = q / sqrt(ab)
+///
+/// In normalised form, with u = 1 - cos theta and h(u) = sin theta - theta cos theta:
+///     u' = u - h/pi,   t' = t (1 - theta/pi),   du'/du = 1 - theta/pi,   dt'/du = -t / (pi sin theta).
+/// On u <= 1 both theta = sqrt(u) P(u) and h = u sqrt(u) Q(u) with P, Q analytic up to u = 2; the polynomials below are
+/// Chebyshev interpolants of P/pi and Q/pi on [0,1] (largest relative error 2.6e-9 and 2.3e-9 for float, 2e-17 and
+/// 1e-18 for double). For u > 1 the mirror image w = 2 - u is used: theta(u) = pi - theta(w), h(u) = h(w) + pi (1 - w).
+/// At theta = 0 the derivative 1/sin theta counts as 0: the smooth part of the derivative remains.
+#pragma once
+
+#include <cmath>
+
+#include "ntkrob/layers/layer.hpp"
+
+namespace ntkrob::layers {
+
+/// Coefficients, lowest power first.
+template <class R>
+struct ArcCosine;
+
+template <>
+struct ArcCosine<float> {
+  static constexpr int kP = 9, kQ = 8;
+  static constexpr float p[kP] = {0.45015815881f,   0.037513061834f,   0.0084435685351f,  0.0024810251219f,  0.0010076294993f,
+                                  -9.876159312e-5f, 0.00075542180886f, -0.00047799858058f, 0.00021789324464f};
+  static constexpr float q[kQ] = {0.30010543829f,    0.015005326538f,   0.0024104332424f,  0.00056698069222f,
+                                  0.00012277790814f, 0.00011245108277f, -4.9231807929e-5f, 3.570951576e-5f};
+  /// Gaps below this (angles below 1e-6) are treated as the kink: float32 sums cancel there.
+  static constexpr float kKink = 5e-13f;
+};
+
+template <>
+struct ArcCosine<double> {
+  static constexpr int kP = 19, kQ = 19;
+  static constexpr double p[kP] = {
+      0.45015815807855304,       0.0375131798398756388,     0.008440465464425071383,   0.002512043271452930634,
+      0.0008547930425932388588,  0.0003147109811736575771,  0.000122135514827882038,   0.00004854479515337262471,
+      0.0000231954586754304428,  -2.287311496019979765e-6,  0.00003460419989822555357, -0.00006525326994907855383,
+      0.0001108032725859807749,  -0.0001368762595951421238, 0.0001275430413936947101,  -0.00008557648187341666261,
+      0.00003955053770370357104, -0.00001126128013840247595, 1.527104740182857979e-6};
+  static constexpr double q[kQ] = {
+      0.3001054387190353567,    0.01500527193595162917,   0.002411561561151691422,  0.0005582318420704077769,
+      0.0001554168394539893684, 0.00004841802034938482942, 0.00001627691006111954471, 5.757065278076514383e-6,
+      2.244259372959227309e-6,  4.170775507025596918e-7,  1.460661578985138747e-6,  -2.340292562949998928e-6,
+      4.124969186439580937e-6,  -5.063947691355165891e-6, 4.744442019527963546e-6,  -3.189938633234610227e-6,
+      1.482062692473454628e-6,  -4.242256714449974387e-7, 5.82225969126942246e-8};
+  /// Angles below 1e-7.
+  static constexpr double kKink = 5e-15;
+};
+
+template <class V, int n, class R>
+inline V polynomial(const R (&c)[n], V x) {
+  V y = V(c[n - 1]);
+  for (int k = n - 2; k >= 0; --k) y = fma(y, x, V(c[k]));
+  return y;
+}
+
+struct Relu {
+  static constexpr int kCoefficients = 0;
+  static constexpr int kParameterCount = 0;
+  static constexpr const LayerParameter* kParameters = nullptr;
+
+  static Variance sample(Variance in, const double*, double*, double*) { return {in.a / 2, in.da / 2}; }
+  static SelfState self(SelfState in, const double*) { return {in.a / 2, in.t / 2, in.da / 2, in.dt / 2}; }
+
+  template <class S>
+  static Covariance<S> textbook(Covariance<S> in, const double*) {
+    const double pi = 3.14159265358979323846;
+    const S root = sqrt_or_zero(in.a * in.b - in.q * in.q);
+    const S theta = angle(root, in.q);
+    const S k0 = (S(pi) - theta) * S(0.5 / pi);
+    return {root * S(0.5 / pi) + k0 * in.q, in.t * k0, S(0.5) * in.a, S(0.5) * in.b};
+  }
+
+  /// w = distance of u to the nearer end, its root, 1 - theta/pi, and u'.
+  template <class V>
+  struct Angle {
+    V k0, u;
+    explicit Angle(V gap) {
+      using C = ArcCosine<typename V::scalar>;
+      const V mirror = V(2) - gap;
+      const V w = max_with_zero(min(gap, mirror));
+      const V root = sqrt(w);
+      const V angle = root * polynomial(C::p, w);
+      const V h = (w * root) * polynomial(C::q, w);
+      k0 = select_greater(gap, V(1), angle, V(1) - angle);
+      u = select_greater(gap, V(1), V(1) - h, w - h);
+    }
+  };
+
+  template <class V>
+  static void value(PairValue<V>& s, const V*, const V*) {
+    const Angle<V> angle(s.u);
+    s.t = angle.k0 * s.t;
+    s.u = angle.u;
+  }
+
+  template <class V>
+  static void gradient(PairGradient<V>& s, const V*, const V*, const V*) {
+    using R = typename V::scalar;
+    const Angle<V> angle(s.u);
+    // t / (pi sin theta), sin^2 theta = u (2 - u).
+    const V slope = s.t * (V(R(0.31830988618379067154)) * rsqrt_or_zero(s.u * (V(2) - s.u), V(2 * ArcCosine<R>::kKink)));
+    s.dt = fma(angle.k0, s.dt, -(slope * s.du));
+    s.et = fma(angle.k0, s.et, -(slope * s.eu));
+    s.du = angle.k0 * s.du;
+    s.eu = angle.k0 * s.eu;
+    s.t = angle.k0 * s.t;
+    s.u = angle.u;
+  }
+};
+
+}  // namespace ntkrob::layers

@@ -1,0 +1,59 @@
+/// What a chain needs to know about one sample, as a column of numbers: the layout of Backend's SampleTable.
+///
+/// Everything here is scalar float64 and runs once per sample and call. Template over the chain type, any range of
+/// {kind, params}, so that this component stays below the backends.
+#pragma once
+
+#include <cmath>
+
+#include "layers/all.hpp"
+
+namespace ntkrob::layers {
+
+/// Rows of the table in front of the layers' coefficients.
+enum SampleRow : int {
+  kInverseNorm,      // 1 / sqrt(a), a = x.x / D
+  kScale,            // g = sqrt(A), A the variance at the output: k = g_x g_y (...)
+  kGain,             // g / sqrt(a), its limit for a zero sample
+  kScaleSlope,       // dg / d log a
+  kInverseVariance,  // 1 / a; 0 for a zero sample, whose gradient along itself vanishes with it
+  kFirstCoefficient
+};
+
+/// Number of rows: each layer's coefficients, then their derivatives.
+template <class Chain>
+int sample_rows(const Chain& chain) {
+  int rows = kFirstCoefficient;
+  for (const auto& layer : chain) rows += 2 * info(layer.kind).n_coefficients;
+  return rows;
+}
+
+/// Fills column[0 .. sample_rows). a < smallest counts as a zero sample: it is replaced by a variance so small that values are
+/// those of the limit, with the correct one-sided quantities kept exact.
+template <class Chain>
+void sample_column(const Chain& chain, double a, double smallest, double* column) {
+  constexpr double kStandIn = 1e-24;
+  const bool zero = a < smallest;
+  const double start = zero ? kStandIn : a;
+  Variance v{start, start};
+  double exact = zero ? 0.0 : a;
+  int row = kFirstCoefficient;
+  for (const auto& layer : chain) {
+    const int n = info(layer.kind).n_coefficients;
+    double unused[kMaxCoefficients];
+    visit(layer.kind, [&](auto l) {
+      using L = decltype(l);
+      exact = L::sample({exact, 0}, layer.params.data(), unused, unused).a;
+      v = L::sample(v, layer.params.data(), column + row, column + row + n);
+    });
+    row += 2 * n;
+  }
+  const double root = std::sqrt(v.a);
+  column[kInverseNorm] = 1 / std::sqrt(start);
+  column[kScale] = std::sqrt(exact);
+  column[kGain] = root / std::sqrt(start);
+  column[kScaleSlope] = zero ? 0.0 : v.da / (2 * root);
+  column[kInverseVariance] = zero ? 0.0 : 1 / a;
+}
+
+}  // namespace ntkrob::layers
