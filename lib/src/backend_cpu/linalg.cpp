@@ -7,12 +7,11 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #ifdef NTKROB_HAS_BLAS
 extern "C" {
-// Present in OpenBLAS only; other libraries leave them null.
+// OpenBLAS only; other libraries leave them null.
 __attribute__((weak)) void openblas_set_num_threads(int);
 __attribute__((weak)) char* openblas_get_config(void);
 }
@@ -23,26 +22,145 @@ namespace {
 
 template <class R>
 using RowMajor = Eigen::Matrix<R, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class R>
-using Mapped = Eigen::Map<RowMajor<R>, Eigen::Unaligned, Eigen::OuterStride<>>;
-template <class R>
-using ConstMapped = Eigen::Map<const RowMajor<R>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
 template <class R>
-Mapped<R> map(View2D<R> v) {
+Eigen::Map<RowMajor<R>, Eigen::Unaligned, Eigen::OuterStride<>> map(View2D<R> v) {
   return {v.data, v.rows, v.cols, Eigen::OuterStride<>(v.stride)};
 }
 template <class R>
-ConstMapped<R> map(ConstView2D<R> v) {
+Eigen::Map<const RowMajor<R>, Eigen::Unaligned, Eigen::OuterStride<>> map(View2D<const R> v) {
   return {v.data, v.rows, v.cols, Eigen::OuterStride<>(v.stride)};
 }
 
 #ifdef NTKROB_HAS_BLAS
-void blas_gemm(const char* ta, const char* tb, int m, int n, int k, float alpha, const float* a, int lda, const float* b,
-               int ldb, float beta, float* c, int ldc) {
-  Eigen::internal::gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+
+void call_gemm(const char* ta, const char* tb, const int* m, const int* n, const int* k, const float* alpha,
+               const float* a, const int* lda, const float* b, const int* ldb, const float* beta, float* c,
+               const int* ldc) {
+  sgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
+void call_gemm(const char* ta, const char* tb, const int* m, const int* n, const int* k, const double* alpha,
+               const double* a, const int* lda, const double* b, const int* ldb, const double* beta, double* c,
+               const int* ldc) {
+  dgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+/// The BLAS is column-major: a row-major matrix is its transpose, so c^T = op(b)^T op(a)^T.
+template <class R>
+void gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+  const int m = static_cast<int>(c.cols), n = static_cast<int>(c.rows);
+  const int k = static_cast<int>(ta == Transpose::no ? a.cols : a.rows);
+  const int lda = static_cast<int>(a.stride), ldb = static_cast<int>(b.stride), ldc = static_cast<int>(c.stride);
+  call_gemm(tb == Transpose::no ? "N" : "T", ta == Transpose::no ? "N" : "T", &m, &n, &k, &alpha, b.data, &ldb, a.data,
+            &lda, &beta, c.data, &ldc);
+}
+
+#else
+
+template <class R>
+void gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+  auto out = map(c);
+  if (beta == R(0))
+    out.setZero();
+  else if (beta != R(1))
+    out *= beta;
+  if (ta == Transpose::no && tb == Transpose::no) out.noalias() += alpha * map(a) * map(b);
+  if (ta == Transpose::yes && tb == Transpose::no) out.noalias() += alpha * map(a).transpose() * map(b);
+  if (ta == Transpose::no && tb == Transpose::yes) out.noalias() += alpha * map(a) * map(b).transpose();
+  if (ta == Transpose::yes && tb == Transpose::yes) out.noalias() += alpha * map(a).transpose() * map(b).transpose();
+}
+
 #endif
 
+template <class R>
+void checked_gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+  if (c.rows == 0 || c.cols == 0) return;
+  const index inner = ta == Transpose::no ? a.cols : a.rows;
+  if (inner > 0) return gemm(ta, tb, alpha, a, b, beta, c);
+  for (index i = 0; i < c.rows; ++i)
+    for (index j = 0; j < c.cols; ++j) c(i, j) = beta == R(0) ? R(0) : beta * c(i, j);
+}
+
+/// Index of the first pivot of a diagonal block that is not positive (or not a number), by the unblocked algorithm.
+index bad_pivot(RowMajor<double> a) {
+  for (index j = 0; j < a.rows(); ++j) {
+    const double pivot = a(j, j) - a.row(j).head(j).squaredNorm();
+    if (!(pivot > 0)) return j;
+    a(j, j) = std::sqrt(pivot);
+    for (index i = j + 1; i < a.rows(); ++i) a(i, j) = (a(i, j) - a.row(i).head(j).dot(a.row(j).head(j))) / a(j, j);
+  }
+  return a.rows() - 1;
+}
+
 }  // namespace
+
+void serial_gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
+                 View2D<float> c) {
+  checked_gemm(ta, tb, alpha, a, b, beta, c);
+}
+void serial_gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
+                 View2D<double> c) {
+  checked_gemm(ta, tb, alpha, a, b, beta, c);
+}
+
+index blocked_cholesky(View2D<double> a, WorkerPool& pool) {
+  constexpr index kBlock = 192;
+  const index n = a.rows;
+  const auto block = [&](index i, index j) {
+    return View2D<double>(a.row(i * kBlock) + j * kBlock, std::min(kBlock, n - i * kBlock),
+                          std::min(kBlock, n - j * kBlock), a.stride);
+  };
+  const index blocks = (n + kBlock - 1) / kBlock;
+  for (index k = 0; k < blocks; ++k) {
+    auto diagonal = map(block(k, k));
+    const RowMajor<double> before = diagonal;
+    Eigen::LLT<Eigen::Ref<RowMajor<double>, 0, Eigen::OuterStride<>>, Eigen::Lower> factor(diagonal);
+    if (factor.info() != Eigen::Success || !diagonal.diagonal().allFinite()) return k * kBlock + bad_pivot(before);
+    // Panel below the diagonal block: rows are independent.
+    pool.for_each(blocks - k - 1, [&](index task, int) {
+      auto rows = map(block(k + 1 + task, k));
+      map(ConstView2D<double>(block(k, k)))
+          .transpose()
+          .triangularView<Eigen::Upper>()
+          .solveInPlace<Eigen::OnTheRight>(rows);
+    });
+    // Trailing update: every block of the lower triangle is one task.
+    const index rest = blocks - k - 1;
+    pool.for_each(rest * (rest + 1) / 2, [&](index task, int) {
+      index i = 0;
+      while ((i + 1) * (i + 2) / 2 <= task) ++i;
+      const index j = task - i * (i + 1) / 2;
+      serial_gemm(Transpose::no, Transpose::yes, -1.0, ConstView2D<double>(block(k + 1 + i, k)),
+                  ConstView2D<double>(block(k + 1 + j, k)), 1.0, block(k + 1 + i, k + 1 + j));
+    });
+  }
+  return -1;
+}
+
+void cholesky_solve(ConstView2D<double> factor, View2D<double> b) {
+  auto x = map(b);
+  const auto lower = map(factor);
+  lower.triangularView<Eigen::Lower>().solveInPlace(x);
+  lower.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
+}
+
+std::string linalg_description() {
+#ifdef NTKROB_HAS_BLAS
+  if (openblas_get_config != nullptr) {
+    const std::string config = openblas_get_config();
+    return config.substr(0, config.find(' ', config.find(' ') + 1));
+  }
+  return "system BLAS";
+#else
+  return "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
+         std::to_string(EIGEN_MINOR_VERSION);
+#endif
+}
+
+void make_blas_serial() {
+#ifdef NTKROB_HAS_BLAS
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+#endif
+}
+
 }  // namespace ntkrob

@@ -1,0 +1,172 @@
+/// The threaded backend: products by serial_gemm on fixed blocks, elementwise work by the SIMD table, one task at a time per worker.
+#include <algorithm>
+#include <cmath>
+
+#include "backend_cpu/linalg.hpp"
+#include "backend_cpu/memory.hpp"
+#include "backend_cpu/simd.hpp"
+#include "layers/samples.hpp"
+#include "ntkrob/backend_cpu/backend_cpu.hpp"
+#include "ntkrob/base/parallel.hpp"
+
+namespace ntkrob {
+namespace {
+
+/// Smallest and largest x.x/D that the precision can carry through products and scales.
+template <class R>
+struct VarianceRange {
+  static constexpr double smallest = sizeof(R) == 4 ? 1e-34 : 1e-280;
+  static constexpr double largest = sizeof(R) == 4 ? 1e30 : 1e280;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int workers) : pool_(workers) { make_blas_serial(); }
+
+  DeviceInfo info() const override {
+    return {"cpu",
+            text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", simd_table().name, ", ",
+                 linalg_description()),
+            pool_.size(), physical_memory_bytes()};
+  }
+
+  std::string supports(const Chain& chain) const override {
+    return chain.empty() ? "the chain has no layers" : std::string();
+  }
+
+  void for_each(index n, const std::function<void(index, int)>& task) override { pool_.for_each(n, task); }
+
+  void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
+            View2D<float> c) override {
+    split_gemm(ta, tb, alpha, a, b, beta, c);
+  }
+  void gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
+            View2D<double> c) override {
+    split_gemm(ta, tb, alpha, a, b, beta, c);
+  }
+
+  index factor_spd(View2D<double> a) override {
+    NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
+    return blocked_cholesky(a, pool_);
+  }
+  void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
+    NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);
+    cholesky_solve(factor, b);
+  }
+
+  void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
+    fill_table(chain, x, table);
+  }
+  void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) override {
+    fill_table(chain, x, table);
+  }
+  void pair_tile(const PairTile<float>& tile) override { run_tile(tile, simd_table().f32); }
+  void pair_tile(const PairTile<double>& tile) override { run_tile(tile, simd_table().f64); }
+  void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
+                  double* row_sum) override {
+    weigh(u, vt, dq, da, row_sum, simd_table().f32);
+  }
+  void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
+                  double* row_sum) override {
+    weigh(u, vt, dq, da, row_sum, simd_table().f64);
+  }
+
+ private:
+  /// Splits the longer side of c into blocks whose size depends on the shape alone. Small products stay whole.
+  template <class R>
+  void split_gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+    const index inner = ta == Transpose::no ? a.cols : a.rows;
+    const double work = static_cast<double>(c.rows) * static_cast<double>(c.cols) * static_cast<double>(inner);
+    const bool by_rows = c.rows >= c.cols;
+    const index length = by_rows ? c.rows : c.cols;
+    const index block = std::max<index>(64, (length / 8 + 31) / 32 * 32);
+    if (work < 4e6 || length <= block) return serial_gemm(ta, tb, alpha, a, b, beta, c);
+    pool_.for_each((length + block - 1) / block, [&](index task, int) {
+      const index begin = task * block, n = std::min(block, length - begin);
+      if (by_rows) {
+        const auto part = ta == Transpose::no ? a.middle_rows(begin, n) : a.middle_cols(begin, n);
+        serial_gemm(ta, tb, alpha, part, b, beta, c.middle_rows(begin, n));
+      } else {
+        const auto part = tb == Transpose::no ? b.middle_cols(begin, n) : b.middle_rows(begin, n);
+        serial_gemm(ta, tb, alpha, a, part, beta, c.middle_cols(begin, n));
+      }
+    });
+  }
+
+  template <class R>
+  void fill_table(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table) {
+    const index rows = layers::sample_rows(chain);
+    const index padded = (x.rows + kPadding - 1) / kPadding * kPadding + kPadding;
+    table.n = x.rows;
+    if (table.coefficients.rows() != rows || table.coefficients.cols() != padded)
+      table.coefficients = Matrix<R>(rows, padded);
+    table.inverse_norm.assign(static_cast<std::size_t>(x.rows), 0.0);
+    constexpr index kChunk = 64;
+    pool_.for_each((x.rows + kChunk - 1) / kChunk, [&](index task, int) {
+      std::vector<double> column(static_cast<std::size_t>(rows));
+      for (index i = task * kChunk; i < std::min(x.rows, (task + 1) * kChunk); ++i) {
+        double sum[4] = {0, 0, 0, 0};
+        const R* row = x.row(i);
+        index k = 0;
+        for (; k + 4 <= x.cols; k += 4)
+          for (index l = 0; l < 4; ++l) sum[l] += static_cast<double>(row[k + l]) * static_cast<double>(row[k + l]);
+        for (; k < x.cols; ++k) sum[0] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+        const double a = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / static_cast<double>(x.cols);
+        NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", i, " of a kernel input has values that are not finite");
+        NTKROB_CHECK(a <= VarianceRange<R>::largest, NonFinite, "sample ", i, " of a kernel input has a mean square of ", a,
+                     ", the limit of this precision is ", VarianceRange<R>::largest,
+                     "; scale the inputs or use float64 precision");
+        layers::sample_column(chain, a, VarianceRange<R>::smallest, column.data());
+        for (index r = 0; r < rows; ++r) table.coefficients(r, i) = static_cast<R>(column[static_cast<std::size_t>(r)]);
+        table.inverse_norm[static_cast<std::size_t>(i)] = a < VarianceRange<R>::smallest ? 0 : column[layers::kInverseNorm];
+      }
+    });
+  }
+
+  template <class R>
+  void run_tile(const PairTile<R>& tile, const SimdFunctions<R>& simd) {
+    const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
+    NTKROB_CHECK_SHAPE(tile.value, n, m);
+    serial_gemm(Transpose::no, Transpose::yes, R(1) / static_cast<R>(d), tile.x, tile.y, R(0), tile.value);
+    const Matrix<R>& xt = tile.x_table->coefficients;
+    const Matrix<R>& yt = tile.y_table->coefficients;
+    PairRow<R> row{};
+    row.layers = tile.chain->data();
+    row.n_layers = static_cast<int>(tile.chain->size());
+    row.output = tile.output;
+    row.x_stride = xt.cols();
+    row.y_columns = yt.data() + tile.y_begin;
+    row.y_stride = yt.cols();
+    row.m = m;
+    row.y = tile.y.data;
+    row.y_row_stride = tile.y.stride;
+    row.d = d;
+    row.y_inverse_norm = tile.y_table->inverse_norm.data() + tile.y_begin;
+    for (index i = 0; i < n; ++i) {
+      row.x_column = xt.data() + tile.x_begin + i;
+      row.x = tile.x.row(i);
+      row.x_inverse_norm = tile.x_table->inverse_norm[static_cast<std::size_t>(tile.x_begin + i)];
+      const index same = tile.x_begin + i - tile.y_begin;
+      row.same = tile.same && same >= 0 && same < m ? same : -1;
+      row.value = tile.value.row(i);
+      row.dq = tile.dq.empty() ? nullptr : tile.dq.row(i);
+      row.da = tile.da.empty() ? nullptr : tile.da.row(i);
+      simd.pair_row(row);
+    }
+  }
+
+  template <class R>
+  void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum,
+             const SimdFunctions<R>& simd) {
+    for (index i = 0; i < dq.rows; ++i)
+      row_sum[i] += simd.weigh_row(u.row(i), u.cols, vt.data, vt.stride, dq.cols, dq.row(i), da.row(i));
+  }
+
+  WorkerPool pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(int workers) { return std::make_unique<CpuBackend>(workers); }
+
+}  // namespace ntkrob

@@ -1,0 +1,143 @@
+/// The reference backend: loops that can be read beside the formulas. Everything in float64, one thread, no library.
+#include <cmath>
+
+#include "backend_cpu/dual.hpp"
+#include "backend_cpu/memory.hpp"
+#include "layers/all.hpp"
+#include "ntkrob/backend_cpu/backend_cpu.hpp"
+
+namespace ntkrob {
+namespace {
+
+template <class R>
+double dot(const R* x, const R* y, index d) {
+  double sum = 0;
+  for (index k = 0; k < d; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(y[k]);
+  return sum;
+}
+
+/// k(x,y) and its derivatives by q = x.y/D and a = x.x/D. `same`: x and y are one sample; their angle is 0 exactly and
+/// the derivative of the root counts as 0.
+Dual pair_kernel(const Chain& chain, Output output, double q, double a, double b, bool same) {
+  Covariance<Dual> s{Dual(q, 1, 0), Dual(0.0), Dual(a, 0, 1), Dual(b)};
+  for (const ChainLayer& layer : chain) {
+    // In one sample q = a = b holds exactly through all layers, whatever the rounding of the products.
+    if (same) s.a.v = s.b.v = s.q.v;
+    layers::visit(layer.kind, [&](auto l) { s = decltype(l)::template textbook<Dual>(s, layer.params.data()); });
+  }
+  return output == Output::ntk ? s.t : s.q;
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  DeviceInfo info() const override {
+    return {"reference", "1 worker, textbook formulas in float64", 1, physical_memory_bytes()};
+  }
+  std::string supports(const Chain& chain) const override {
+    return chain.empty() ? "the chain has no layers" : std::string();
+  }
+  void for_each(index n, const std::function<void(index, int)>& task) override {
+    for (index i = 0; i < n; ++i) task(i, 0);
+  }
+  void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
+            View2D<float> c) override {
+    product(ta, tb, alpha, a, b, beta, c);
+  }
+  void gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
+            View2D<double> c) override {
+    product(ta, tb, alpha, a, b, beta, c);
+  }
+
+  index factor_spd(View2D<double> a) override {
+    for (index j = 0; j < a.rows; ++j) {
+      const double pivot = a(j, j) - dot(a.row(j), a.row(j), j);
+      if (!(pivot > 0)) return j;
+      a(j, j) = std::sqrt(pivot);
+      for (index i = j + 1; i < a.rows; ++i) a(i, j) = (a(i, j) - dot(a.row(i), a.row(j), j)) / a(j, j);
+    }
+    return -1;
+  }
+  void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
+    const index n = factor.rows;
+    for (index c = 0; c < b.cols; ++c) {
+      for (index i = 0; i < n; ++i) {
+        for (index k = 0; k < i; ++k) b(i, c) -= factor(i, k) * b(k, c);
+        b(i, c) /= factor(i, i);
+      }
+      for (index i = n - 1; i >= 0; --i) {
+        for (index k = i + 1; k < n; ++k) b(i, c) -= factor(k, i) * b(k, c);
+        b(i, c) /= factor(i, i);
+      }
+    }
+  }
+
+  void sample_table(const Chain&, ConstView2D<float> x, SampleTable<float>& table) override { norms(x, table); }
+  void sample_table(const Chain&, ConstView2D<double> x, SampleTable<double>& table) override { norms(x, table); }
+  void pair_tile(const PairTile<float>& tile) override { run(tile); }
+  void pair_tile(const PairTile<double>& tile) override { run(tile); }
+  void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
+                  double* row_sum) override {
+    weigh(u, vt, dq, da, row_sum);
+  }
+  void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
+                  double* row_sum) override {
+    weigh(u, vt, dq, da, row_sum);
+  }
+
+ private:
+  template <class R>
+  static void product(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+    const index inner = ta == Transpose::no ? a.cols : a.rows;
+    for (index i = 0; i < c.rows; ++i)
+      for (index j = 0; j < c.cols; ++j) {
+        double sum = 0;
+        for (index k = 0; k < inner; ++k)
+          sum += static_cast<double>(ta == Transpose::no ? a(i, k) : a(k, i)) *
+                 static_cast<double>(tb == Transpose::no ? b(k, j) : b(j, k));
+        const double old = beta == R(0) ? 0.0 : static_cast<double>(beta) * static_cast<double>(c(i, j));
+        c(i, j) = static_cast<R>(static_cast<double>(alpha) * sum + old);
+      }
+  }
+
+  /// The reference needs no coefficients; the table only carries the check of the inputs.
+  template <class R>
+  static void norms(ConstView2D<R> x, SampleTable<R>& table) {
+    table.n = x.rows;
+    for (index i = 0; i < x.rows; ++i)
+      NTKROB_CHECK(std::isfinite(dot(x.row(i), x.row(i), x.cols)), NonFinite, "sample ", i,
+                   " of a kernel input has values that are not finite");
+  }
+
+  template <class R>
+  static void run(const PairTile<R>& tile) {
+    const index d = tile.x.cols;
+    const double inverse = 1 / static_cast<double>(d);
+    for (index i = 0; i < tile.x.rows; ++i)
+      for (index j = 0; j < tile.y.rows; ++j) {
+        const R *x = tile.x.row(i), *y = tile.y.row(j);
+        const bool same = tile.same && tile.x_begin + i == tile.y_begin + j;
+        const Dual k = pair_kernel(*tile.chain, tile.output, dot(x, y, d) * inverse, dot(x, x, d) * inverse,
+                                   dot(y, y, d) * inverse, same);
+        tile.value(i, j) = static_cast<R>(k.v);
+        if (!tile.dq.empty()) tile.dq(i, j) = static_cast<R>(k.dq);
+        if (!tile.da.empty()) tile.da(i, j) = static_cast<R>(k.da);
+      }
+  }
+
+  template <class R>
+  static void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum) {
+    for (index i = 0; i < dq.rows; ++i)
+      for (index j = 0; j < dq.cols; ++j) {
+        double g = 0;
+        for (index c = 0; c < u.cols; ++c) g += static_cast<double>(u(i, c)) * static_cast<double>(vt(c, j));
+        row_sum[i] += g * static_cast<double>(da(i, j));
+        dq(i, j) = static_cast<R>(g * static_cast<double>(dq(i, j)));
+      }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+
+}  // namespace ntkrob

@@ -1,0 +1,297 @@
+/// The tile loops: the only place that walks pairs of samples. What happens inside a tile is the backend's.
+#include "ntkrob/kernel/kernel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "layers/all.hpp"
+#include "ntkrob/base/spec_text.hpp"
+
+namespace ntkrob {
+namespace {
+
+/// What one call works on.
+template <class R>
+struct Call {
+  const Kernel& kernel;
+  ConstView2D<R> x, y;
+  Pairing pairing;
+  KernelPlan plan;
+  SampleTable<R> x_table, y_table_own;
+  const SampleTable<R>* y_table = nullptr;
+
+  Call(const Kernel& k, Verb verb, ConstView2D<R> x_, ConstView2D<R> y_, Pairing pairing_, index r)
+      : kernel(k), x(x_), y(y_), pairing(pairing_) {
+    NTKROB_CHECK(x.cols == y.cols, ShapeError, "kernel inputs have ", x.cols, " and ", y.cols, " values per sample");
+    NTKROB_CHECK(pairing == Pairing::cross || (x.rows == y.rows), ShapeError, "Pairing::same with ", x.rows, " and ",
+                 y.rows, " samples");
+    NTKROB_CHECK(x.cols > 0, ShapeError, "kernel inputs have no values");
+    plan = plan_tiles(verb, x.rows, y.rows, x.cols, r, sizeof(R), backend().info().workers, budget(k));
+    backend().sample_table(chain(), x, x_table);
+    const bool one_set = x.data == y.data && x.rows == y.rows && x.stride == y.stride;
+    if (!one_set) backend().sample_table(chain(), y, y_table_own);
+    y_table = one_set ? &x_table : &y_table_own;
+  }
+
+  static std::size_t budget(const Kernel& k) {
+    if (k.options().memory_budget != 0) return k.options().memory_budget;
+    const std::size_t quarter = k.backend().info().memory_bytes / 4;
+    return quarter == 0 ? std::size_t(1) << 30 : std::min(quarter, std::size_t(1) << 30);
+  }
+  Backend& backend() const { return kernel.backend(); }
+  const Chain& chain() const { return kernel.spec().layers(); }
+
+  PairTile<R> tile(index i, index n, index j, index m) const {
+    PairTile<R> t;
+    t.chain = &chain();
+    t.output = kernel.options().output;
+    t.x = x.middle_rows(i, n);
+    t.y = y.middle_rows(j, m);
+    t.x_table = &x_table;
+    t.y_table = y_table;
+    t.x_begin = i;
+    t.y_begin = j;
+    t.same = pairing == Pairing::same;
+    return t;
+  }
+
+  index strips() const { return (x.rows + plan.tile_rows - 1) / plan.tile_rows; }
+  index strip_rows(index strip) const { return std::min(plan.tile_rows, x.rows - strip * plan.tile_rows); }
+};
+
+/// One matrix per worker, sized once.
+template <class T>
+std::vector<Matrix<T>> per_worker(const Backend& backend, index rows, index cols) {
+  std::vector<Matrix<T>> all;
+  for (int w = 0; w < backend.info().workers; ++w) all.emplace_back(rows, cols);
+  return all;
+}
+
+template <class T>
+View2D<T> top_left(Matrix<T>& m, index rows, index cols) {
+  return {m.data(), rows, cols, m.cols()};
+}
+
+/// Copies a block and its transpose into a matrix of the same or a wider type.
+template <class R, class O>
+void place(ConstView2D<R> block, View2D<O> out, index i, index j, bool mirror) {
+  for (index a = 0; a < block.rows; ++a)
+    for (index b = 0; b < block.cols; ++b) out(i + a, j + b) = static_cast<O>(block(a, b));
+  if (!mirror) return;
+  for (index b = 0; b < block.cols; ++b)
+    for (index a = 0; a < block.rows; ++a) out(j + b, i + a) = static_cast<O>(block(a, b));
+}
+
+template <class R, class O>
+void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out) {
+  NTKROB_CHECK_SHAPE(out, x.rows, y.rows);
+  const Call<R> call(kernel, Verb::matrix, x, y, pairing, 0);
+  const bool half = pairing == Pairing::same;
+  const index rows = call.plan.tile_rows, cols = half ? rows : call.plan.tile_cols;
+  const index tile_rows = (x.rows + rows - 1) / rows, tile_cols = (y.rows + cols - 1) / cols;
+  auto scratch = per_worker<R>(kernel.backend(), rows, cols);
+  kernel.backend().for_each(half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols, [&](index task, int worker) {
+    index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
+    if (half) {
+      while ((ti + 1) * (ti + 2) / 2 <= task) ++ti;
+      tj = task - ti * (ti + 1) / 2;
+    }
+    const index i = ti * rows, j = tj * cols;
+    const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
+    PairTile<R> tile = call.tile(i, n, j, m);
+    tile.value = top_left(scratch[static_cast<std::size_t>(worker)], n, m);
+    kernel.backend().pair_tile(tile);
+    place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
+  });
+}
+
+/// out rows of one strip += tile * v, in float64.
+template <class R>
+void add_product(Backend& backend, ConstView2D<R> value, ConstView2D<R> v, View2D<R> part, View2D<double> sum) {
+  backend.gemm(Transpose::no, Transpose::no, R(1), value, v, R(0), part);
+  for (index i = 0; i < sum.rows; ++i)
+    for (index c = 0; c < sum.cols; ++c) sum(i, c) += static_cast<double>(part(i, c));
+}
+
+template <class R>
+void check_finite(ConstView2D<R> out, index first_row, const char* what) {
+  for (index i = 0; i < out.rows; ++i)
+    for (index c = 0; c < out.cols; ++c)
+      NTKROB_CHECK(std::isfinite(out(i, c)), NonFinite, what, " of sample ", first_row + i, " is not finite (column ", c,
+                   "); the inputs or coefficients are too large for this precision");
+}
+
+/// Both apply (no cotangent) and apply_grad, so that out has the same bits in both.
+template <class R>
+void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, ConstView2D<R> v,
+            const Kernel::StripCotangent<R>* cotangent, View2D<R> out, View2D<R> dx) {
+  const index r = v.cols, m = y.rows, d = x.cols;
+  NTKROB_CHECK_SHAPE(v, y.rows, r);
+  NTKROB_CHECK_SHAPE(out, x.rows, r);
+  if (cotangent != nullptr) NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  const Call<R> call(kernel, cotangent != nullptr ? Verb::grad : Verb::apply, x, y, pairing, r);
+  Backend& backend = kernel.backend();
+  const index rows = call.plan.tile_rows, cols = call.plan.tile_cols;
+  auto values = per_worker<R>(backend, rows, cols);
+  auto parts = per_worker<R>(backend, rows, r);
+  auto sums = per_worker<double>(backend, rows, r + 1);  // the last column: row sums of the cotangent times dk/da
+  const index wide = cotangent != nullptr ? (m + 15) / 16 * 16 : 0;
+  auto dqs = per_worker<R>(backend, cotangent != nullptr ? rows : 0, wide);
+  auto das = per_worker<R>(backend, cotangent != nullptr ? rows : 0, wide);
+  auto us = per_worker<R>(backend, cotangent != nullptr ? rows : 0, r);
+  Matrix<R> vt(cotangent != nullptr ? r : 0, wide);
+  if (cotangent != nullptr)
+    for (index j = 0; j < m; ++j)
+      for (index c = 0; c < r; ++c) vt(c, j) = v(j, c);
+
+  backend.for_each(call.strips(), [&](index strip, int worker) {
+    const auto w = static_cast<std::size_t>(worker);
+    const index i = strip * rows, n = call.strip_rows(strip);
+    const View2D<double> sum = top_left(sums[w], n, r);
+    for (index a = 0; a < n; ++a)
+      for (index c = 0; c < r; ++c) sum(a, c) = 0;
+    for (index j = 0; j < m; j += cols) {
+      const index k = std::min(cols, m - j);
+      PairTile<R> tile = call.tile(i, n, j, k);
+      tile.value = top_left(values[w], n, k);
+      if (cotangent != nullptr) {
+        tile.dq = top_left(dqs[w], n, m).middle_cols(j, k);
+        tile.da = top_left(das[w], n, m).middle_cols(j, k);
+      }
+      backend.pair_tile(tile);
+      add_product(backend, ConstView2D<R>(tile.value), v.middle_rows(j, k), top_left(parts[w], n, r), sum);
+    }
+    const View2D<R> result = out.middle_rows(i, n);
+    for (index a = 0; a < n; ++a)
+      for (index c = 0; c < r; ++c) result(a, c) = static_cast<R>(sum(a, c));
+    check_finite(ConstView2D<R>(result), i, "kernel output");
+    if (cotangent == nullptr) return;
+
+    const View2D<R> u = top_left(us[w], n, r);
+    (*cotangent)(i, result, u);
+    std::vector<double> row_sum(static_cast<std::size_t>(n), 0.0);
+    const View2D<R> weights = top_left(dqs[w], n, m);
+    backend.weigh_tile(u, ConstView2D<R>(vt.data(), r, m, wide), weights, top_left(das[w], n, m), row_sum.data());
+    const View2D<R> target = dx.middle_rows(i, n);
+    const R inverse = R(1) / static_cast<R>(d);
+    backend.gemm(Transpose::no, Transpose::no, inverse, weights, y, R(0), target);
+    for (index a = 0; a < n; ++a) {
+      const R factor = static_cast<R>(2 * row_sum[static_cast<std::size_t>(a)] / static_cast<double>(d));
+      for (index k = 0; k < d; ++k) target(a, k) += factor * x(i + a, k);
+    }
+    check_finite(ConstView2D<R>(target), i, "kernel gradient");
+  });
+}
+
+template <class R>
+void grad_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, ConstView2D<R> u,
+               ConstView2D<R> v, View2D<R> dx) {
+  NTKROB_CHECK_SHAPE(u, x.rows, v.cols);
+  Matrix<R> unused(x.rows, v.cols);
+  const Kernel::StripCotangent<R> given = [&](index first, ConstView2D<R> out, View2D<R> target) {
+    for (index a = 0; a < out.rows; ++a)
+      for (index c = 0; c < out.cols; ++c) target(a, c) = u(first + a, c);
+  };
+  strips(kernel, x, y, pairing, v, &given, unused.view(), dx);
+}
+
+/// k(x,x) of one sample with mean square a, and its derivative by a.
+SelfState self_kernel(const Kernel& kernel, double a) {
+  SelfState s{a, 0, 1, 0};
+  for (const ChainLayer& layer : kernel.spec().layers())
+    layers::visit(layer.kind, [&](auto l) { s = decltype(l)::self(s, layer.params.data()); });
+  if (kernel.options().output == Output::nngp) return {s.a, s.a, s.da, s.da};
+  return s;
+}
+
+template <class R>
+double mean_square(const R* x, index d) {
+  double sum = 0;
+  for (index k = 0; k < d; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(x[k]);
+  return sum / static_cast<double>(d);
+}
+
+template <class R>
+void diag_impl(const Kernel& kernel, ConstView2D<R> x, double* out) {
+  for (index i = 0; i < x.rows; ++i) {
+    out[i] = self_kernel(kernel, mean_square(x.row(i), x.cols)).t;
+    NTKROB_CHECK(std::isfinite(out[i]), NonFinite, "k(x,x) of sample ", i, " is not finite");
+  }
+}
+
+template <class R>
+void diag_grad_impl(const Kernel& kernel, ConstView2D<R> x, const double* w, View2D<R> dx) {
+  NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  for (index i = 0; i < x.rows; ++i) {
+    const double slope = self_kernel(kernel, mean_square(x.row(i), x.cols)).dt;
+    const R factor = static_cast<R>(2 * w[i] * slope / static_cast<double>(x.cols));
+    for (index k = 0; k < x.cols; ++k) dx(i, k) += factor * x(i, k);
+  }
+}
+
+}  // namespace
+
+Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
+    : spec_(std::move(spec)), backend_(&backend), options_(options) {
+  const std::string reason = backend.supports(spec_.layers());
+  NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ", reason);
+}
+
+void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<float> out) const {
+  matrix_impl(*this, x, y, p, out);
+}
+void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<double> out) const {
+  matrix_impl(*this, x, y, p, out);
+}
+void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> out) const {
+  matrix_impl(*this, x, y, p, out);
+}
+void Kernel::apply(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v, View2D<float> out) const {
+  strips<float>(*this, x, y, p, v, nullptr, out, {});
+}
+void Kernel::apply(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
+                   View2D<double> out) const {
+  strips<double>(*this, x, y, p, v, nullptr, out, {});
+}
+void Kernel::grad(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> u, ConstView2D<float> v,
+                  View2D<float> dx) const {
+  grad_impl(*this, x, y, p, u, v, dx);
+}
+void Kernel::grad(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> u, ConstView2D<double> v,
+                  View2D<double> dx) const {
+  grad_impl(*this, x, y, p, u, v, dx);
+}
+void Kernel::apply_grad(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v,
+                        const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> dx) const {
+  strips<float>(*this, x, y, p, v, &cotangent, out, dx);
+}
+void Kernel::apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
+                        const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const {
+  strips<double>(*this, x, y, p, v, &cotangent, out, dx);
+}
+void Kernel::diag(ConstView2D<float> x, double* out) const { diag_impl(*this, x, out); }
+void Kernel::diag(ConstView2D<double> x, double* out) const { diag_impl(*this, x, out); }
+void Kernel::add_diag_grad(ConstView2D<float> x, const double* w, View2D<float> dx) const {
+  diag_grad_impl(*this, x, w, dx);
+}
+void Kernel::add_diag_grad(ConstView2D<double> x, const double* w, View2D<double> dx) const {
+  diag_grad_impl(*this, x, w, dx);
+}
+
+std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const {
+  const DeviceInfo device = backend_->info();
+  std::string out = text("kernel     ", spec_.source(), " = ", spec_.to_string(), "\n",
+                         "output     ", options_.output == Output::ntk ? "ntk" : "nngp", "\n",
+                         "state      flat: one covariance per pair of samples (no layer mixes positions)\n",
+                         "backend    ", device.name, ": ", device.description, "\n");
+  for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
+    const KernelPlan plan = plan_tiles(verb, n, m, d, r, bytes, device.workers, Call<float>::budget(*this));
+    out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs in ", plan.tiles, " tiles of ", plan.tile_rows,
+                " x ", plan.tile_cols, ", scratch ", plan.scratch_bytes, " bytes (", device.workers, " workers), budget ",
+                Call<float>::budget(*this), " bytes\n");
+  }
+  return out;
+}
+
+}  // namespace ntkrob

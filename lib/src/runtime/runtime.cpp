@@ -1,0 +1,69 @@
+#include "ntkrob/runtime/runtime.hpp"
+
+#include <cstdlib>
+
+#include "ntkrob/backend_cpu/backend_cpu.hpp"
+#include "ntkrob/base/error.hpp"
+#include "ntkrob/base/spec_text.hpp"
+
+namespace ntkrob {
+namespace {
+
+/// One backend: how to look for it and how to make it. probe returns why it cannot be used here, or nothing.
+struct Row {
+  const char* name;
+  const char* description;
+  std::string (*probe)();
+  std::unique_ptr<Backend> (*make)(index device, int workers);
+};
+
+std::string always() { return {}; }
+std::unique_ptr<Backend> make_cpu(index, int workers) { return make_cpu_backend(workers); }
+std::unique_ptr<Backend> make_reference(index, int) { return make_reference_backend(); }
+
+// The row stays in a build without CUDA, so that asking for it gets an answer.
+constexpr const char* kNoCuda = "not compiled into this build; configure with -DNTKROB_WITH_CUDA=ON once a release has it";
+std::string no_cuda() { return kNoCuda; }
+std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", kNoCuda)); }
+
+/// Best first.
+constexpr Row kRows[] = {
+    {"cuda", "NVIDIA GPU", &no_cuda, &make_cuda},
+    {"cpu", "worker threads, SIMD, system BLAS", &always, &make_cpu},
+    {"reference", "textbook loops in float64, one thread, for tests", &always, &make_reference},
+};
+
+std::string known_names() {
+  std::string names = "auto";
+  for (const Row& row : kRows) names += text(", ", row.name);
+  return names;
+}
+
+}  // namespace
+
+std::vector<BackendState> backends() {
+  std::vector<BackendState> states;
+  for (const Row& row : kRows) {
+    const std::string reason = row.probe();
+    states.push_back({row.name, row.description, reason.empty(), reason});
+  }
+  return states;
+}
+
+std::unique_ptr<Backend> make_backend(const std::string& name, int workers) {
+  NTKROB_CHECK(workers >= 0, ConfigError, "workers is ", workers, ", must be 0 (all hardware threads) or more");
+  const char* variable = std::getenv("NTKROB_BACKEND");
+  const std::string wanted = name == "auto" && variable != nullptr && *variable != '\0' ? variable : name;
+  const std::size_t colon = wanted.find(':');
+  const std::string family = wanted.substr(0, colon);
+  NTKROB_CHECK(colon == std::string::npos || family == "cuda", ConfigError, "backend \"", wanted,
+               "\": only cuda takes a device number");
+  const index device = colon == std::string::npos ? 0 : parse_integer(wanted.substr(colon + 1), "device number", 0, 1023);
+  for (const Row& row : kRows) {
+    if (wanted == "auto" && !row.probe().empty()) continue;
+    if (wanted == "auto" || family == row.name) return row.make(device, workers);
+  }
+  throw ConfigError(text("unknown backend \"", wanted, "\"; known: ", known_names()));
+}
+
+}  // namespace ntkrob
