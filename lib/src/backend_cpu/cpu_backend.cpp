@@ -1,4 +1,5 @@
-/// The threaded backend: products by serial_gemm on fixed blocks, elementwise work by the SIMD table, one task at a time per worker.
+/// The threaded backend: products by serial_gemm on fixed blocks, elementwise work by the SIMD table, one task at a
+/// time per worker.
 #include <algorithm>
 #include <cmath>
 
@@ -113,12 +114,13 @@ class CpuBackend final : public Backend {
         for (; k < x.cols; ++k) sum[0] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
         const double a = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / static_cast<double>(x.cols);
         NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", i, " of a kernel input has values that are not finite");
-        NTKROB_CHECK(a <= VarianceRange<R>::largest, NonFinite, "sample ", i, " of a kernel input has a mean square of ", a,
-                     ", the limit of this precision is ", VarianceRange<R>::largest,
-                     "; scale the inputs or use float64 precision");
+        NTKROB_CHECK(a <= VarianceRange<R>::largest, NonFinite, "sample ", i,
+                     " of a kernel input has a mean square of ", a, ", the limit of this precision is ",
+                     VarianceRange<R>::largest, "; scale the inputs or use float64 precision");
         layers::sample_column(chain, a, VarianceRange<R>::smallest, column.data());
         for (index r = 0; r < rows; ++r) table.coefficients(r, i) = static_cast<R>(column[static_cast<std::size_t>(r)]);
-        table.inverse_norm[static_cast<std::size_t>(i)] = a < VarianceRange<R>::smallest ? 0 : column[layers::kInverseNorm];
+        table.inverse_norm[static_cast<std::size_t>(i)] =
+            a < VarianceRange<R>::smallest ? 0 : column[layers::kInverseNorm];
       }
     });
   }

@@ -1,4 +1,5 @@
-/// Dual numbers with two derivative parts (with respect to q and a): derivatives of textbook formulas without writing them.
+/// Dual numbers with two derivative parts (with respect to q and a): derivatives of textbook formulas without writing
+/// them.
 #pragma once
 
 #include <cmath>

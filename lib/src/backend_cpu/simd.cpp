@@ -1,6 +1,8 @@
-/// The elementwise sandwich between two matrix products: gap, layers, scale. Compiled once per instruction set (NTKROB_ISA).
+/// The elementwise sandwich between two matrix products: gap, layers, scale. Compiled once per instruction set
+/// (NTKROB_ISA).
 ///
-/// Includes nothing that could emit shared inline functions: whatever this file instantiates lives in the namespace NTKROB_ISA.
+/// Includes nothing that could emit shared inline functions: whatever this file instantiates lives in the namespace
+/// NTKROB_ISA.
 #include "backend_cpu/simd.hpp"
 
 #include "backend_cpu/vec.hpp"
@@ -14,8 +16,8 @@ namespace {
 /// Float32: an error of 2e-7 in the gap moves the angle by 2e-7 / sin(angle), 1e-6 at the limit.
 template <class R>
 constexpr R kNear = R(sizeof(R) == 4 ? 0.03 : 1e-4);
-/// Angles below 1e-7 count as coincident (or antiparallel).
-constexpr double kCoincident = 5e-15;
+/// Angles below 1e-14 are rounding noise of the normalisation: coincident (or antiparallel).
+constexpr double kCoincident = 1e-28;
 
 /// The gap of one pair from |x/|x| -+ y/|y||^2 / 2, in float64.
 template <class R>
@@ -205,8 +207,7 @@ double weigh_row(const R* u, index r, const R* vt, index vt_stride, index m, R* 
 extern const SimdTable kTable;
 #define NTKROB_TEXT_(x) #x
 #define NTKROB_TEXT(x) NTKROB_TEXT_(x)
-const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
-                       {&pair_row_any<float>, &weigh_row<float>},
-                       {&pair_row_any<double>, &weigh_row<double>}};
+const SimdTable kTable{
+    NTKROB_TEXT(NTKROB_ISA), {&pair_row_any<float>, &weigh_row<float>}, {&pair_row_any<double>, &weigh_row<double>}};
 
 }  // namespace ntkrob::NTKROB_ISA

@@ -1,8 +1,8 @@
 /// The elementwise work of the cpu backend, as a table of functions per instruction set.
 ///
-/// simd.cpp is compiled once per set; simd_table() picks the best one this processor has, or the one named by the environment
-/// variable NTKROB_SIMD (avx512, avx2, baseline). Results are the same for any tile shape and worker count; between
-/// instruction sets they may differ in the last bits.
+/// simd.cpp is compiled once per set; simd_table() picks the best one this processor has, or the one named by the
+/// environment variable NTKROB_SIMD (avx512, avx2, baseline). Results are the same for any tile shape and worker count;
+/// between instruction sets they may differ in the last bits.
 #pragma once
 
 #include <cstddef>
@@ -22,21 +22,22 @@ struct PairRow {
   const ChainLayer* layers;
   int n_layers;
   Output output;
-  const R* x_column;     // quantities of x: entry k at x_column[k * x_stride]
+  const R* x_column;  // quantities of x: entry k at x_column[k * x_stride]
   index x_stride;
-  const R* y_columns;    // quantities of the y: entry k of pair j at y_columns[k * y_stride + j]; readable up to m + kPadding
+  const R*
+      y_columns;  // quantities of the y: entry k of pair j at y_columns[k * y_stride + j]; readable up to m + kPadding
   index y_stride;
   index m;
-  const R* x;            // the samples themselves, for pairs close to the kink
+  const R* x;  // the samples themselves, for pairs close to the kink
   const R* y;
   index y_row_stride;
   index d;
   double x_inverse_norm;
   const double* y_inverse_norm;
-  index same;            // the j that is the same sample, or -1
-  R* value;              // in: x.y / D; out: k
-  R* dq;                 // m, or null
-  R* da;                 // m, or null
+  index same;  // the j that is the same sample, or -1
+  R* value;    // in: x.y / D; out: k
+  R* dq;       // m, or null
+  R* da;       // m, or null
 };
 
 template <class R>

@@ -25,7 +25,8 @@ const SimdTable& choose() {
   const char* forced = std::getenv("NTKROB_SIMD");
   const auto wanted = [&](const char* name) { return forced == nullptr || std::strcmp(forced, name) == 0; };
 #ifdef NTKROB_HAS_X86_SIMD
-  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return avx512::kTable;
+  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+    return avx512::kTable;
   if (wanted("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kTable;
 #endif
   NTKROB_CHECK(wanted("baseline"), ConfigError, "NTKROB_SIMD is \"", forced,

@@ -91,19 +91,20 @@ void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairi
   const index rows = call.plan.tile_rows, cols = half ? rows : call.plan.tile_cols;
   const index tile_rows = (x.rows + rows - 1) / rows, tile_cols = (y.rows + cols - 1) / cols;
   auto scratch = per_worker<R>(kernel.backend(), rows, cols);
-  kernel.backend().for_each(half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols, [&](index task, int worker) {
-    index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
-    if (half) {
-      while ((ti + 1) * (ti + 2) / 2 <= task) ++ti;
-      tj = task - ti * (ti + 1) / 2;
-    }
-    const index i = ti * rows, j = tj * cols;
-    const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
-    PairTile<R> tile = call.tile(i, n, j, m);
-    tile.value = top_left(scratch[static_cast<std::size_t>(worker)], n, m);
-    kernel.backend().pair_tile(tile);
-    place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
-  });
+  kernel.backend().for_each(half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols,
+                            [&](index task, int worker) {
+                              index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
+                              if (half) {
+                                while ((ti + 1) * (ti + 2) / 2 <= task) ++ti;
+                                tj = task - ti * (ti + 1) / 2;
+                              }
+                              const index i = ti * rows, j = tj * cols;
+                              const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
+                              PairTile<R> tile = call.tile(i, n, j, m);
+                              tile.value = top_left(scratch[static_cast<std::size_t>(worker)], n, m);
+                              kernel.backend().pair_tile(tile);
+                              place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
+                            });
 }
 
 /// out rows of one strip += tile * v, in float64.
@@ -118,8 +119,8 @@ template <class R>
 void check_finite(ConstView2D<R> out, index first_row, const char* what) {
   for (index i = 0; i < out.rows; ++i)
     for (index c = 0; c < out.cols; ++c)
-      NTKROB_CHECK(std::isfinite(out(i, c)), NonFinite, what, " of sample ", first_row + i, " is not finite (column ", c,
-                   "); the inputs or coefficients are too large for this precision");
+      NTKROB_CHECK(std::isfinite(out(i, c)), NonFinite, what, " of sample ", first_row + i, " is not finite (column ",
+                   c, "); the inputs or coefficients are too large for this precision");
 }
 
 /// Both apply (no cotangent) and apply_grad, so that out has the same bits in both.
@@ -235,7 +236,8 @@ void diag_grad_impl(const Kernel& kernel, ConstView2D<R> x, const double* w, Vie
 Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
     : spec_(std::move(spec)), backend_(&backend), options_(options) {
   const std::string reason = backend.supports(spec_.layers());
-  NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ", reason);
+  NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ",
+               reason);
 }
 
 void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<float> out) const {
@@ -247,7 +249,8 @@ void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2
 void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> out) const {
   matrix_impl(*this, x, y, p, out);
 }
-void Kernel::apply(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v, View2D<float> out) const {
+void Kernel::apply(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v,
+                   View2D<float> out) const {
   strips<float>(*this, x, y, p, v, nullptr, out, {});
 }
 void Kernel::apply(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
@@ -281,15 +284,15 @@ void Kernel::add_diag_grad(ConstView2D<double> x, const double* w, View2D<double
 
 std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const {
   const DeviceInfo device = backend_->info();
-  std::string out = text("kernel     ", spec_.source(), " = ", spec_.to_string(), "\n",
-                         "output     ", options_.output == Output::ntk ? "ntk" : "nngp", "\n",
+  std::string out = text("kernel     ", spec_.source(), " = ", spec_.to_string(), "\n", "output     ",
+                         options_.output == Output::ntk ? "ntk" : "nngp", "\n",
                          "state      flat: one covariance per pair of samples (no layer mixes positions)\n",
                          "backend    ", device.name, ": ", device.description, "\n");
   for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
     const KernelPlan plan = plan_tiles(verb, n, m, d, r, bytes, device.workers, Call<float>::budget(*this));
-    out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs in ", plan.tiles, " tiles of ", plan.tile_rows,
-                " x ", plan.tile_cols, ", scratch ", plan.scratch_bytes, " bytes (", device.workers, " workers), budget ",
-                Call<float>::budget(*this), " bytes\n");
+    out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs in ", plan.tiles, " tiles of ",
+                plan.tile_rows, " x ", plan.tile_cols, ", scratch ", plan.scratch_bytes, " bytes (", device.workers,
+                " workers), budget ", Call<float>::budget(*this), " bytes\n");
   }
   return out;
 }

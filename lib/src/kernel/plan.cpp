@@ -1,7 +1,7 @@
 /// Tile sizes from shapes and a budget: pure functions.
 ///
-/// Shapes, not the number of workers, decide the tiles, because the bits of a sum may depend on its blocking; the budget does
-/// too, when it is tight.
+/// Shapes, not the number of workers, decide the tiles, because the bits of a sum may depend on its blocking; the
+/// budget does too, when it is tight.
 #include <algorithm>
 
 #include "ntkrob/base/spec_text.hpp"
@@ -10,9 +10,9 @@
 namespace ntkrob {
 namespace {
 
-constexpr index kRows = 128;      // rows of a strip: long enough for the matrix product, short enough to balance
-constexpr index kSquare = 256;    // tiles of a matrix
-constexpr index kCols = 512;      // columns worked on at once
+constexpr index kRows = 128;    // rows of a strip: long enough for the matrix product, short enough to balance
+constexpr index kSquare = 256;  // tiles of a matrix
+constexpr index kCols = 512;    // columns worked on at once
 constexpr index kMinRows = 8;
 constexpr index kMinCols = 64;
 
@@ -24,9 +24,12 @@ std::size_t worker_bytes(Verb verb, index rows, index cols, index m, index r, st
   const std::size_t tile = size(rows) * size(cols) * number;
   const std::size_t thin = size(rows) * size(r) * (2 * number + sizeof(double));
   switch (verb) {
-    case Verb::matrix: return tile;
-    case Verb::apply: return tile + thin;
-    case Verb::grad: return tile + thin + 2 * size(rows) * size(round_up(m, 16)) * number + size(rows) * sizeof(double);
+    case Verb::matrix:
+      return tile;
+    case Verb::apply:
+      return tile + thin;
+    case Verb::grad:
+      return tile + thin + 2 * size(rows) * size(round_up(m, 16)) * number + size(rows) * sizeof(double);
   }
   return tile;
 }
@@ -42,15 +45,18 @@ KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t
   if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 7) / 8, 8)));
   rows = std::min(rows, std::max<index>(n, 1));
   index cols = std::min(verb == Verb::matrix ? kSquare : kCols, std::max<index>(round_up(m, 16), 16));
-  const auto total = [&] { return worker_bytes(verb, rows, cols, m, r, bytes_per_number) * static_cast<std::size_t>(workers); };
+  const auto total = [&] {
+    return worker_bytes(verb, rows, cols, m, r, bytes_per_number) * static_cast<std::size_t>(workers);
+  };
   while (total() > budget && (rows > kMinRows || cols > kMinCols)) {
     if (rows > kMinRows)
       rows = std::max(kMinRows, rows / 2);
     else
       cols = std::max(kMinCols, cols / 2);
   }
-  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: the smallest tile (", rows,
-               " x ", cols, " pairs, ", workers, " workers) needs ", total(), " bytes; raise --memory or lower --threads");
+  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget,
+               " bytes is too small: the smallest tile (", rows, " x ", cols, " pairs, ", workers, " workers) needs ",
+               total(), " bytes; raise --memory or lower --threads");
   plan.tile_rows = rows;
   plan.tile_cols = cols;
   plan.tiles = ((n + rows - 1) / rows) * ((m + cols - 1) / cols);

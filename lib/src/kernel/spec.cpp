@@ -33,8 +33,8 @@ void read_parameters(const std::string& source, const SpecItem& item, const laye
       std::string known;
       for (int i = 0; i < info.n_parameters; ++i) known += text(i == 0 ? "" : ", ", info.parameters[i].name);
       spec_error(source, argument.position,
-                 text(item.name, " has no parameter \"", argument.key.empty() ? argument.value : argument.key, "\"; it has ",
-                      known.empty() ? "none" : known));
+                 text(item.name, " has no parameter \"", argument.key.empty() ? argument.value : argument.key,
+                      "\"; it has ", known.empty() ? "none" : known));
     }
     const LayerParameter& p = info.parameters[k];
     double value = 0;
@@ -90,7 +90,8 @@ KernelSpec KernelSpec::parse(const std::string& source) {
   const std::vector<SpecItem> items = parse_spec(source);
   for (const SpecItem& item : items) {
     if (item.name == "fc") {
-      if (items.size() != 1) spec_error(source, item.position, "fc:L is a whole network, it cannot be joined with layers");
+      if (items.size() != 1)
+        spec_error(source, item.position, "fc:L is a whole network, it cannot be joined with layers");
       spec.layers_ = fully_connected(source, item);
       return spec;
     }
@@ -101,7 +102,8 @@ KernelSpec KernelSpec::parse(const std::string& source) {
     spec.layers_.push_back(layer);
   }
   if (spec.layers_.back().kind != layers::k_dense)
-    spec_error(source, items.back().position, text(items.back().name, " cannot be the last layer: a readout dense must follow"));
+    spec_error(source, items.back().position,
+               text(items.back().name, " cannot be the last layer: a readout dense must follow"));
   return spec;
 }
 

@@ -2,7 +2,8 @@
 ///
 /// In normalised form. With A' = w^2 A + b^2 put c = w sqrt(A/A') and s = b/sqrt(A'): (c, s) is a unit vector, and
 ///     1 - q'/sqrt(A'B') = c_x c_y u + ((c_x - c_y)^2 + (s_x - s_y)^2) / 2,        t' = (1 - u') + c_x c_y t.
-/// Only differences of per-sample numbers occur, so the gap keeps its relative accuracy. b = 0 gives c = 1, s = 0 exactly.
+/// Only differences of per-sample numbers occur, so the gap keeps its relative accuracy. b = 0 gives c = 1, s = 0
+/// exactly.
 #pragma once
 
 #include <cmath>

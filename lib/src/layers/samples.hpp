@@ -28,8 +28,8 @@ int sample_rows(const Chain& chain) {
   return rows;
 }
 
-/// Fills column[0 .. sample_rows). a < smallest counts as a zero sample: it is replaced by a variance so small that values are
-/// those of the limit, with the correct one-sided quantities kept exact.
+/// Fills column[0 .. sample_rows). a < smallest counts as a zero sample: it is replaced by a variance so small that
+/// values are those of the limit, with the correct one-sided quantities kept exact.
 template <class Chain>
 void sample_column(const Chain& chain, double a, double smallest, double* column) {
   constexpr double kStandIn = 1e-24;

@@ -22,7 +22,8 @@ std::unique_ptr<Backend> make_cpu(index, int workers) { return make_cpu_backend(
 std::unique_ptr<Backend> make_reference(index, int) { return make_reference_backend(); }
 
 // The row stays in a build without CUDA, so that asking for it gets an answer.
-constexpr const char* kNoCuda = "not compiled into this build; configure with -DNTKROB_WITH_CUDA=ON once a release has it";
+constexpr const char* kNoCuda =
+    "not compiled into this build; configure with -DNTKROB_WITH_CUDA=ON once a release has it";
 std::string no_cuda() { return kNoCuda; }
 std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", kNoCuda)); }
 
@@ -58,7 +59,8 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int workers) {
   const std::string family = wanted.substr(0, colon);
   NTKROB_CHECK(colon == std::string::npos || family == "cuda", ConfigError, "backend \"", wanted,
                "\": only cuda takes a device number");
-  const index device = colon == std::string::npos ? 0 : parse_integer(wanted.substr(colon + 1), "device number", 0, 1023);
+  const index device =
+      colon == std::string::npos ? 0 : parse_integer(wanted.substr(colon + 1), "device number", 0, 1023);
   for (const Row& row : kRows) {
     if (wanted == "auto" && !row.probe().empty()) continue;
     if (wanted == "auto" || family == row.name) return row.make(device, workers);

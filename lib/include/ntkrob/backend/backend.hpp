@@ -1,8 +1,8 @@
 /// Backend: where the numbers are crunched. Abstract; no implementation is known here.
 ///
-/// The kernel layer above walks tiles and strips; a backend supplies what happens inside one. Operations come in float32
-/// (the mixed-precision path) and float64. Every operation writes only its outputs, so a caller that gives each task its own
-/// outputs gets the same bits for any number of workers.
+/// The kernel layer above walks tiles and strips; a backend supplies what happens inside one. Operations come in
+/// float32 (the mixed-precision path) and float64. Every operation writes only its outputs, so a caller that gives each
+/// task its own outputs gets the same bits for any number of workers.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ enum class Transpose { no, yes };
 /// Built once per call for each side; cost O(N D + N layers).
 template <class R>
 struct SampleTable {
-  index n = 0;                // samples
+  index n = 0;             // samples
   Matrix<R> coefficients;  // one row per quantity (see layers/samples.hpp), one column per sample, padded with zeros
   std::vector<double> inverse_norm;  // n: 1 / sqrt(x.x / D), float64; 0 for a zero sample
 };
@@ -81,7 +81,8 @@ class Backend {
   /// Fills value (and dq, da). The value's bits do not depend on whether derivatives are asked for.
   virtual void pair_tile(const PairTile<float>& tile) = 0;
   virtual void pair_tile(const PairTile<double>& tile) = 0;
-  /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j.   dq, da: n x m   u: n x r   vt: r x m   row_sum: n
+  /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j.   dq, da: n x m   u: n x r   vt: r x m   row_sum:
+  /// n
   virtual void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
                           double* row_sum) = 0;
   virtual void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,

@@ -10,7 +10,8 @@ namespace ntkrob {
 /// Worker threads, run-time SIMD, system BLAS under Eigen where the build found one. workers = 0: all hardware threads.
 std::unique_ptr<Backend> make_cpu_backend(int workers);
 
-/// Obvious serial loops in float64 on the textbook formulas, derivatives by dual numbers. Slow; what "cpu" is tested against.
+/// Obvious serial loops in float64 on the textbook formulas, derivatives by dual numbers. Slow; what "cpu" is tested
+/// against.
 std::unique_ptr<Backend> make_reference_backend();
 
 }  // namespace ntkrob

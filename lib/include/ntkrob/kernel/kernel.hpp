@@ -1,16 +1,16 @@
 /// Kernel: a KernelSpec on a Backend, with the verbs matrix / apply / grad / diag.
 ///
-/// K(x,y) for inputs x (N x D) and y (M x D) is never formed unless it is asked for: the verbs work on tiles that fit the
-/// memory budget. Derivatives are hand-derived; for a cotangent C (N x M), with s = x.y/D and a = x.x/D,
+/// K(x,y) for inputs x (N x D) and y (M x D) is never formed unless it is asked for: the verbs work on tiles that fit
+/// the memory budget. Derivatives are hand-derived; for a cotangent C (N x M), with s = x.y/D and a = x.x/D,
 ///     dX = ( (C o dk/ds) Y + 2 diag(rowsum(C o dk/da)) X ) / D                                   (method, section 1)
-/// and C is never formed either: it is given by two thin factors, C = U V^T. Gradients with respect to the second argument
-/// follow from symmetry: grad(y, x, V, U).
+/// and C is never formed either: it is given by two thin factors, C = U V^T. Gradients with respect to the second
+/// argument follow from symmetry: grad(y, x, V, U).
 ///
-/// Precision: the float overloads are the mixed path (float32 storage and products; pairs close to the kink of the angle are
-/// recomputed in float64), the double overloads compute in float64 throughout.
-/// Derivative at coincident inputs: the non-smooth part (the angle) counts as 0, never NaN; value bits never depend
-/// on whether a derivative is computed. With Pairing::same the diagonal is exact, and the first-argument derivative there is
-/// half of the derivative of x -> k(x,x).
+/// Precision: the float overloads are the mixed path (float32 storage and products; pairs close to the kink of the
+/// angle are recomputed in float64), the double overloads compute in float64 throughout. Derivative at coincident
+/// inputs: the non-smooth part (the angle) counts as 0, never NaN; value bits never depend on whether a derivative is
+/// computed. With Pairing::same the diagonal is exact, and the first-argument derivative there is half of the
+/// derivative of x -> k(x,x).
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,8 @@ namespace ntkrob {
 
 struct KernelOptions {
   Output output = Output::ntk;
-  /// Bytes of scratch that one call may use, beside inputs and outputs. 0: 1 GiB or a quarter of the memory, whichever is less.
+  /// Bytes of scratch that one call may use, beside inputs and outputs. 0: 1 GiB or a quarter of the memory, whichever
+  /// is less.
   std::size_t memory_budget = 0;
 };
 
@@ -63,18 +64,20 @@ class Kernel {
   void matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> out) const;
 
   /// out = K(x,y) v.   v: M x r   out: N x r (overwritten). Sums over M are accumulated in float64.
-  void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v, View2D<float> out) const;
+  void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v,
+             View2D<float> out) const;
   void apply(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> v,
              View2D<double> out) const;
 
   /// dx = d/dx sum_ij (u_i . v_j) k(x_i, y_j), first argument only.   u: N x r   v: M x r   dx: N x D (overwritten)
   void grad(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> u, ConstView2D<float> v,
             View2D<float> dx) const;
-  void grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> u,
-            ConstView2D<double> v, View2D<double> dx) const;
+  void grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> u, ConstView2D<double> v,
+            View2D<double> dx) const;
 
-  /// apply and grad in one pass, two products and one elementwise pass: out = K(x,y) v, then u = cotangent(out), then dx as
-  /// in grad. cotangent(first_row, out block, u block) is called once per strip of rows, from several workers at once.
+  /// apply and grad in one pass, two products and one elementwise pass: out = K(x,y) v, then u = cotangent(out), then
+  /// dx as in grad. cotangent(first_row, out block, u block) is called once per strip of rows, from several workers at
+  /// once.
   ///   ensures: out has the bits of apply
   template <class R>
   using StripCotangent = std::function<void(index first_row, ConstView2D<R> out, View2D<R> u)>;

@@ -1,11 +1,11 @@
 /// KernelSpec: the text form of an infinitely wide network, as a value.
 ///
-///     fc:3                                          3 hidden layers: (dense-relu) x 3, then dense, w = sqrt(2), b = 0.1
-///     fc:3(w=1.41421356,b=0)                        the same with other constants
+///     fc:3                                          3 hidden layers: (dense-relu) x 3, then dense, w = sqrt(2), b =
+///     0.1 fc:3(w=1.41421356,b=0)                        the same with other constants
 ///     dense(w=1.41421356,b=0.1)-relu-dense(w=1.41421356,b=0.1)
 ///
-/// w is the standard deviation of the weights times sqrt(fan-in), b that of the biases (NTK parameterisation; Jacot 2018,
-/// Lee 2019). The layer list of a preset is what to_string() prints.
+/// w is the standard deviation of the weights times sqrt(fan-in), b that of the biases (NTK parameterisation; Jacot
+/// 2018, Lee 2019). The layer list of a preset is what to_string() prints.
 #pragma once
 
 #include <cstdint>

@@ -1,18 +1,18 @@
 /// The contract of a pointwise kernel layer, and the plain types it is written in.
 ///
-/// There is no type `Layer`; this file documents the concept that every struct in lib/src/layers/<name>.hpp models. The same
-/// struct serves every loop (reference, vectorised CPU, device), so it holds scalar mathematics only.
+/// There is no type `Layer`; this file documents the concept that every struct in lib/src/layers/<name>.hpp models. The
+/// same struct serves every loop (reference, vectorised CPU, device), so it holds scalar mathematics only.
 ///
 /// State of a pair of samples (x, y), normalised by the pair's own scale:
 ///     u = 1 - q / sqrt(a b)      the gap: 1 - cos of the angle between pre-activations, in [0, 2]
 ///     t = Theta / sqrt(a b)
-/// with q the covariance (NNGP), Theta the tangent kernel, a and b the two variances. Carrying the gap instead of q keeps full
-/// relative accuracy where inputs nearly coincide, which is the normal case for adversarial examples: no subtraction
-/// of nearly equal numbers happens after the first layer. What depends on one sample alone (variances, their square roots) is
-/// computed once per sample as "coefficients", in float64.
+/// with q the covariance (NNGP), Theta the tangent kernel, a and b the two variances. Carrying the gap instead of q
+/// keeps full relative accuracy where inputs nearly coincide, which is the normal case for adversarial examples: no
+/// subtraction of nearly equal numbers happens after the first layer. What depends on one sample alone (variances,
+/// their square roots) is computed once per sample as "coefficients", in float64.
 ///
-/// Derivatives are carried forward with the value: (du, dt) with respect to the gap at the input, (eu, et) with respect to
-/// log a, the variance of x at the input. y's derivatives follow by symmetry of the kernel.
+/// Derivatives are carried forward with the value: (du, dt) with respect to the gap at the input, (eu, et) with respect
+/// to log a, the variance of x at the input. y's derivatives follow by symmetry of the kernel.
 ///
 ///   struct Layer {
 ///     static constexpr int kCoefficients;                // numbers per sample, at most kMaxCoefficients
@@ -22,17 +22,17 @@
 ///     static Variance sample(Variance in, const double* params, double* c, double* dc);
 ///     // k(x,x): tangent kernel of one sample, and d/da of variance and kernel. Smooth: no angle involved.
 ///     static SelfState self(SelfState in, const double* params);
-///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: what the fast forms are tested against.
-///     template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
+///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: what the fast forms are tested
+///     against. template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
 ///     // Fast forms. V: a vector of pairs (one x, several y). x, y: coefficients; dx: derivatives of x's.
 ///     template <class V> static void value(PairValue<V>& s, const V* x, const V* y);
 ///     template <class V> static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y);
 ///   };
 ///
-/// V offers + - *, fma(a,b,c) = a b + c, sqrt, rsqrt_or_zero(x, limit) (0 where x <= limit), min, select_greater(a,b,p,q) =
-/// a > b ? p : q, conversion from a number, and V::scalar (float or double).
-/// gradient() must compute u and t by the very operations of value(): a value's bits do not depend on whether derivatives
-/// are asked for. At a kink (gap 0) the derivative of the angle counts as 0.
+/// V offers + - *, fma(a,b,c) = a b + c, sqrt, rsqrt_or_zero(x, limit) (0 where x <= limit), min,
+/// select_greater(a,b,p,q) = a > b ? p : q, conversion from a number, and V::scalar (float or double). gradient() must
+/// compute u and t by the very operations of value(): a value's bits do not depend on whether derivatives are asked
+/// for. At a kink (gap 0) the derivative of the angle counts as 0.
 #pragma once
 
 namespace ntkrob {

@@ -1,0 +1,146 @@
+// Kernels and gradients against values computed by others (neural_tangents' formulas in 40-digit arithmetic), where the
+// reference file is at hand. Bounds per class of pair as its README states them.
+#include <hdf5.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "kernel/inputs.hpp"
+#include "kit/check.hpp"
+#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/runtime/runtime.hpp"
+
+using namespace ntkrob;
+
+namespace {
+
+/// A two-dimensional dataset as float64; empty when it does not exist.
+Matrix<double> read(hid_t group, const char* name) {
+  if (H5Lexists(group, name, H5P_DEFAULT) <= 0) return {};
+  const hid_t set = H5Dopen2(group, name, H5P_DEFAULT), space = H5Dget_space(set);
+  hsize_t dims[4] = {1, 1, 1, 1};
+  const int rank = H5Sget_simple_extent_dims(space, dims, nullptr);
+  REQUIRE(rank == 2);
+  Matrix<double> m(static_cast<index>(dims[0]), static_cast<index>(dims[1]));
+  H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, m.data());
+  H5Sclose(space);
+  H5Dclose(set);
+  return m;
+}
+
+double attribute(hid_t group, const char* name) {
+  const hid_t a = H5Aopen(group, name, H5P_DEFAULT);
+  double value = 0;
+  H5Aread(a, H5T_NATIVE_DOUBLE, &value);
+  H5Aclose(a);
+  return value;
+}
+
+struct Case {
+  const char* group;
+  const char* spec;
+};
+
+const Case kCases[] = {{"fc_relu_d1_b0.1", "fc:1"},
+                       {"fc_relu_d1_b0", "fc:1(b=0)"},
+                       {"fc_relu_d2_b0.1", "fc:2"},
+                       {"fc_relu_d2_b0", "fc:2(b=0)"},
+                       {"fc_relu_d3_b0.1", "fc:3"},
+                       {"fc_relu_d3_b0", "fc:3(b=0)"},
+                       {"fc_relu_d5_b0.1", "fc:5"},
+                       {"fc_relu_d5_b0", "fc:5(b=0)"},
+                       {"fc_relu_d7_b0.1", "fc:7"},
+                       {"fc_relu_d7_b0", "fc:7(b=0)"},
+                       {"fc_relu_d3_cross", "fc:3"},
+                       {"fc_relu_d3_784", "fc:3"},
+                       {"fc_relu_d5_784_b0_cross", "fc:5(b=0)"},
+                       {"fc_relu_d2_b0.1_grad", "fc:2"},
+                       {"fc_relu_d3_b0.1_grad", "fc:3"},
+                       {"fc_relu_d3_b0_grad", "fc:3(b=0)"},
+                       {"fc_relu_d7_b0.1_grad", "fc:7"},
+                       {"fc_relu_d3_sym_grad", "fc:3"}};
+
+/// Largest |k - expected| / scale over the pairs of class 0, and over the others; where the scale is 0 k must be 0.
+struct Errors {
+  double general = 0, special = 0, diagonal = 0;
+};
+
+template <class R>
+Errors errors(Backend& backend, const Case& c, hid_t group, Output output) {
+  const bool symmetric = H5Lexists(group, "x2", H5P_DEFAULT) <= 0;
+  const std::string name = output == Output::ntk ? "ntk" : "nngp";
+  const Matrix<double> x = read(group, "x1"), y = symmetric ? x : read(group, "x2"),
+                       hp = read(group, (name + "_hp").c_str()), scale = read(group, (name + "_scale").c_str()),
+                       classes = read(group, "pair_class");
+  const Matrix<R> xr = kit::converted<R>(x), yr = kit::converted<R>(y);
+  Matrix<R> k(x.rows(), y.rows());
+  Kernel(KernelSpec::parse(c.spec), backend, {output, 0})
+      .matrix(xr.view(), symmetric ? xr.view() : yr.view(), symmetric ? Pairing::same : Pairing::cross, k.view());
+  Errors e;
+  for (index i = 0; i < k.rows(); ++i)
+    for (index j = 0; j < k.cols(); ++j) {
+      if (scale(i, j) == 0) {
+        CHECK(k(i, j) == 0);
+        continue;
+      }
+      const double error = std::abs(static_cast<double>(k(i, j)) - hp(i, j)) / scale(i, j);
+      if (!(error < 1e300)) e.general = e.special = 1e300;
+      double& worst = symmetric && i == j ? e.diagonal : classes(i, j) == 0 ? e.general : e.special;
+      worst = std::max(worst, error);
+    }
+  return e;
+}
+
+}  // namespace
+
+TEST_CASE("fc kernels and gradients equal the published formulas in 40-digit arithmetic", "[kernel][golden]") {
+  const std::string path = std::string(NTKROB_SHARED_DIR) + "/reference/ntk_reference.h5";
+  if (std::FILE* f = std::fopen(path.c_str(), "rb")) {
+    std::fclose(f);
+  } else {
+    std::puts("skipped: no ntk_reference.h5 in the shared folder");
+    return;
+  }
+  const auto backend = make_backend("cpu", 2);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  for (const Case& c : kCases) {
+    const hid_t group = H5Gopen2(file, c.group, H5P_DEFAULT);
+    REQUIRE(group >= 0);
+    for (const Output output : {Output::ntk, Output::nngp}) {
+      const Errors exact = errors<double>(*backend, c, group, output),
+                   mixed = errors<float>(*backend, c, group, output);
+      std::printf("%-26s %-4s float64: class 0 %.1e, others %.1e, diagonal %.1e; mixed: class 0 %.1e, others %.1e\n",
+                  c.group, output == Output::ntk ? "ntk" : "nngp", exact.general, exact.special, exact.diagonal,
+                  mixed.general, mixed.special);
+      INFO(c.group << (output == Output::ntk ? " ntk" : " nngp"));
+      CHECK(exact.general <= 1e-12);
+      CHECK(exact.special <= (output == Output::ntk ? 5e-8 : 1e-12));
+      CHECK(exact.diagonal <= 1e-14);
+      CHECK(mixed.general <= 1e-6);
+      CHECK(mixed.special <= 1e-4);
+    }
+    const Matrix<double> expected = read(group, "dntk_dx1");
+    if (!expected.empty()) {
+      const Matrix<double> x = read(group, "x1"), cotangent = read(group, "cotangent");
+      const bool symmetric = H5Lexists(group, "x2", H5P_DEFAULT) <= 0;
+      const Matrix<double> y = symmetric ? x : read(group, "x2");
+      Matrix<double> identity(y.rows(), y.rows()), dx(x.rows(), x.cols()), transposed(y.rows(), x.rows()), back = dx;
+      for (index j = 0; j < y.rows(); ++j) identity(j, j) = 1;
+      for (index i = 0; i < x.rows(); ++i)
+        for (index j = 0; j < y.rows(); ++j) transposed(j, i) = cotangent(i, j);
+      const Kernel kernel(KernelSpec::parse(c.spec), *backend);
+      const Pairing pairing = symmetric ? Pairing::same : Pairing::cross;
+      kernel.grad(x.view(), symmetric ? x.view() : y.view(), pairing, cotangent.view(), identity.view(), dx.view());
+      if (symmetric) {  // both arguments move: add the other one's derivative
+        kernel.grad(x.view(), x.view(), pairing, transposed.view(), identity.view(), back.view());
+        for (index i = 0; i < dx.size(); ++i) dx.data()[i] += back.data()[i];
+      }
+      INFO(c.group << " gradient");
+      NTKROB_CHECK_SAME(kit::compare(dx.view(), expected.view(), 1e-9 * attribute(group, "dntk_dx1_max_abs")));
+    }
+    H5Gclose(group);
+  }
+  H5Fclose(file);
+}

@@ -1,0 +1,145 @@
+// Derivatives of the kernel verbs against central differences, and the rules at coincident inputs.
+#include "kernel/inputs.hpp"
+#include "kit/check.hpp"
+#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/runtime/runtime.hpp"
+
+using namespace ntkrob;
+
+namespace {
+
+const char* const kSpecs[] = {"dense", "fc:1", "fc:3", "fc:4(b=0)", "fc:2(w=1,b=0.7)"};
+
+double weighted_sum(const Matrix<double>& k, const Matrix<double>& u, const Matrix<double>& v) {
+  double sum = 0;
+  for (index i = 0; i < k.rows(); ++i)
+    for (index j = 0; j < k.cols(); ++j)
+      for (index c = 0; c < u.cols(); ++c) sum += u(i, c) * v(j, c) * k(i, j);
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("grad equals central differences of the weighted sum of the matrix", "[kernel][grad]") {
+  const auto backend = make_backend("cpu", 2);
+  const Matrix<double> x = kit::uniform_matrix<double>(7, 9, 1, -1, 1),
+                       y = kit::uniform_matrix<double>(21, 9, 2, -1, 1);
+  const Matrix<double> u = kit::uniform_matrix<double>(7, 2, 3, -1, 1),
+                       v = kit::uniform_matrix<double>(21, 2, 4, -1, 1);
+  for (const char* spec : kSpecs)
+    for (const Output output : {Output::ntk, Output::nngp}) {
+      INFO(spec << (output == Output::ntk ? " ntk" : " nngp"));
+      const Kernel kernel(KernelSpec::parse(spec), *backend, {output, 0});
+      Matrix<double> dx(7, 9), k(7, 21);
+      kernel.grad(x.view(), y.view(), Pairing::cross, u.view(), v.view(), dx.view());
+      NTKROB_CHECK_SAME(kit::check_gradient(
+          [&](ConstView2D<double> at) {
+            kernel.matrix(at, y.view(), Pairing::cross, k.view());
+            return weighted_sum(k, u, v);
+          },
+          dx.view(), x.view(), 1e-8));
+    }
+}
+
+TEST_CASE("grad with Pairing::same and a symmetric cotangent is half of the total derivative", "[kernel][grad]") {
+  const auto backend = make_backend("cpu", 2);
+  const index n = 8;
+  const Matrix<double> x = kit::uniform_matrix<double>(n, 6, 5, -1, 1), u = kit::uniform_matrix<double>(n, 2, 6, -1, 1);
+  for (const char* spec : kSpecs) {
+    INFO(spec);
+    const Kernel kernel(KernelSpec::parse(spec), *backend);
+    Matrix<double> dx(n, 6), k(n, n);
+    kernel.grad(x.view(), x.view(), Pairing::same, u.view(), u.view(), dx.view());
+    for (index i = 0; i < dx.size(); ++i) dx.data()[i] *= 2;
+    NTKROB_CHECK_SAME(kit::check_gradient(
+        [&](ConstView2D<double> at) {
+          kernel.matrix(at, at, Pairing::same, k.view());
+          return weighted_sum(k, u, u);
+        },
+        dx.view(), x.view(), 1e-8));
+  }
+}
+
+TEST_CASE("diag and its gradient equal the matrix diagonal and central differences", "[kernel][grad]") {
+  const auto backend = make_backend("cpu", 1);
+  const index n = 6;
+  const Matrix<double> x = kit::uniform_matrix<double>(n, 5, 7, -1, 1), w = kit::uniform_matrix<double>(1, n, 8, -1, 1);
+  for (const char* spec : kSpecs)
+    for (const Output output : {Output::ntk, Output::nngp}) {
+      INFO(spec);
+      const Kernel kernel(KernelSpec::parse(spec), *backend, {output, 0});
+      Matrix<double> k(n, n), diagonal(1, n), from_matrix(1, n), dx(n, 5);
+      kernel.matrix(x.view(), x.view(), Pairing::same, k.view());
+      kernel.diag(x.view(), diagonal.data());
+      for (index i = 0; i < n; ++i) from_matrix(0, i) = k(i, i);
+      NTKROB_CHECK_SAME(kit::compare(diagonal.view(), from_matrix.view(), 1e-14 * kit::largest(diagonal)));
+      kernel.add_diag_grad(x.view(), w.data(), dx.view());
+      NTKROB_CHECK_SAME(kit::check_gradient(
+          [&](ConstView2D<double> at) {
+            kernel.diag(at, diagonal.data());
+            double sum = 0;
+            for (index i = 0; i < n; ++i) sum += w(0, i) * diagonal(0, i);
+            return sum;
+          },
+          dx.view(), x.view(), 1e-9));
+    }
+}
+
+TEST_CASE("values have the same bits with and without derivatives", "[kernel]") {
+  const auto backend = make_backend("cpu", 2);
+  const Matrix<float> x = kit::difficult_matrix<float>(40, 9), v = kit::uniform_matrix<float>(14, 3, 10, -1, 1);
+  for (const char* spec : kSpecs) {
+    const Kernel kernel(KernelSpec::parse(spec), *backend);
+    Matrix<float> plain(14, 3), with(14, 3), dx(14, 40);
+    kernel.apply(x.view(), x.view(), Pairing::cross, v.view(), plain.view());
+    kernel.apply_grad(
+        x.view(), x.view(), Pairing::cross, v.view(),
+        [](index, ConstView2D<float> out, View2D<float> u) {
+          for (index i = 0; i < out.rows; ++i)
+            for (index c = 0; c < out.cols; ++c) u(i, c) = 1;
+        },
+        with.view(), dx.view());
+    NTKROB_CHECK_SAME(kit::compare(with.view(), plain.view(), 0));
+  }
+}
+
+TEST_CASE("an input that coincides with a support point gets half the diagonal's derivative", "[kernel][grad]") {
+  const auto backend = make_backend("cpu", 1);
+  const Matrix<double> x = kit::uniform_matrix<double>(1, 12, 11), one = [] {
+    Matrix<double> m(1, 1);
+    m(0, 0) = 1;
+    return m;
+  }();
+  for (const char* spec : kSpecs) {
+    INFO(spec);
+    const Kernel kernel(KernelSpec::parse(spec), *backend);
+    const Matrix<double> copy = x;
+    Matrix<double> dx(1, 12), half(1, 12);
+    kernel.grad(x.view(), copy.view(), Pairing::cross, one.view(), one.view(), dx.view());
+    const double w = 0.5;
+    kernel.add_diag_grad(x.view(), &w, half.view());
+    NTKROB_CHECK_SAME(kit::compare(dx.view(), half.view(), 1e-12 * kit::largest(half)));
+  }
+}
+
+TEST_CASE("values and gradients of zero, duplicate, parallel and nearly coincident inputs are finite and bounded",
+          "[kernel]") {
+  const auto backend = make_backend("cpu", 2);
+  const Matrix<double> x = kit::difficult_matrix<double>(20, 12), v = kit::uniform_matrix<double>(14, 2, 13, -1, 1);
+  const Matrix<float> xf = kit::converted<float>(x), vf = kit::converted<float>(v);
+  for (const char* spec : {"fc:1", "fc:3", "fc:3(b=0)", "fc:20"}) {
+    INFO(spec);
+    const Kernel kernel(KernelSpec::parse(spec), *backend);
+    Matrix<double> dx(14, 20), k(14, 14);
+    Matrix<float> dxf(14, 20);
+    for (const Pairing pairing : {Pairing::cross, Pairing::same}) {
+      kernel.matrix(x.view(), x.view(), pairing, k.view());
+      kernel.grad(x.view(), x.view(), pairing, v.view(), v.view(), dx.view());
+      kernel.grad(xf.view(), xf.view(), pairing, vf.view(), vf.view(), dxf.view());
+      // The kernel is Lipschitz in each argument: no term may exceed the sum of the weights times the slope at general
+      // pairs.
+      CHECK(kit::largest(dx) < 100);
+      NTKROB_CHECK_SAME(kit::compare(dxf.view(), dx.view(), 2e-2 * kit::largest(dx)));
+    }
+  }
+}
