@@ -216,6 +216,31 @@ TEST_CASE("a batch as large as the set or larger is the full batch", "[nn]") {
   CHECK(!nn_test::same_bits(trained(0), trained(39)));
 }
 
+TEST_CASE("a full batch of many row blocks of repeated images equals the images once", "[nn]") {
+  const auto backend = nn_test::backend();
+  const Toy once = parabola(12);
+  const index copies = 2 * Net::kRowBlock / 12 + 3;
+  Toy many{Matrix<float>(12 * copies, 2), {}};
+  for (index i = 0; i < many.x.rows(); ++i) {
+    std::copy_n(once.x.row(i % 12), 2, many.x.row(i));
+    many.targets.labels.push_back(once.targets.labels[static_cast<std::size_t>(i % 12)]);
+  }
+  many.targets.values = centred_one_hot(many.targets.labels, 2);
+  for (const char* loss : {"mse", "ce"}) {
+    TrainOptions options = small_run(loss);
+    options.steps = 10;
+    options.batch = 0;
+    Net a("mlp:16", {1, 1, 2}, 2, Initialisation::uniform, 3, *backend), b = a;
+
+    train(a, once.x.view(), once.targets, options);
+    train(b, many.x.view(), many.targets, options);
+
+    // Float32 sums of about 2000 terms, ten steps of lr 0.1.
+    for (std::size_t l = 0; l < 2; ++l)
+      NTKROB_CHECK_SAME(kit::compare(a.layers()[l].weight.view(), b.layers()[l].weight.view(), 2e-5));
+  }
+}
+
 TEST_CASE("a training that diverges stops with the step, the lr and the remedy", "[nn]") {
   const auto backend = nn_test::backend();
   const Toy toy = parabola(60);
