@@ -125,6 +125,9 @@ TEST_CASE("initial parameters depend on seed, layer and element alone", "[nn]") 
   CHECK(!nn_test::same_bits(a, other));
   CHECK(std::equal(a.layers()[0].weight.data(), a.layers()[0].weight.data() + a.layers()[0].weight.size(),
                    wider.layers()[0].weight.data()));
+  const Net square("mlp:192", shape, 192, Initialisation::uniform, 11, *one);
+  CHECK(square.layers()[0].weight(0, 0) != square.layers()[0].bias(0, 0));
+  CHECK(square.layers()[0].weight(0, 0) != square.layers()[1].weight(0, 0));
   CHECK(a.parameter_count() == 192 * 200 + 200 + 200 * 100 + 100 + 100 * 10 + 10);
 }
 

@@ -218,12 +218,12 @@ TEST_CASE("a batch as large as the set or larger is the full batch", "[nn]") {
 
 TEST_CASE("a full batch of many row blocks of repeated images equals the images once", "[nn]") {
   const auto backend = nn_test::backend();
-  const Toy once = parabola(12);
-  const index copies = 2 * Net::kRowBlock / 12 + 3;
-  Toy many{Matrix<float>(12 * copies, 2), {}};
+  const Toy once = parabola(13);
+  const index copies = 2 * Net::kRowBlock / 13 + 3;
+  Toy many{Matrix<float>(13 * copies, 2), {}};
   for (index i = 0; i < many.x.rows(); ++i) {
-    std::copy_n(once.x.row(i % 12), 2, many.x.row(i));
-    many.targets.labels.push_back(once.targets.labels[static_cast<std::size_t>(i % 12)]);
+    std::copy_n(once.x.row(i % 13), 2, many.x.row(i));
+    many.targets.labels.push_back(once.targets.labels[static_cast<std::size_t>(i % 13)]);
   }
   many.targets.values = centred_one_hot(many.targets.labels, 2);
   for (const char* loss : {"mse", "ce"}) {
@@ -241,6 +241,22 @@ TEST_CASE("a full batch of many row blocks of repeated images equals the images 
   }
 }
 
+TEST_CASE("the schedule scales the learning rate of every step", "[nn]") {
+  const auto backend = nn_test::backend();
+  const Toy toy = parabola(40);
+  const auto trained = [&](const char* schedule, index steps) {
+    Net net("mlp:16", {1, 1, 2}, 2, Initialisation::uniform, 3, *backend);
+    TrainOptions options = small_run("mse");
+    options.schedule = schedule;
+    options.steps = steps;
+    train(net, toy.x.view(), toy.targets, options);
+    return net;
+  };
+
+  CHECK(nn_test::same_bits(trained("step(every=0.5,factor=0)", 8), trained("constant", 4)));
+  CHECK(!nn_test::same_bits(trained("step(every=0.5,factor=0)", 8), trained("constant", 8)));
+}
+
 TEST_CASE("a training that diverges stops with the step, the lr and the remedy", "[nn]") {
   const auto backend = nn_test::backend();
   const Toy toy = parabola(60);
@@ -251,6 +267,14 @@ TEST_CASE("a training that diverges stops with the step, the lr and the remedy",
 
   CHECK_THROWS_WITH(train(net, toy.x.view(), toy.targets, options),
                     Contains("at step ") && Contains("of 600") && Contains("1e+06") && Contains("lower --lr"));
+
+  // Here the loss of the last step is finite and the last update is not.
+  TrainOptions last = small_run("mse");
+  last.lr = 1e300;
+  last.steps = 1;
+  Net fresh("mlp:16", {1, 1, 2}, 2, Initialisation::uniform, 3, *backend);
+  CHECK_THROWS_WITH(train(fresh, toy.x.view(), toy.targets, last),
+                    Contains("a parameter is") && Contains("after step 1") && Contains("lower --lr"));
 
   Matrix<float> bad = toy.x;
   bad(17, 1) = std::numeric_limits<float>::quiet_NaN();
