@@ -30,44 +30,19 @@ function(ntkrob_component name)
   if(arg_PUBLIC)
     target_link_libraries(ntkrob_${name} ${scope} ${arg_PUBLIC})
   endif()
-  ntkrob_install_component(${name} "${arg_PUBLIC};${arg_PRIVATE}")
+  ntkrob_install_component(${name})
 endfunction()
 
-# Installs a component and notes for the package configuration what it needs: other components, and for a static library
-# the packages behind its private dependencies.
-function(ntkrob_install_component name links)
-  set(requires "")
-  set(packages "")
-  foreach(link IN LISTS links)
-    if(link MATCHES "^ntkrob::(.+)$")
-      list(APPEND requires ${CMAKE_MATCH_1})
-    elseif(link MATCHES "^([A-Za-z0-9_]+)::")
-      string(TOLOWER ${CMAKE_MATCH_1} key)
-      get_property(package GLOBAL PROPERTY ntkrob_find_${key})
-      if(NOT package)
-        set(package ${CMAKE_MATCH_1})
-      endif()
-      list(APPEND packages "${package}")
-    endif()
-  endforeach()
-  get_target_property(type ntkrob_${name} TYPE)
-  if(NOT type STREQUAL "STATIC_LIBRARY")
-    set(packages "")
-  endif()
-  list(REMOVE_DUPLICATES packages)
+# Installs a component: library, export set, public headers. What the package configuration has to know about it is
+# collected in package.cmake, when all links are known.
+function(ntkrob_install_component name)
   set_property(GLOBAL APPEND PROPERTY ntkrob_components ${name})
-  set_property(GLOBAL PROPERTY ntkrob_links_${name} "${links}")
-
-  set(directory ${CMAKE_INSTALL_LIBDIR}/cmake/ntkrob)
   install(TARGETS ntkrob_${name} EXPORT ntkrob-${name}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${name}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${name}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${name})
-  install(EXPORT ntkrob-${name} NAMESPACE ntkrob:: FILE ntkrob-${name}-targets.cmake DESTINATION ${directory}
-    COMPONENT ${name})
-  file(WRITE ${PROJECT_BINARY_DIR}/package/ntkrob-${name}.cmake
-    "set(ntkrob_${name}_requires ${requires})\nset(ntkrob_${name}_packages \"${packages}\")\n")
-  install(FILES ${PROJECT_BINARY_DIR}/package/ntkrob-${name}.cmake DESTINATION ${directory} COMPONENT ${name})
+  install(EXPORT ntkrob-${name} NAMESPACE ntkrob:: FILE ntkrob-${name}-targets.cmake
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ntkrob COMPONENT ${name})
   if(EXISTS ${PROJECT_SOURCE_DIR}/lib/include/ntkrob/${name})
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/lib/include/ntkrob/${name}
       DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ntkrob COMPONENT ${name} FILES_MATCHING PATTERN "*.hpp")

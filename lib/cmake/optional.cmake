@@ -2,8 +2,7 @@
 #
 # Looks for a package according to a cache option NTKROB_WITH_<X> with the values AUTO, ON and OFF, and sets
 # NTKROB_HAVE_<X> in the caller's scope: AUTO takes what is there, ON is an error when it is missing, OFF does not look.
-# Imported targets become global, because a static component hands them on to whoever links it. A macro, so that the
-# variables of the find module (BLAS_LIBRARIES, ...) reach the caller.
+# A macro, so that the variables of the find module (BLAS_LIBRARIES, ...) reach the caller.
 #
 #   ntkrob_optional(NTKROB_WITH_HDF5 HDF5 COMPONENTS C)
 #   if(NTKROB_HAVE_HDF5) ...
@@ -12,15 +11,15 @@ macro(ntkrob_optional option package)
   string(REPLACE "_WITH_" "_HAVE_" ntkrob_have "${option}")
   set(${ntkrob_have} OFF)
   string(TOUPPER "${${option}}" ntkrob_wanted)
+  if(NOT ntkrob_wanted MATCHES "^(AUTO|ON|OFF|TRUE|FALSE|YES|NO|1|0)$")
+    message(FATAL_ERROR "${option} is \"${${option}}\", must be AUTO, ON or OFF")
+  endif()
   if(ntkrob_wanted STREQUAL "AUTO" OR (${option}))
-    set(ntkrob_global_before "${CMAKE_FIND_PACKAGE_TARGETS_GLOBAL}")
-    set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
     find_package(${package} QUIET ${ARGN})
-    set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL "${ntkrob_global_before}")
     if(${package}_FOUND)
       set(${ntkrob_have} ON)
       message(STATUS "${option}=${${option}}: ${package} found ${${package}_VERSION}")
-      # How the package configuration file finds it again (ntkrob_component).
+      # How the package configuration file finds it again (package.cmake).
       string(TOLOWER "${package}" ntkrob_key)
       string(REPLACE ";" " " ntkrob_find "${package};${ARGN}")
       set_property(GLOBAL PROPERTY ntkrob_find_${ntkrob_key} "${ntkrob_find}")

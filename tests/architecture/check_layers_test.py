@@ -64,6 +64,10 @@ class CheckLayers(unittest.TestCase):
         self.expect("lib/src/model/losses.def", 'NTKROB_LOSS(ce, "a")\nNTKROB_LOSS(ce, "b")\n', "not unique")
         self.expect("lib/src/model/losses.def", "int x;\n", "neither an entry nor a comment")
 
+    def test_a_def_file_may_state_another_order(self):
+        text = '// Tried in the order of this list.\nNTKROB_LOSS(mse, "b")\nNTKROB_LOSS(ce, "a")\n'
+        self.assertEqual(self.findings(files={"lib/src/model/losses.def": text}), ([], []))
+
     def test_long_files(self):
         self.expect("lib/src/model/model.cpp", "\n" * 601, "the limit is 600")
         findings, warnings = self.findings(files={"lib/src/model/model.cpp": "\n" * 401})
