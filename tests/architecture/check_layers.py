@@ -4,7 +4,7 @@
 usage: check_layers.py ROOT
 
   - a component includes headers only of components that the table below allows (and of their prerequisites)
-  - its CMake target links only to the components of its row
+  - its CMake target links only to the components of its row, and CONTRIBUTING.md shows the same table
   - public headers name no heavy dependency and include no private header
   - .def files hold only entries and comments, unique and sorted (unless the comment states another order: "in the order")
   - no source file is longer than 600 lines (more than 400: a warning)
@@ -31,7 +31,6 @@ EDGES = {
     "nn": ["backend", "model", "optim"],
     "robust": ["krr", "attack", "optim"],
 }
-EXECUTABLES = {"cli", "bench", "tests"}
 HEAVY = [r"\bH5[A-Z]?\w*", r"\bcuda\w*\.h", r"\bcu(blas|solver)\w*", r"\bEigen\b", r"<iostream>", r"<regex>", r"nlohmann",
          r"\bCLI/"]
 SOURCE_SUFFIXES = {".cpp", ".hpp", ".cu", ".h", ".inc"}
@@ -127,6 +126,17 @@ def check_links(root, edges):
     return findings
 
 
+def check_table(root, edges):
+    """CONTRIBUTING.md shows the same edges."""
+    path = root / "CONTRIBUTING.md"
+    if not path.exists():
+        return []
+    rows = re.findall(r"^\| `ntkrob::(\w+)` \| ([^|]*) \|", path.read_text(), flags=re.M)
+    shown = {name: [link.strip() for link in links.split(",") if link.strip() != "-"] for name, links in rows}
+    return [f"CONTRIBUTING.md: the row of {name} says {shown.get(name)}, check_layers.py says {edges.get(name)}"
+            for name in sorted(set(edges) | set(shown)) if shown.get(name) != edges.get(name)]
+
+
 def check_heavy(root):
     findings = []
     for path in sources(root, "lib/include"):
@@ -176,7 +186,8 @@ def check_def_files(root):
 def check(root, edges=None):
     edges = EDGES if edges is None else edges
     findings, warnings = check_lengths(root)
-    findings += check_includes(root, edges) + check_links(root, edges) + check_heavy(root) + check_def_files(root)
+    findings += check_includes(root, edges) + check_links(root, edges) + check_table(root, edges)
+    findings += check_heavy(root) + check_def_files(root)
     return findings, warnings
 
 

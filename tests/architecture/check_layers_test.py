@@ -51,6 +51,11 @@ class CheckLayers(unittest.TestCase):
         self.expect("lib/src/model/CMakeLists.txt", "ntkrob_component(model SOURCES m.cpp\n  PUBLIC ntkrob::attack)\n",
                     "model links attack")
 
+    def test_table_that_differs(self):
+        rows = [f"| `ntkrob::{name}` | {', '.join(links) or '-'} | |" for name, links in check_layers.EDGES.items()]
+        self.assertEqual(self.findings(files={"CONTRIBUTING.md": "\n".join(rows)}), ([], []))
+        self.expect("CONTRIBUTING.md", "\n".join(rows[1:]), "the row of base says None")
+
     def test_unknown_component(self):
         self.expect("lib/src/utils/x.cpp", "\n", "no known component")
 
