@@ -80,6 +80,35 @@ TEST_CASE("l2 projection is inside ball and box exactly, and no other point of b
   }
 }
 
+TEST_CASE("l2 projection agrees with bisection on the ball's multiplier where the box clips many components",
+          "[attack]") {
+  const Matrix<float> x = images(50);
+  const Matrix<float> far = kit::uniform_matrix(50, kD, 12, -2, 3);
+  for (const double eps : {0.1, 1.0, 2.0, 3.0}) {
+    const ThreatModel threat{Norm::l2, static_cast<float>(eps)};
+    for (index i = 0; i < x.rows(); ++i) {
+      const auto point = [&](double s) {
+        Matrix<double> p(1, kD);
+        for (index j = 0; j < kD; ++j)
+          p(0, j) = std::min(std::max(x(i, j) + s * (static_cast<double>(far(i, j)) - x(i, j)), 0.0), 1.0);
+        return p;
+      };
+      double low = 0, high = 1;
+      for (int k = 0; k < 60; ++k) {
+        const double middle = (low + high) / 2;
+        const Matrix<double> p = point(middle);
+        double sum = 0;
+        for (index j = 0; j < kD; ++j) sum += (p(0, j) - x(i, j)) * (p(0, j) - x(i, j));
+        (std::sqrt(sum) <= eps ? low : high) = middle;
+      }
+      Matrix<float> z(far.view().middle_rows(i, 1));
+      threat.project(x.row(i), z.data(), kD);
+      INFO("eps " << eps << " sample " << i);
+      NTKROB_CHECK_SAME(kit::compare(z.view(), point(low).view(), 1e-6));
+    }
+  }
+}
+
 TEST_CASE("l2 projection uses the whole radius where the box does not stop it", "[attack]") {
   const Matrix<float> x = kit::uniform_matrix(20, kD, 3, 0.4, 0.6);
   const Matrix<float> far = kit::uniform_matrix(20, kD, 4, -1, 2);
