@@ -40,11 +40,12 @@ struct Dataset {
   float value_low = 0, value_high = 1;   // of float pixels
   Split train, test;
   Provenance provenance;
+  std::vector<std::string> notes;  // what the reader had to assume, one line each, to be shown to the user; not stored
 
   /// The split as float in [0,1], n x D. which: "train" or "test"; throws: ConfigError when the split is absent.
   Matrix<float> images(const std::string& which) const;
   const Split& split(const std::string& which) const;
-  /// crc32 over pixels and labels of the training split, "crc32:xxxxxxxx".
+  /// crc32 over pixels, labels and targets (if any) of the training split, "crc32:xxxxxxxx".
   std::string checksum() const;
   /// throws: IoError naming `where`: pixels not finite or outside the value range, labels out of range, counts that differ
   void validate(const std::string& where) const;

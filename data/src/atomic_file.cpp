@@ -1,0 +1,114 @@
+#include "atomic_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "ntkrob/base/error.hpp"
+#include "ntkrob/data/format.hpp"
+
+namespace ntkrob {
+namespace io {
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+[[noreturn]] void fail(const std::string& path, const char* action, int error) {
+  throw ResourceError(text(path, ": ", action, ": ", std::strerror(error),
+                           "; nothing was written, choose a folder with space and write permission"));
+}
+
+}  // namespace
+
+void check_target(const std::string& path, bool force) {
+  NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output file is empty");
+  struct stat info;
+  if (::lstat(path.c_str(), &info) == 0) {
+    if (S_ISLNK(info.st_mode) && ::stat(path.c_str(), &info) != 0)
+      info.st_mode = S_IFREG;  // a dangling link is replaced
+    NTKROB_CHECK(!S_ISDIR(info.st_mode), ConfigError, path, ": is a folder; give the name of a file");
+    NTKROB_CHECK(S_ISREG(info.st_mode), ConfigError, path, ": is not a regular file; give the name of a file");
+    NTKROB_CHECK(force, ConfigError, path, ": exists; pass --force to replace it");
+  }
+  const std::string folder = folder_of(path);
+  if (::stat(folder.c_str(), &info) != 0) fail(path, "folder of the output file cannot be used", errno);
+  NTKROB_CHECK(S_ISDIR(info.st_mode), ResourceError, path, ": ", folder, " is not a folder");
+}
+
+AtomicFile::AtomicFile(std::string path, bool force) : path_(std::move(path)), force_(force) {
+  check_target(path_, force);
+  // A symbolic link keeps pointing to its target: the target is what gets replaced.
+  if (char* real = ::realpath(path_.c_str(), nullptr)) {
+    path_ = real;
+    std::free(real);
+  }
+  // Our own names instead of mkstemp(), which ignores the umask: an output file gets what the user's umask says.
+  static std::atomic<unsigned> counter{0};
+  struct stat info;
+  const bool replaces = ::stat(path_.c_str(), &info) == 0;
+  do {
+    temporary_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) {
+    temporary_.clear();
+    fail(path_, "cannot create a file here", errno);
+  }
+  if (replaces && ::fchmod(descriptor_, info.st_mode & 07777) != 0) errno = 0;  // some file systems have no modes
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, std::size_t n_bytes) {
+  const char* position = static_cast<const char*>(data);
+  while (n_bytes > 0) {
+    const ssize_t written = ::write(descriptor_, position, n_bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail(path_, "cannot write", written < 0 ? errno : ENOSPC);
+    position += written;
+    n_bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(path_, "cannot flush to disk", errno);
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0) fail(path_, "cannot write", errno);
+  if (force_) {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
+    temporary_.clear();
+  } else {
+    // link() refuses an existing target, so a file that appeared since check_target() survives.
+    if (::link(temporary_.c_str(), path_.c_str()) == 0) return;
+    NTKROB_CHECK(errno != EEXIST, ConfigError, path_, ": exists; pass --force to replace it");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
+    temporary_.clear();
+  }
+}
+
+void write_whole(const std::string& path, const void* data, std::size_t n_bytes, bool force) {
+  AtomicFile file(path, force);
+  file.write(data, n_bytes);
+  file.commit();
+}
+
+}  // namespace io
+
+void write_text(const std::string& path, const std::string& content, bool force) {
+  io::write_whole(path, content.data(), content.size(), force);
+}
+
+}  // namespace ntkrob

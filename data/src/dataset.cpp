@@ -1,0 +1,99 @@
+#include "ntkrob/data/dataset.hpp"
+
+#include <zlib.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace ntkrob {
+
+const Split& Dataset::split(const std::string& which) const {
+  NTKROB_CHECK(which == "train" || which == "test", ConfigError, "split \"", which, "\"; there are train and test");
+  const Split& result = which == "train" ? train : test;
+  NTKROB_CHECK(!result.empty(), ConfigError, "the data set has no ", which, " split; it has ", train.n,
+               " training and ", test.n, " test images");
+  return result;
+}
+
+Matrix<float> Dataset::images(const std::string& which) const {
+  const Split& source = split(which);
+  Matrix<float> result(source.n, shape.size());
+  float* out = result.data();
+  const index total = result.size();
+  if (source.is_bytes()) {
+    for (index i = 0; i < total; ++i) out[i] = static_cast<float>(source.bytes[static_cast<std::size_t>(i)]) / 255.0f;
+    return result;
+  }
+  NTKROB_CHECK_SHAPE(source.pixels.view(), source.n, shape.size());
+  const float* in = source.pixels.data();
+  if (value_low == 0 && value_high == 1) {
+    for (index i = 0; i < total; ++i) out[i] = in[i];
+    return result;
+  }
+  // In double, so that both ends of the range land on 0 and 1 exactly.
+  const double low = value_low, width = static_cast<double>(value_high) - low;
+  for (index i = 0; i < total; ++i) out[i] = static_cast<float>((in[i] - low) / width);
+  return result;
+}
+
+namespace {
+
+unsigned long crc(unsigned long seed, const void* data, std::size_t n_bytes) {
+  return ::crc32_z(seed, static_cast<const unsigned char*>(data), n_bytes);
+}
+
+void validate_split(const Dataset& data, const Split& split, const std::string& where, const char* name) {
+  const index size = data.shape.size();
+  if (split.n == 0) return;
+  if (split.is_bytes()) {
+    NTKROB_CHECK(static_cast<index>(split.bytes.size()) == split.n * size, IoError, where, ": ", name,
+                 " split: ", split.bytes.size(), " pixel bytes for ", split.n, " images of ", size, " pixels");
+  } else {
+    NTKROB_CHECK(split.pixels.rows() == split.n && split.pixels.cols() == size, IoError, where, ": ", name,
+                 " split: pixels are ", split.pixels.rows(), " x ", split.pixels.cols(), ", expected ", split.n, " x ",
+                 size);
+  }
+  NTKROB_CHECK(static_cast<index>(split.labels.size()) == split.n, IoError, where, ": ", name,
+               " split: ", split.labels.size(), " labels for ", split.n, " images");
+  for (index i = 0; i < split.n; ++i) {
+    const int label = split.labels[static_cast<std::size_t>(i)];
+    NTKROB_CHECK(label >= 0 && label < data.classes, IoError, where, ": ", name, " split: label ", i, " is ", label,
+                 ", but there are ", data.classes, " classes (0 .. ", data.classes - 1, ")");
+  }
+  if (!split.targets.empty())
+    NTKROB_CHECK(split.targets.rows() == split.n && split.targets.cols() == data.classes, IoError, where, ": ", name,
+                 " split: targets are ", split.targets.rows(), " x ", split.targets.cols(), ", expected ", split.n,
+                 " images x ", data.classes, " classes");
+  const float* pixels = split.pixels.data();
+  for (index i = 0; i < split.pixels.size(); ++i)
+    // Written so that NaN fails too.
+    NTKROB_CHECK(pixels[i] >= data.value_low && pixels[i] <= data.value_high, IoError, where, ": ", name,
+                 " split: image ", i / size, ", pixel ", i % size, " is ", pixels[i], ", outside the value range [",
+                 data.value_low, ", ", data.value_high, "]");
+}
+
+}  // namespace
+
+std::string Dataset::checksum() const {
+  unsigned long value = ::crc32(0, nullptr, 0);
+  value = crc(value, train.bytes.data(), train.bytes.size());
+  value = crc(value, train.pixels.data(), static_cast<std::size_t>(train.pixels.size()) * sizeof(float));
+  value = crc(value, train.labels.data(), train.labels.size() * sizeof(int));
+  value = crc(value, train.targets.data(), static_cast<std::size_t>(train.targets.size()) * sizeof(float));
+  char buffer[24];
+  std::snprintf(buffer, sizeof buffer, "crc32:%08lx", value & 0xffffffffUL);
+  return buffer;
+}
+
+void Dataset::validate(const std::string& where) const {
+  NTKROB_CHECK(shape.height > 0 && shape.width > 0 && shape.channels > 0, IoError, where, ": image shape ",
+               shape.height, " x ", shape.width, " x ", shape.channels, " has no pixels");
+  NTKROB_CHECK(std::isfinite(value_low) && std::isfinite(value_high) && value_low < value_high, IoError, where,
+               ": value_range [", value_low, ", ", value_high, "] must be two finite numbers, the lower first");
+  NTKROB_CHECK(class_names.empty() || static_cast<index>(class_names.size()) == classes, IoError, where, ": ",
+               class_names.size(), " class names for ", classes, " classes");
+  validate_split(*this, train, where, "training");
+  validate_split(*this, test, where, "test");
+}
+
+}  // namespace ntkrob

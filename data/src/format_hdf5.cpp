@@ -1,0 +1,170 @@
+/// HDF5 data sets: schema "ntkrob.dataset/1", and plain files that just hold x_train and y_train. See
+/// lib/doc/file-format.md.
+#include "atomic_file.hpp"
+#include "formats.hpp"
+#include "hdf5_file.hpp"
+#include "input_file.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+constexpr const char* kSchema = "ntkrob.dataset/1";
+
+RawSplit read_split(hid_t file, const std::string& path, const std::string& which) {
+  RawSplit split;
+  if (has_member(file, "x_" + which)) split.x = read_raw(file, "x_" + which, path);
+  if (has_member(file, "y_" + which)) split.y = read_raw(file, "y_" + which, path);
+  if (has_member(file, "labels_" + which)) split.labels = read_raw(file, "labels_" + which, path);
+  return split;
+}
+
+Provenance read_provenance(hid_t file, const std::string& path) {
+  Provenance p;
+  if (!has_member(file, "provenance")) return p;
+  const std::string where = path + ": provenance";
+  Handle group = open_member(file, "provenance", where);
+  if (!is_group(group)) return p;
+  p.library_version = find_text(group, "library_version", where).value_or("");
+  p.command = find_text(group, "command", where).value_or("");
+  p.parent = find_text(group, "parent", where).value_or("");
+  p.parent_checksum = find_text(group, "parent_checksum", where).value_or("");
+  if (has_member(group, "options")) {
+    Handle options = open_member(group, "options", where + "/options");
+    for (const std::string& name : attribute_names(options, where + "/options"))
+      if (auto value = find_text(options, name.c_str(), where + "/options")) p.options.emplace_back(name, *value);
+  }
+  if (has_member(group, "curves")) {
+    Handle curves = open_member(group, "curves", where + "/curves");
+    NTKROB_CHECK(is_group(curves), IoError, where, "/curves: is not a group");
+    for (const std::string& name : member_names(curves, where + "/curves")) {
+      const std::string curve_where = where + "/curves/" + name;
+      Handle curve = open_member(curves, name, curve_where);
+      const Stored stored = inspect_dataset(curve, curve_where);
+      NTKROB_CHECK(stored.type != Stored::Type::text, IoError, curve_where, ": is text; a curve is numbers");
+      std::vector<double> values(stored.count);
+      if (stored.count > 0) read_dataset(curve, H5T_NATIVE_DOUBLE, values.data(), curve_where);
+      p.curves.emplace_back(name, std::move(values));
+    }
+  }
+  if (has_member(group, "initial_images")) {
+    RawArray images = read_raw(group, "initial_images", where);
+    NTKROB_CHECK(images.kind == RawArray::Kind::floats, IoError, images.where, ": must be floating-point numbers");
+    p.initial_images = std::move(images.floats);
+  }
+  return p;
+}
+
+std::string members_text(hid_t file, const std::string& path) {
+  std::string list;
+  const std::vector<std::string> names = member_names(file, path);
+  for (std::size_t i = 0; i < names.size() && i < 12; ++i) list += (i ? ", " : "") + names[i];
+  if (names.size() > 12) list += ", ...";
+  return list.empty() ? "nothing" : list;
+}
+
+void write_split(hid_t file, const Dataset& data, const Split& split, const std::string& which) {
+  if (split.empty()) return;
+  const std::vector<std::size_t> shape = stored_shape(data, split.n);
+  const auto n = static_cast<std::size_t>(split.n);
+  if (split.is_bytes())
+    write_dataset(file, "x_" + which, H5T_STD_U8LE, H5T_NATIVE_UINT8, shape, split.bytes.data());
+  else
+    write_dataset(file, "x_" + which, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, shape, split.pixels.data());
+  if (split.targets.empty()) {
+    write_dataset(file, "y_" + which, H5T_STD_I32LE, H5T_NATIVE_INT, {n}, split.labels.data());
+    return;
+  }
+  write_dataset(file, "y_" + which, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
+                {n, static_cast<std::size_t>(split.targets.cols())}, split.targets.data());
+  // Learned targets may have moved their maximum away from the class they stand for; then the class is stored too.
+  for (index i = 0; i < split.n; ++i) {
+    const float* row = split.targets.row(i);
+    index best = 0;
+    for (index c = 1; c < split.targets.cols(); ++c)
+      if (row[c] > row[best]) best = c;
+    if (best == split.labels[static_cast<std::size_t>(i)]) continue;
+    write_dataset(file, "labels_" + which, H5T_STD_I32LE, H5T_NATIVE_INT, {n}, split.labels.data());
+    return;
+  }
+}
+
+void write_provenance(hid_t file, const Dataset& data) {
+  const Provenance& p = data.provenance;
+  Handle group = create_group(file, "provenance");
+  write_text_attribute(group, "library_version", p.library_version);
+  write_text_attribute(group, "command", p.command);
+  write_text_attribute(group, "parent", p.parent);
+  write_text_attribute(group, "parent_checksum", p.parent_checksum);
+  Handle options = create_group(group, "options");
+  for (const auto& [name, value] : p.options) write_text_attribute(options, name, value);
+  Handle curves = create_group(group, "curves");
+  for (const auto& [name, values] : p.curves)
+    write_dataset(curves, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {values.size()}, values.data());
+  if (p.initial_images.empty()) return;
+  std::vector<std::size_t> shape = {static_cast<std::size_t>(p.initial_images.rows()),
+                                    static_cast<std::size_t>(p.initial_images.cols())};
+  if (p.initial_images.cols() == data.shape.size()) shape = stored_shape(data, p.initial_images.rows());
+  write_dataset(group, "initial_images", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, shape, p.initial_images.data());
+}
+
+}  // namespace
+
+bool recognise_hdf5(const Probe& probe) { return probe.head.compare(0, 8, "\x89HDF\r\n\x1a\n", 8) == 0; }
+
+std::string hdf5_schema(const std::string& path) {
+  const Session session;
+  Handle file = open_to_read(path);
+  return find_text(file, "ntkrob_schema", path).value_or("");
+}
+
+Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) {
+  expect_one_input(inputs, "HDF5");
+  const std::string& path = inputs[0];
+  const Session session;
+  Handle file = open_to_read(path);
+  RawDataset raw;
+  raw.file = path;
+  const auto schema = find_text(file, "ntkrob_schema", path);
+  if (schema) check_schema(*schema, kSchema, path);
+  raw.guess_layout = !schema;
+  raw.train = read_split(file, path, "train");
+  raw.test = read_split(file, path, "test");
+  NTKROB_CHECK(raw.train.x || raw.test.x, IoError, path, ": has no dataset x_train or x_test, but ",
+               members_text(file, path), "; a data set needs x_train and y_train");
+  if (has_attribute(file, "value_range")) {
+    const std::vector<double> range = read_numbers(file, "value_range", path);
+    NTKROB_CHECK(range.size() == 2, IoError, path, ": attribute value_range holds ", range.size(),
+                 " numbers, expected [low, high]");
+    raw.value_range = {static_cast<float>(range[0]), static_cast<float>(range[1])};
+  }
+  if (has_attribute(file, "class_names")) raw.class_names = read_texts(file, "class_names", path);
+  if (has_attribute(file, "classes")) {
+    const std::vector<std::int64_t> classes = read_integers(file, "classes", path);
+    NTKROB_CHECK(classes.size() == 1 && classes[0] >= 1 && classes[0] <= kMaxClasses, IoError, path,
+                 ": attribute classes must be one number in 1 .. ", kMaxClasses);
+    raw.classes = static_cast<index>(classes[0]);
+  }
+  Provenance provenance = read_provenance(file, path);
+  Dataset data = assemble(std::move(raw));
+  data.provenance = std::move(provenance);
+  return data;
+}
+
+void write_hdf5(const Dataset& data, const std::string& path, bool force) {
+  AtomicFile target(path, force);
+  {
+    const Session session;
+    Handle file = create_file(target.temporary(), path);
+    write_text_attribute(file, "ntkrob_schema", kSchema);
+    write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
+    write_integer_attribute(file, "classes", data.classes);
+    if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
+    write_split(file, data, data.train, "train");
+    write_split(file, data, data.test, "test");
+    write_provenance(file, data);
+    close_file(file, path);
+  }
+  target.commit();
+}
+
+}  // namespace ntkrob::io

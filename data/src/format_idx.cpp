@@ -1,0 +1,214 @@
+/// IDX: big-endian header {0, 0, type, rank, extents...}, then the values. Images and labels are separate files.
+///
+/// Types: 0x08 unsigned bytes and 0x0D float32 (what write_idx makes of float pixels). Either the caller names the
+/// files, or they are recognised by their usual names (train-images..., train-labels..., t10k-... or test-...).
+#include <cstring>
+
+#include "atomic_file.hpp"
+#include "formats.hpp"
+#include "input_file.hpp"
+#include "raw_array.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+constexpr unsigned char kBytes = 0x08, kFloats = 0x0D;
+
+std::uint32_t big_endian(const unsigned char* p) {
+  return std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | p[3];
+}
+
+void append_big_endian(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
+}
+
+RawArray read_array(const std::string& path) {
+  InputStream stream(path);
+  unsigned char magic[4];
+  stream.read(magic, 4, "the IDX header");
+  NTKROB_CHECK(magic[0] == 0 && magic[1] == 0, IoError, path, ": offset 0: starts with bytes ", int{magic[0]}, ", ",
+               int{magic[1]}, ", an IDX file starts with 0, 0; it is another format or damaged");
+  NTKROB_CHECK(magic[2] == kBytes || magic[2] == kFloats, IoError, path, ": offset 2: element type ", int{magic[2]},
+               "; supported are 8 (unsigned bytes) and 13 (float32)");
+  NTKROB_CHECK(magic[3] >= 1 && magic[3] <= 4, IoError, path, ": offset 3: ", int{magic[3]},
+               " dimensions; 1 (labels) to 4 (images) are supported");
+  RawArray raw;
+  raw.where = path;
+  for (int d = 0; d < magic[3]; ++d) {
+    unsigned char extent[4];
+    stream.read(extent, 4, "the IDX header");
+    raw.shape.push_back(big_endian(extent));
+  }
+  const std::size_t width = magic[2] == kBytes ? 1 : 4;
+  const std::size_t count = product(raw.shape, path);
+  const std::size_t needed = stream.offset() + count * width;
+  NTKROB_CHECK(needed <= stream.upper_bound(), IoError, path, ": the header says ", raw.shape_text(), ", that is ",
+               needed, " bytes, but the file can hold at most ", stream.upper_bound(), "; it is damaged or cut off");
+  if (magic[2] == kBytes) {
+    raw.kind = RawArray::Kind::bytes;
+    raw.bytes.resize(count);
+    stream.read(raw.bytes.data(), count, "the values");
+  } else {
+    raw.kind = RawArray::Kind::floats;
+    raw.floats = Matrix<float>(static_cast<index>(raw.shape[0]),
+                               static_cast<index>(raw.shape[0] == 0 ? 0 : count / raw.shape[0]));
+    stream.read(raw.floats.data(), count * 4, "the values");
+    for (std::size_t i = 0; i < count; ++i) {
+      unsigned char stored[4];
+      std::memcpy(stored, raw.floats.data() + i, 4);
+      const std::uint32_t bits = big_endian(stored);
+      std::memcpy(raw.floats.data() + i, &bits, 4);
+    }
+  }
+  NTKROB_CHECK(stream.at_end(), IoError, path, ": more data after the ", needed, " bytes that the header ",
+               raw.shape_text(), " announces; it is damaged or not IDX");
+  return raw;
+}
+
+RawArray read_images(const std::string& path) {
+  RawArray raw = read_array(path);
+  NTKROB_CHECK(raw.shape.size() >= 2, IoError, path, ": shape ", raw.shape_text(),
+               "; images have 3 or 4 dimensions, this looks like labels");
+  return raw;
+}
+
+RawArray read_labels(const std::string& path) {
+  RawArray raw = read_array(path);
+  NTKROB_CHECK(raw.shape.size() == 1, IoError, path, ": shape ", raw.shape_text(),
+               "; labels have one dimension, this looks like images");
+  return raw;
+}
+
+/// Puts a file where its name says it belongs; false when the name says nothing.
+bool place(const std::string& path, IdxFiles& files) {
+  const std::string name = lower(file_name(path));
+  const bool images = name.find("images") != std::string::npos, labels = name.find("labels") != std::string::npos;
+  if (images == labels) return false;
+  std::string& slot = names_test_split(path) ? (images ? files.test_images : files.test_labels)
+                                             : (images ? files.train_images : files.train_labels);
+  NTKROB_CHECK(slot.empty() || slot == path, ConfigError, slot, " and ", path,
+               " have the same part by their names; name them with --train-images, --train-labels, --test-images, "
+               "--test-labels");
+  slot = path;
+  return true;
+}
+
+bool is_idx_name(const std::string& name) {
+  return name.find("idx") != std::string::npos &&
+         (name.find("images") != std::string::npos || name.find("labels") != std::string::npos);
+}
+
+void place_folder(const std::string& folder, IdxFiles& files) {
+  for (const std::string& name : list_folder(folder)) {
+    // A packed and an unpacked copy side by side are the same data: the unpacked one is read.
+    if (ends_with(name, ".gz") && is_file(folder + "/" + name.substr(0, name.size() - 3))) continue;
+    if (is_idx_name(lower(name)) && is_file(folder + "/" + name)) place(folder + "/" + name, files);
+  }
+}
+
+void read_pair(const std::string& images, const std::string& labels, const char* which, RawSplit& split) {
+  if (images.empty() && labels.empty()) return;
+  NTKROB_CHECK(!labels.empty(), ConfigError, images, ": ", which,
+               " images without labels; give the labels file with --", which, "-labels");
+  NTKROB_CHECK(!images.empty(), ConfigError, labels, ": ", which,
+               " labels without images; give the images file with --", which, "-images");
+  split.x = read_images(images);
+  split.y = read_labels(labels);
+}
+
+void write_array(const std::string& path, unsigned char type, const std::vector<std::size_t>& shape, const void* values,
+                 std::size_t n_bytes, bool force) {
+  std::string header = {0, 0, static_cast<char>(type), static_cast<char>(shape.size())};
+  for (const std::size_t extent : shape) append_big_endian(header, static_cast<std::uint32_t>(extent));
+  AtomicFile file(path, force);
+  file.write(header.data(), header.size());
+  file.write(values, n_bytes);
+  file.commit();
+}
+
+std::string part_path(const std::string& prefix, const char* split, const char* part, std::size_t rank, bool floats) {
+  return text(prefix, split, "-", part, "-idx", rank, floats ? "-float" : "-ubyte");
+}
+
+/// The files of one split: their names, and with write = true their content.
+void write_split(const Dataset& data, const Split& split, const std::string& prefix, const char* name, bool force,
+                 bool dry_run) {
+  if (split.empty()) return;
+  std::vector<std::size_t> shape = stored_shape(data, split.n);
+  if (shape.size() == 4 && shape[3] == 1) shape.pop_back();
+  for (const std::size_t extent : shape)
+    NTKROB_CHECK(extent <= 0xffffffffu, NotSupported, prefix, ": extent ", extent, " does not fit IDX (32 bits)");
+  const std::string images = part_path(prefix, name, "images", shape.size(), !split.is_bytes());
+  const std::string labels = part_path(prefix, name, "labels", 1, false);
+  if (dry_run) {
+    check_target(images, force);
+    check_target(labels, force);
+    return;
+  }
+  if (split.is_bytes()) {
+    write_array(images, kBytes, shape, split.bytes.data(), split.bytes.size(), force);
+  } else {
+    const Matrix<float> pixels = data.images(&split == &data.train ? "train" : "test");
+    std::string values;
+    values.reserve(static_cast<std::size_t>(pixels.size()) * 4);
+    for (index i = 0; i < pixels.size(); ++i) {
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, pixels.data() + i, 4);
+      append_big_endian(values, bits);
+    }
+    write_array(images, kFloats, shape, values.data(), values.size(), force);
+  }
+  const std::vector<unsigned char> bytes(split.labels.begin(), split.labels.end());
+  write_array(labels, kBytes, {bytes.size()}, bytes.data(), bytes.size(), force);
+}
+
+}  // namespace
+
+bool recognise_idx(const Probe& probe) {
+  if (probe.folder) {
+    for (const std::string& name : list_folder(probe.path))
+      if (is_idx_name(lower(name))) return true;
+    return false;
+  }
+  const std::string name = lower(probe.path);
+  // A CIFAR record may begin like an IDX header (label 0, dark pixels); its files are named .bin.
+  if (ends_with(name, ".bin") || ends_with(name, ".bin.gz")) return false;
+  return (probe.head.size() >= 8 && probe.head[0] == 0 && probe.head[1] == 0 &&
+          (probe.head[2] == kBytes || probe.head[2] == kFloats) && probe.head[3] >= 1 && probe.head[3] <= 4) ||
+         is_idx_name(lower(file_name(probe.path)));
+}
+
+Dataset read_idx(const std::vector<std::string>& inputs, const IdxFiles& idx) {
+  IdxFiles files = idx;
+  for (const std::string& input : inputs) {
+    if (is_folder(input)) {
+      place_folder(input, files);
+      continue;
+    }
+    NTKROB_CHECK(place(input, files), ConfigError, input,
+                 ": the name does not say whether it holds images or labels; name the files with --train-images, "
+                 "--train-labels, --test-images, --test-labels");
+  }
+  RawDataset raw;
+  raw.file = !files.train_images.empty() ? files.train_images : files.test_images;
+  read_pair(files.train_images, files.train_labels, "train", raw.train);
+  read_pair(files.test_images, files.test_labels, "test", raw.test);
+  return assemble(std::move(raw));
+}
+
+void write_idx(const Dataset& data, const std::string& path, bool force) {
+  NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), NotSupported, path,
+               ": IDX labels are whole numbers, but this data set has learned targets; write .h5 or .npz");
+  NTKROB_CHECK(data.classes <= 256, NotSupported, path, ": IDX labels are bytes, but there are ", data.classes,
+               " classes; write .h5 or .npz");
+  // "digits.idx" is a prefix: digits-train-images-idx3-ubyte, ...; "folder/" holds the files with their usual names.
+  const std::string prefix = path.back() == '/' ? path : path.substr(0, path.size() - 4) + "-";
+  NTKROB_CHECK(path.back() == '/' || ends_with(lower(path), ".idx"), ConfigError, path,
+               ": IDX is written to a prefix ending in .idx or a folder ending in /");
+  for (const bool dry_run : {true, false}) {  // all targets are checked before the first is written
+    write_split(data, data.train, prefix, "train", force, dry_run);
+    write_split(data, data.test, prefix, "t10k", force, dry_run);
+  }
+}
+
+}  // namespace ntkrob::io

@@ -1,0 +1,54 @@
+/// The table of file formats. A format is one file format_<id>.cpp with the functions declared here, and one line in
+/// formats.def.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ntkrob/data/dataset.hpp"
+#include "ntkrob/data/format.hpp"
+
+namespace ntkrob::io {
+
+/// An input path and the first bytes of its content (unpacked); empty head for folders.
+struct Probe {
+  std::string path, head;
+  bool folder = false;
+};
+
+using Recogniser = bool (*)(const Probe& probe);
+using Reader = Dataset (*)(const std::vector<std::string>& inputs, const IdxFiles& idx);
+using Writer = void (*)(const Dataset& data, const std::string& path, bool force);
+
+struct Format {
+  const char* id;
+  const char* extensions;
+  Recogniser recognise;
+  Reader read;
+  Writer write;
+  const char* description;
+};
+
+constexpr Writer no_writer = nullptr;
+#define NTKROB_FORMAT(id, extensions, reader, writer, description) \
+  bool recognise_##id(const Probe& probe);                         \
+  Dataset reader(const std::vector<std::string>& inputs, const IdxFiles& idx);
+#include "formats.def"
+#undef NTKROB_FORMAT
+void write_hdf5(const Dataset& data, const std::string& path, bool force);
+void write_idx(const Dataset& data, const std::string& path, bool force);
+void write_png(const Dataset& data, const std::string& path, bool force);
+
+const std::vector<Format>& format_table();
+
+/// True when a format whose data set is one file got exactly one. throws: ConfigError
+void expect_one_input(const std::vector<std::string>& inputs, const char* format);
+/// True when the name says that this is the test split.
+bool names_test_split(const std::string& path);
+/// [N,H,W,C], or [N,D] for data that are no images.
+std::vector<std::size_t> stored_shape(const Dataset& data, index n);
+/// The schema attribute of an HDF5 file, empty when it has none. throws: IoError
+std::string hdf5_schema(const std::string& path);
+
+}  // namespace ntkrob::io

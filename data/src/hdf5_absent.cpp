@@ -1,0 +1,26 @@
+/// The HDF5 functions of a build without HDF5: the formats stay listed, using them says how to get them.
+#include "formats.hpp"
+
+namespace ntkrob {
+namespace {
+
+[[noreturn]] void fail(const std::string& path) {
+  throw NotCompiled(
+      text(path, ": this build has no HDF5; configure with -DNTKROB_WITH_HDF5=ON (needs the HDF5 C library)"));
+}
+
+}  // namespace
+
+namespace io {
+
+bool recognise_hdf5(const Probe& probe) { return probe.head.compare(0, 8, "\x89HDF\r\n\x1a\n", 8) == 0; }
+Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) { fail(inputs[0]); }
+void write_hdf5(const Dataset&, const std::string& path, bool) { fail(path); }
+std::string hdf5_schema(const std::string& path) { fail(path); }
+
+}  // namespace io
+
+void save_state(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }
+StateDict load_state(const std::string& path, const std::string&) { fail(path); }
+
+}  // namespace ntkrob

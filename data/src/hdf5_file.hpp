@@ -1,0 +1,111 @@
+/// Thin RAII layer over the HDF5 C library; only format_hdf5.cpp and state_io.cpp include it.
+///
+/// Every size is compared with what the file really stores before memory is allocated. Links into other files are not
+/// followed. The library's own error printing is off while a Session lives; its innermost message becomes part of our
+/// error line.
+#pragma once
+
+#include <hdf5.h>
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ntkrob/base/view.hpp"
+#include "raw_array.hpp"
+
+namespace ntkrob::io {
+
+/// Owns one HDF5 identifier.
+class Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Handle() = default;
+  Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    std::swap(close_, other.close_);
+    return *this;
+  }
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
+  }
+  bool valid() const { return id_ >= 0; }
+  operator hid_t() const { return id_; }
+  /// Closes now and says whether that worked (a file's last writes happen here).
+  bool close() { return id_ < 0 || close_(std::exchange(id_, -1)) >= 0; }
+
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+/// Exclusive use of the HDF5 library (it is not thread-safe) with silenced error output. One per public entry point.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(const Session&) = delete;
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+  H5E_auto2_t handler_ = nullptr;
+  void* handler_data_ = nullptr;
+};
+
+/// The innermost message of the library's error stack, for our error line.
+std::string hdf5_reason();
+
+// Reading. `where` is "file: object" for messages; every function throws IoError.
+Handle open_to_read(const std::string& path);
+/// The names of the members of a group, in creation order where the file tracks it, by name otherwise.
+std::vector<std::string> member_names(hid_t group, const std::string& where);
+std::vector<std::string> attribute_names(hid_t object, const std::string& where);
+/// True when the member exists in this very file.
+bool has_member(hid_t group, const std::string& name);
+Handle open_member(hid_t group, const std::string& name, const std::string& where);
+bool is_group(hid_t object);
+
+/// What a dataset or attribute holds.
+struct Stored {
+  enum class Type { text, integer, byte, float32, float64 };
+  Type type = Type::byte;
+  std::vector<std::size_t> shape;  // {} is a scalar
+  std::size_t count = 1;
+};
+/// Checks type, layout and that the file really stores that many bytes.
+Stored inspect_dataset(hid_t dataset, const std::string& where);
+void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::string& where);
+bool has_attribute(hid_t object, const char* name);
+Stored inspect_attribute(hid_t object, const std::string& name, const std::string& where);
+std::vector<std::string> read_texts(hid_t object, const std::string& name, const std::string& where);
+std::vector<double> read_numbers(hid_t object, const std::string& name, const std::string& where);
+std::vector<std::int64_t> read_integers(hid_t object, const std::string& name, const std::string& where);
+/// A single text; nothing when absent.
+std::optional<std::string> find_text(hid_t object, const char* name, const std::string& where);
+/// A dataset as bytes, ints or float32.
+RawArray read_raw(hid_t group, const std::string& name, const std::string& file);
+
+// Writing. Functions throw ResourceError (the only expected failure is the disk).
+Handle create_file(const std::string& path, const std::string& shown_path);
+/// Flushes and closes. throws: ResourceError when the last writes fail.
+void close_file(Handle& file, const std::string& shown_path);
+Handle create_group(hid_t parent, const std::string& name);
+/// Chunked, shuffled and compressed when large. type: what is stored and what lies in memory.
+void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,
+                   const std::vector<std::size_t>& shape, const void* values);
+/// rank 0: a scalar attribute, otherwise 1-D.
+void write_text_attribute(hid_t object, const std::string& name, const std::string& value);
+void write_texts_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values);
+void write_number_attribute(hid_t object, const std::string& name, double value);
+void write_numbers_attribute(hid_t object, const std::string& name, const std::vector<double>& values);
+void write_integer_attribute(hid_t object, const std::string& name, std::int64_t value);
+void write_integers_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values);
+
+/// Schema texts "ntkrob.<kind>/<version>". throws: IoError unless `found` is `expected` or an older version of it.
+void check_schema(const std::string& found, const std::string& expected, const std::string& file);
+
+}  // namespace ntkrob::io

@@ -1,0 +1,325 @@
+#include <algorithm>
+#include <cstring>
+
+#include "hdf5_file.hpp"
+#include "input_file.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+std::mutex& library_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+constexpr std::size_t kMaxAttributeBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxMembers = 1 << 20;
+/// Below this a sparse dataset (chunks never written) is taken at its word.
+constexpr std::size_t kTrustedBytes = std::size_t{64} << 20;
+
+[[noreturn]] void fail(const std::string& where, const std::string& what) {
+  throw IoError(text(where, ": ", what, " (HDF5: ", hdf5_reason(), "); the file is damaged"));
+}
+
+template <class Names>
+herr_t guarded_append(Names* names, const char* name) {
+  // Exceptions must not cross the C library.
+  try {
+    names->emplace_back(name);
+    return names->size() > kMaxMembers ? -1 : 0;
+  } catch (...) {
+    return -1;
+  }
+}
+
+Stored::Type classify(hid_t type, const std::string& where) {
+  switch (H5Tget_class(type)) {
+    case H5T_STRING:
+      return Stored::Type::text;
+    case H5T_ENUM:  // h5py's booleans
+    case H5T_INTEGER: {
+      const std::size_t size = H5Tget_size(type);
+      NTKROB_CHECK(size >= 1 && size <= 8, IoError, where, ": integers of ", size, " bytes; 1 to 8 are supported");
+      return size == 1 && H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE
+                 ? Stored::Type::byte
+                 : Stored::Type::integer;
+    }
+    case H5T_FLOAT: {
+      const std::size_t size = H5Tget_size(type);
+      NTKROB_CHECK(size >= 1 && size <= 16, IoError, where, ": floating-point numbers of ", size, " bytes");
+      return size <= 4 ? Stored::Type::float32 : Stored::Type::float64;
+    }
+    default:
+      throw IoError(text(where, ": neither numbers nor text; store whole or floating-point numbers"));
+  }
+}
+
+void take_extents(hid_t space, const std::string& where, Stored& stored) {
+  const H5S_class_t kind = H5Sget_simple_extent_type(space);
+  if (kind == H5S_SCALAR) return;
+  const int rank = H5Sget_simple_extent_ndims(space);
+  NTKROB_CHECK(kind == H5S_SIMPLE && rank >= 0 && rank <= H5S_MAX_RANK, IoError, where, ": has no data");
+  std::vector<hsize_t> extents(static_cast<std::size_t>(rank));
+  if (rank > 0 && H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0) fail(where, "cannot read the shape");
+  stored.shape.assign(extents.begin(), extents.end());
+  stored.count = product(stored.shape, where);
+}
+
+std::size_t memory_size(Stored::Type type) {
+  switch (type) {
+    case Stored::Type::byte:
+      return 1;
+    case Stored::Type::float32:
+      return 4;
+    default:
+      return 8;
+  }
+}
+
+/// Integer arrays are read as 64-bit; an enum only converts to integers through its base type.
+std::vector<std::int64_t> int_values(hid_t object, hid_t type, std::size_t count, bool attribute,
+                                     const std::string& where) {
+  std::vector<std::int64_t> values(count);
+  if (count == 0) return values;
+  const bool is_enum = H5Tget_class(type) == H5T_ENUM;
+  if (is_enum) {
+    const std::size_t size = H5Tget_size(type);
+    NTKROB_CHECK(size == 1, IoError, where, ": an enumeration of ", size, " bytes; only booleans are supported");
+    std::vector<std::int8_t> raw(count);
+    const herr_t status = attribute ? H5Aread(object, type, raw.data())
+                                    : H5Dread(object, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data());
+    if (status < 0) fail(where, "cannot read");
+    values.assign(raw.begin(), raw.end());
+    return values;
+  }
+  const herr_t status = attribute ? H5Aread(object, H5T_NATIVE_INT64, values.data())
+                                  : H5Dread(object, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  if (status < 0) fail(where, "cannot read");
+  return values;
+}
+
+Handle open_attribute(hid_t object, const std::string& name, const std::string& where) {
+  Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
+  if (!attribute.valid()) fail(where, "cannot open attribute " + name);
+  return attribute;
+}
+
+}  // namespace
+
+Session::Session() : lock_(library_mutex()) {
+  H5Eget_auto2(H5E_DEFAULT, &handler_, &handler_data_);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  H5Eclear2(H5E_DEFAULT);
+}
+
+Session::~Session() { H5Eset_auto2(H5E_DEFAULT, handler_, handler_data_); }
+
+std::string hdf5_reason() {
+  std::string reason;
+  const auto keep = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
+    if (n == 0 && error->desc != nullptr) try {
+        *static_cast<std::string*>(out) = error->desc;
+      } catch (...) {
+        return -1;
+      }
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep, &reason);
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  return reason.empty() ? "no reason given" : reason;
+}
+
+Handle open_to_read(const std::string& path) {
+  const std::size_t n_bytes = InputFile(path).size();  // says why, when the file cannot be read at all
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  if (!file.valid())
+    throw IoError(text(path, ": not a readable HDF5 file (", n_bytes, " bytes; HDF5: ", hdf5_reason(),
+                       "); it is damaged or cut off, get it again"));
+  return file;
+}
+
+std::vector<std::string> member_names(hid_t group, const std::string& where) {
+  std::vector<std::string> names;
+  const auto visit = [](hid_t, const char* name, const H5L_info_t*, void* out) {
+    return guarded_append(static_cast<std::vector<std::string>*>(out), name);
+  };
+  Handle properties(H5Iget_type(group) == H5I_FILE ? H5Fget_create_plist(group) : H5Gget_create_plist(group), H5Pclose);
+  unsigned order = 0;
+  if (properties.valid()) H5Pget_link_creation_order(properties, &order);
+  const H5_index_t by = (order & H5P_CRT_ORDER_INDEXED) != 0 ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
+  if (H5Literate(group, by, H5_ITER_INC, nullptr, visit, &names) < 0) fail(where, "cannot list the members");
+  return names;
+}
+
+std::vector<std::string> attribute_names(hid_t object, const std::string& where) {
+  std::vector<std::string> names;
+  const auto visit = [](hid_t, const char* name, const H5A_info_t*, void* out) {
+    return guarded_append(static_cast<std::vector<std::string>*>(out), name);
+  };
+  // Where creation order is not tracked the library falls back to an error, then names decide.
+  if (H5Aiterate2(object, H5_INDEX_CRT_ORDER, H5_ITER_INC, nullptr, visit, &names) >= 0) return names;
+  names.clear();
+  if (H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, visit, &names) < 0)
+    fail(where, "cannot list the attributes");
+  return names;
+}
+
+bool has_member(hid_t group, const std::string& name) {
+  if (H5Lexists(group, name.c_str(), H5P_DEFAULT) <= 0) return false;
+  H5L_info_t info;
+  return H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+}
+
+Handle open_member(hid_t group, const std::string& name, const std::string& where) {
+  NTKROB_CHECK(has_member(group, name), IoError, where, ": absent, or a link to elsewhere (links are not followed)");
+  Handle object(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose);
+  if (!object.valid()) fail(where, "cannot open");
+  return object;
+}
+
+bool is_group(hid_t object) { return H5Iget_type(object) == H5I_GROUP; }
+
+Stored inspect_dataset(hid_t dataset, const std::string& where) {
+  NTKROB_CHECK(H5Iget_type(dataset) == H5I_DATASET, IoError, where, ": is not a dataset");
+  Handle type(H5Dget_type(dataset), H5Tclose), space(H5Dget_space(dataset), H5Sclose);
+  Handle properties(H5Dget_create_plist(dataset), H5Pclose);
+  if (!type.valid() || !space.valid() || !properties.valid()) fail(where, "cannot read its description");
+  Stored stored;
+  stored.type = classify(type, where);
+  take_extents(space, where, stored);
+
+  NTKROB_CHECK(H5Pget_layout(properties) != H5D_VIRTUAL && H5Pget_external_count(properties) == 0, IoError, where,
+               ": its data lie in another file; copy them into this one");
+  const std::size_t claimed = stored.count * std::max<std::size_t>(1, H5Tget_size(type));
+  const std::size_t in_file = H5Dget_storage_size(dataset);
+  const int n_filters = H5Pget_nfilters(properties);
+  const std::size_t bound = n_filters > 0 ? checked_mul(in_file, kMaxInflation, "HDF5 dataset") : in_file;
+  NTKROB_CHECK(claimed <= bound || claimed <= kTrustedBytes, IoError, where, ": the shape needs ", claimed,
+               " bytes, but the file stores only ", in_file, "; the file is damaged or was never fully written");
+  return stored;
+}
+
+void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::string& where) {
+  if (H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target) < 0) fail(where, "cannot read the values");
+}
+
+bool has_attribute(hid_t object, const char* name) { return H5Aexists(object, name) > 0; }
+
+Stored inspect_attribute(hid_t object, const std::string& name, const std::string& where) {
+  Handle attribute = open_attribute(object, name, where);
+  Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
+  if (!type.valid() || !space.valid()) fail(where, "cannot read the description of attribute " + name);
+  Stored stored;
+  stored.type = classify(type, where + " attribute " + name);
+  take_extents(space, where + " attribute " + name, stored);
+  const std::size_t each = std::max({H5Tget_size(type), memory_size(stored.type), sizeof(char*)});
+  NTKROB_CHECK(stored.count <= kMaxAttributeBytes / each, IoError, where, ": attribute ", name, " claims ",
+               stored.count, " entries of ", each, " bytes; at most ", kMaxAttributeBytes, " bytes are allowed");
+  return stored;
+}
+
+std::vector<std::string> read_texts(hid_t object, const std::string& name, const std::string& where) {
+  const Stored stored = inspect_attribute(object, name, where);
+  NTKROB_CHECK(stored.type == Stored::Type::text, IoError, where, ": attribute ", name, " must be text");
+  Handle attribute = open_attribute(object, name, where);
+  Handle type(H5Aget_type(attribute), H5Tclose);
+  std::vector<std::string> values(stored.count);
+  if (stored.count == 0) return values;
+  if (H5Tis_variable_str(type) > 0) {
+    Handle memory_type(H5Tcopy(type), H5Tclose);
+    Handle space(H5Aget_space(attribute), H5Sclose);
+    std::vector<char*> raw(stored.count, nullptr);
+    const bool good = H5Aread(attribute, memory_type, raw.data()) >= 0;
+    if (good)
+      for (std::size_t i = 0; i < stored.count; ++i)
+        if (raw[i] != nullptr) values[i] = raw[i];
+    if (good) H5Dvlen_reclaim(memory_type, space, H5P_DEFAULT, raw.data());
+    if (!good) fail(where, "cannot read attribute " + name);
+    return values;
+  }
+  const std::size_t width = H5Tget_size(type);
+  std::vector<char> raw(stored.count * width);
+  if (H5Aread(attribute, type, raw.data()) < 0) fail(where, "cannot read attribute " + name);
+  for (std::size_t i = 0; i < stored.count; ++i) {
+    const char* begin = raw.data() + i * width;
+    values[i].assign(begin, ::strnlen(begin, width));
+    if (H5Tget_strpad(type) == H5T_STR_SPACEPAD) values[i].erase(values[i].find_last_not_of(' ') + 1);
+  }
+  return values;
+}
+
+std::vector<double> read_numbers(hid_t object, const std::string& name, const std::string& where) {
+  const Stored stored = inspect_attribute(object, name, where);
+  NTKROB_CHECK(stored.type != Stored::Type::text, IoError, where, ": attribute ", name, " must be numbers, not text");
+  Handle attribute = open_attribute(object, name, where);
+  std::vector<double> values(stored.count);
+  if (stored.count > 0 && H5Aread(attribute, H5T_NATIVE_DOUBLE, values.data()) < 0)
+    fail(where, "cannot read attribute " + name);
+  return values;
+}
+
+std::vector<std::int64_t> read_integers(hid_t object, const std::string& name, const std::string& where) {
+  const Stored stored = inspect_attribute(object, name, where);
+  NTKROB_CHECK(stored.type == Stored::Type::integer || stored.type == Stored::Type::byte, IoError, where,
+               ": attribute ", name, " must be whole numbers");
+  Handle attribute = open_attribute(object, name, where);
+  Handle type(H5Aget_type(attribute), H5Tclose);
+  return int_values(attribute, type, stored.count, true, where + " attribute " + name);
+}
+
+std::optional<std::string> find_text(hid_t object, const char* name, const std::string& where) {
+  if (!has_attribute(object, name)) return std::nullopt;
+  std::vector<std::string> values = read_texts(object, name, where);
+  NTKROB_CHECK(values.size() == 1, IoError, where, ": attribute ", name, " holds ", values.size(),
+               " texts, expected one");
+  return std::move(values[0]);
+}
+
+RawArray read_raw(hid_t group, const std::string& name, const std::string& file) {
+  RawArray raw;
+  raw.where = file + ": " + name;
+  Handle dataset = open_member(group, name, raw.where);
+  const Stored stored = inspect_dataset(dataset, raw.where);
+  NTKROB_CHECK(!stored.shape.empty(), IoError, raw.where, ": is a single value, expected an array");
+  raw.shape = stored.shape;
+  switch (stored.type) {
+    case Stored::Type::text:
+      throw IoError(text(raw.where, ": is text; store numbers"));
+    case Stored::Type::byte:
+      raw.kind = RawArray::Kind::bytes;
+      raw.bytes.resize(stored.count);
+      if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_UINT8, raw.bytes.data(), raw.where);
+      break;
+    case Stored::Type::integer: {
+      raw.kind = RawArray::Kind::ints;
+      Handle type(H5Dget_type(dataset), H5Tclose);
+      raw.ints = int_values(dataset, type, stored.count, false, raw.where);
+      break;
+    }
+    default:
+      raw.kind = RawArray::Kind::floats;
+      raw.floats = Matrix<float>(static_cast<index>(raw.count()),
+                                 static_cast<index>(raw.count() == 0 ? 0 : stored.count / raw.count()));
+      if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_FLOAT, raw.floats.data(), raw.where);
+  }
+  return raw;
+}
+
+void check_schema(const std::string& found, const std::string& expected, const std::string& file) {
+  const auto split = [](const std::string& schema) {
+    const std::size_t slash = schema.rfind('/');
+    std::pair<std::string, long> parts{schema.substr(0, slash), -1};
+    if (slash != std::string::npos && slash + 1 < schema.size() && schema.size() - slash < 8 &&
+        schema.find_first_not_of("0123456789", slash + 1) == std::string::npos)
+      parts.second = std::stol(schema.substr(slash + 1));
+    return parts;
+  };
+  const auto [found_kind, found_version] = split(found);
+  const auto [kind, version] = split(expected);
+  NTKROB_CHECK(found_kind == kind, IoError, file, ": is a file of kind ", found, ", expected ", expected);
+  NTKROB_CHECK(found_version >= 1, IoError, file, ": ntkrob_schema is \"", found, "\", expected ", kind, "/<version>");
+  NTKROB_CHECK(found_version <= version, IoError, file, ": has schema ", found, ", this library reads up to ", expected,
+               "; use a newer ntkrob");
+}
+
+}  // namespace ntkrob::io

@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "hdf5_file.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+/// Arrays below this are stored plainly: chunk index and filter would cost more than they save.
+constexpr std::size_t kCompressFromBytes = 4096;
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr unsigned kDeflateLevel = 4;
+
+[[noreturn]] void fail(const std::string& name) {
+  throw ResourceError(text("cannot write ", name, " (HDF5: ", hdf5_reason(), "); is the disk full?"));
+}
+
+void check(bool good, const std::string& name) {
+  if (!good) fail(name);
+}
+
+/// Creation order is kept so that groups list as they were written (layer 10 after layer 9), and time stamps are left
+/// out so that equal content gives equal bytes.
+Handle group_properties(hid_t kind) {
+  Handle properties(H5Pcreate(kind), H5Pclose);
+  check(H5Pset_link_creation_order(properties, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
+            H5Pset_attr_creation_order(properties, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
+            H5Pset_obj_track_times(properties, false) >= 0,
+        "group properties");
+  return properties;
+}
+
+void write_attribute(hid_t object, const std::string& name, hid_t stored, hid_t memory, hid_t space,
+                     const void* values) {
+  NTKROB_CHECK(H5Aexists(object, name.c_str()) <= 0, ConfigError, "attribute ", name, " is given twice");
+  Handle attribute(H5Acreate2(object, name.c_str(), stored, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  check(attribute.valid() && H5Awrite(attribute, memory, values) >= 0, "attribute " + name);
+}
+
+Handle text_type() {
+  Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+  check(H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0, "text type");
+  return type;
+}
+
+const char* c_text(const std::string& name, const std::string& value) {
+  NTKROB_CHECK(value.find('\0') == std::string::npos, ConfigError, "text ", name,
+               " contains a zero byte, which HDF5 text cannot hold");
+  return value.c_str();
+}
+
+Handle scalar() { return {H5Screate(H5S_SCALAR), H5Sclose}; }
+
+Handle line(std::size_t n) {
+  const hsize_t extent = n;
+  return {H5Screate_simple(1, &extent, nullptr), H5Sclose};
+}
+
+}  // namespace
+
+Handle create_file(const std::string& path, const std::string& shown_path) {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  // From this format version on all metadata carry checksums, so damage is found instead of read.
+  check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0, shown_path);
+  Handle properties = group_properties(H5P_FILE_CREATE);
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties, access), H5Fclose);
+  if (!file.valid()) fail(shown_path);
+  return file;
+}
+
+void close_file(Handle& file, const std::string& shown_path) {
+  if (H5Fflush(file, H5F_SCOPE_LOCAL) < 0 || !file.close()) fail(shown_path);
+}
+
+Handle create_group(hid_t parent, const std::string& name) {
+  Handle properties = group_properties(H5P_GROUP_CREATE);
+  Handle group(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), H5Gclose);
+  check(group.valid(), "group " + name);
+  return group;
+}
+
+void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,
+                   const std::vector<std::size_t>& shape, const void* values) {
+  NTKROB_CHECK(H5Lexists(group, name.c_str(), H5P_DEFAULT) <= 0, ConfigError, "dataset ", name, " is given twice");
+  const std::size_t count = product(shape, name);
+  const std::size_t n_bytes = checked_mul(count, H5Tget_size(stored_type), "HDF5 dataset");
+  std::vector<hsize_t> extents(shape.begin(), shape.end());
+  Handle space = shape.empty()
+                     ? scalar()
+                     : Handle(H5Screate_simple(static_cast<int>(shape.size()), extents.data(), nullptr), H5Sclose);
+  Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  bool good = space.valid() && H5Pset_obj_track_times(properties, false) >= 0 &&
+              H5Pset_attr_creation_order(properties, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0;
+  if (!shape.empty() && n_bytes >= kCompressFromBytes) {
+    // Whole leading slices of about kChunkBytes; a single slice that is larger is cut along its own first extents.
+    std::vector<hsize_t> chunk(extents);
+    std::size_t chunk_bytes = n_bytes;
+    for (std::size_t d = 0; d < chunk.size() && chunk_bytes > kChunkBytes; ++d) {
+      const std::size_t slice = chunk_bytes / chunk[d];
+      chunk[d] = std::max<hsize_t>(1, kChunkBytes / std::max<std::size_t>(1, slice));
+      chunk_bytes = slice * chunk[d];
+    }
+    good = good && H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data()) >= 0 &&
+           H5Pset_shuffle(properties) >= 0 && H5Pset_deflate(properties, kDeflateLevel) >= 0 &&
+           H5Pset_fletcher32(properties) >= 0;
+  }
+  check(good, "dataset " + name);
+  Handle dataset(H5Dcreate2(group, name.c_str(), stored_type, space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose);
+  check(dataset.valid(), "dataset " + name);
+  check(count == 0 || H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0, "dataset " + name);
+  check(dataset.close(), "dataset " + name);
+}
+
+void write_text_attribute(hid_t object, const std::string& name, const std::string& value) {
+  const char* raw = c_text(name, value);
+  const Handle type = text_type();
+  write_attribute(object, name, type, type, scalar(), &raw);
+}
+
+void write_texts_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values) {
+  std::vector<const char*> raw;
+  for (const std::string& value : values) raw.push_back(c_text(name, value));
+  const Handle type = text_type();
+  write_attribute(object, name, type, type, line(raw.size()), raw.data());
+}
+
+void write_number_attribute(hid_t object, const std::string& name, double value) {
+  write_attribute(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, scalar(), &value);
+}
+
+void write_numbers_attribute(hid_t object, const std::string& name, const std::vector<double>& values) {
+  write_attribute(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, line(values.size()), values.data());
+}
+
+void write_integer_attribute(hid_t object, const std::string& name, std::int64_t value) {
+  write_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, scalar(), &value);
+}
+
+void write_integers_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values) {
+  write_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, line(values.size()), values.data());
+}
+
+}  // namespace ntkrob::io

@@ -1,0 +1,140 @@
+#include "input_file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "ntkrob/base/error.hpp"
+#include "raw_array.hpp"
+
+namespace ntkrob::io {
+
+InputFile::InputFile(const std::string& path) : path_(path) {
+  struct stat info;
+  NTKROB_CHECK(::stat(path.c_str(), &info) == 0, IoError, path, ": cannot be read: ", std::strerror(errno));
+  NTKROB_CHECK(S_ISREG(info.st_mode), IoError, path, ": is not a regular file");
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  NTKROB_CHECK(descriptor_ >= 0, IoError, path, ": cannot be read: ", std::strerror(errno));
+  n_bytes_ = static_cast<std::size_t>(info.st_size);
+}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void InputFile::read_at(std::size_t offset, void* target, std::size_t n_bytes) const {
+  NTKROB_CHECK(offset <= n_bytes_ && n_bytes <= n_bytes_ - offset, IoError, path_, ": ", n_bytes, " bytes at offset ",
+               offset, " reach past the end of the file (", n_bytes_, " bytes); it is damaged or cut off");
+  char* position = static_cast<char*>(target);
+  while (n_bytes > 0) {
+    const ssize_t got = ::pread(descriptor_, position, n_bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    NTKROB_CHECK(got > 0, IoError, path_, ": reading at offset ", offset, ": ",
+                 got < 0 ? std::strerror(errno) : "the file became shorter");
+    position += got;
+    offset += static_cast<std::size_t>(got);
+    n_bytes -= static_cast<std::size_t>(got);
+  }
+}
+
+std::string InputFile::head(std::size_t n_bytes) const {
+  std::string result(std::min(n_bytes, n_bytes_), '\0');
+  if (!result.empty()) read_at(0, result.data(), result.size());
+  return result;
+}
+
+InputStream::InputStream(const std::string& path) : path_(path) {
+  const InputFile file(path);
+  const std::string magic = file.head(2);
+  const bool packed = magic == "\x1f\x8b";
+  upper_bound_ = packed ? file.size() * kMaxInflation : file.size();
+  file_ = ::gzopen(path.c_str(), "rb");
+  NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
+  ::gzbuffer(static_cast<gzFile>(file_), 1 << 17);
+}
+
+InputStream::~InputStream() {
+  if (file_ != nullptr) ::gzclose_r(static_cast<gzFile>(file_));
+}
+
+std::size_t InputStream::read_some(void* target, std::size_t n_bytes) {
+  unsigned char* position = static_cast<unsigned char*>(target);
+  std::size_t done = 0;
+  if (ahead_ >= 0 && n_bytes > 0) {
+    position[done++] = static_cast<unsigned char>(ahead_);
+    ahead_ = -1;
+  }
+  const gzFile file = static_cast<gzFile>(file_);
+  while (done < n_bytes) {
+    const auto wanted = static_cast<unsigned>(std::min<std::size_t>(n_bytes - done, 1u << 30));
+    const int got = ::gzread(file, position + done, wanted);
+    int code = Z_OK;
+    const char* reason = ::gzerror(file, &code);
+    NTKROB_CHECK(got >= 0 && (code == Z_OK || code == Z_STREAM_END), IoError, path_,
+                 ": gzip data damaged or cut off after ", offset_ + done, " unpacked bytes (",
+                 code == Z_ERRNO ? std::strerror(errno) : reason, "); get the file again");
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  offset_ += done;
+  return done;
+}
+
+void InputStream::read(void* target, std::size_t n_bytes, const char* what) {
+  const std::size_t start = offset_;
+  const std::size_t got = read_some(target, n_bytes);
+  NTKROB_CHECK(got == n_bytes, IoError, path_, ": ends after ", start + got, " bytes inside ", what, ", which needs ",
+               start + n_bytes, "; the file is cut off, get it again");
+}
+
+bool InputStream::at_end() {
+  if (ahead_ >= 0) return false;
+  unsigned char byte = 0;
+  if (read_some(&byte, 1) == 0) return true;
+  offset_ -= 1;
+  ahead_ = byte;
+  return false;
+}
+
+bool is_folder(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool is_file(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+std::vector<std::string> list_folder(const std::string& path) {
+  DIR* folder = ::opendir(path.c_str());
+  NTKROB_CHECK(folder != nullptr, IoError, path, ": cannot be listed: ", std::strerror(errno));
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(folder)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  ::closedir(folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+bool ends_with(const std::string& text, const std::string& ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace ntkrob::io

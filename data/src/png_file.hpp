@@ -1,0 +1,22 @@
+/// 8-bit grey or RGB images as PNG, through libpng, in memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob::io {
+
+struct Picture {
+  ImageShape shape;  // channels 1 or 3
+  std::vector<std::uint8_t> pixels;
+};
+
+/// throws: IoError naming the file and libpng's reason; 16-bit and transparent images are refused
+Picture read_png_file(const std::string& path);
+/// throws: as AtomicFile
+void write_png_file(const std::string& path, const Picture& picture, bool force);
+
+}  // namespace ntkrob::io

@@ -1,0 +1,169 @@
+/// StateDict <-> HDF5. Texts, numbers and short 1-D whole-number arrays are attributes of the enclosing group, arrays
+/// are datasets,
+/// "/" in a name makes groups.
+#include <set>
+
+#include "atomic_file.hpp"
+#include "hdf5_file.hpp"
+#include "ntkrob/data/format.hpp"
+
+namespace ntkrob {
+namespace io {
+namespace {
+
+constexpr const char* kSchemaAttribute = "ntkrob_schema";
+/// Whole-number arrays up to this length (shapes, counters) are attributes; longer and empty ones are datasets.
+constexpr std::size_t kMaxAttributeEntries = 64;
+constexpr int kMaxDepth = 32;
+
+std::vector<std::size_t> extents(const std::vector<index>& shape) { return {shape.begin(), shape.end()}; }
+
+/// Writes one StateDict value into its group.
+struct ValueWriter {
+  hid_t group;
+  const std::string& name;
+  const std::string& full_name;
+
+  void operator()(const std::string& value) const { write_text_attribute(group, name, value); }
+  void operator()(std::int64_t value) const { write_integer_attribute(group, name, value); }
+  void operator()(double value) const { write_number_attribute(group, name, value); }
+  void operator()(const NdArray<float>& a) const { array(a, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT); }
+  void operator()(const NdArray<double>& a) const { array(a, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE); }
+  void operator()(const NdArray<std::uint8_t>& a) const { array(a, H5T_STD_U8LE, H5T_NATIVE_UINT8); }
+  void operator()(const NdArray<std::int64_t>& a) const {
+    if (a.shape.size() == 1 && !a.values.empty() && a.values.size() <= kMaxAttributeEntries &&
+        a.shape[0] == static_cast<index>(a.values.size()))
+      write_integers_attribute(group, name, a.values);
+    else
+      array(a, H5T_STD_I64LE, H5T_NATIVE_INT64);
+  }
+
+  template <class T>
+  void array(const NdArray<T>& a, hid_t stored, hid_t memory) const {
+    for (const index extent : a.shape)
+      NTKROB_CHECK(extent >= 0, ConfigError, "state entry ", full_name, ": negative extent ", extent);
+    const std::vector<std::size_t> shape = extents(a.shape);
+    NTKROB_CHECK(product(shape, full_name) == a.values.size(), ConfigError, "state entry ", full_name,
+                 ": the shape says ", product(shape, full_name), " values, there are ", a.values.size());
+    write_dataset(group, name, stored, memory, shape, a.values.data());
+  }
+};
+
+/// The group of an entry, created on the way; `name` becomes its last part.
+Handle enter(hid_t file, std::string& name) {
+  const std::string full_name = name;
+  Handle group(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
+  for (std::size_t slash; (slash = name.find('/')) != std::string::npos; name.erase(0, slash + 1)) {
+    const std::string part = name.substr(0, slash);
+    NTKROB_CHECK(!part.empty() && part != ".", ConfigError, "state entry \"", full_name, "\": empty group name");
+    if (!has_member(group, part)) {
+      group = create_group(group, part);
+      continue;
+    }
+    Handle next(H5Oopen(group, part.c_str(), H5P_DEFAULT), H5Oclose);
+    NTKROB_CHECK(is_group(next), ConfigError, "state entry \"", full_name, "\": ", part, " is an array already");
+    group = std::move(next);
+  }
+  NTKROB_CHECK(!name.empty() && name != ".", ConfigError, "state entry \"", full_name, "\": empty name");
+  return group;
+}
+
+template <class T>
+NdArray<T> read_array(hid_t dataset, const Stored& stored, hid_t memory, const std::string& where) {
+  NdArray<T> a;
+  a.shape.assign(stored.shape.begin(), stored.shape.end());
+  a.values.resize(stored.count);
+  if (stored.count > 0) read_dataset(dataset, memory, a.values.data(), where);
+  return a;
+}
+
+StateDict::Value read_value(hid_t dataset, const std::string& where) {
+  const Stored stored = inspect_dataset(dataset, where);
+  switch (stored.type) {
+    case Stored::Type::byte:
+      return read_array<std::uint8_t>(dataset, stored, H5T_NATIVE_UINT8, where);
+    case Stored::Type::integer:
+      return read_array<std::int64_t>(dataset, stored, H5T_NATIVE_INT64, where);
+    case Stored::Type::float32:
+      return read_array<float>(dataset, stored, H5T_NATIVE_FLOAT, where);
+    case Stored::Type::float64:
+      return read_array<double>(dataset, stored, H5T_NATIVE_DOUBLE, where);
+    case Stored::Type::text:
+      break;
+  }
+  throw IoError(text(where, ": is text; texts are stored as attributes"));
+}
+
+StateDict::Value read_attribute(hid_t object, const std::string& name, const std::string& where) {
+  const Stored stored = inspect_attribute(object, name, where);
+  NTKROB_CHECK(stored.shape.size() <= 1, IoError, where, ": attribute ", name, " has ", stored.shape.size(),
+               " dimensions, at most one is expected");
+  const bool scalar = stored.shape.empty();
+  if (stored.type == Stored::Type::text) {
+    NTKROB_CHECK(stored.count == 1, IoError, where, ": attribute ", name, " holds ", stored.count,
+                 " texts, expected one");
+    return read_texts(object, name, where)[0];
+  }
+  if (stored.type == Stored::Type::float32 || stored.type == Stored::Type::float64) {
+    std::vector<double> values = read_numbers(object, name, where);
+    if (scalar) return values[0];
+    return NdArray<double>{{static_cast<index>(values.size())}, std::move(values)};
+  }
+  std::vector<std::int64_t> values = read_integers(object, name, where);
+  if (scalar) return values[0];
+  return NdArray<std::int64_t>{{static_cast<index>(values.size())}, std::move(values)};
+}
+
+void read_group(hid_t group, const std::string& prefix, const std::string& file, int depth, StateDict& state) {
+  const std::string where = file + ": " + (prefix.empty() ? "/" : prefix);
+  NTKROB_CHECK(depth < kMaxDepth, IoError, where, ": groups nested deeper than ", kMaxDepth, "; the file is damaged");
+  const auto add = [&](const std::string& name, StateDict::Value value) {
+    NTKROB_CHECK(!state.contains(prefix + name), IoError, where, ": ", name, " is both an attribute and a dataset");
+    state.set(prefix + name, std::move(value));
+  };
+  for (const std::string& name : attribute_names(group, where))
+    if (!(prefix.empty() && name == kSchemaAttribute)) add(name, read_attribute(group, name, where));
+  for (const std::string& name : member_names(group, where)) {
+    Handle member = open_member(group, name, file + ": " + prefix + name);
+    if (is_group(member))
+      read_group(member, prefix + name + "/", file, depth + 1, state);
+    else
+      add(name, read_value(member, file + ": " + prefix + name));
+  }
+}
+
+}  // namespace
+}  // namespace io
+
+void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
+  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
+  io::AtomicFile target(path, force);
+  {
+    const io::Session session;
+    io::Handle file = io::create_file(target.temporary(), path);
+    io::write_text_attribute(file, io::kSchemaAttribute, schema);
+    for (const auto& [full_name, value] : state.entries()) {
+      NTKROB_CHECK(full_name != io::kSchemaAttribute, ConfigError, "state entry \"", full_name,
+                   "\": the name is reserved");
+      std::string name = full_name;
+      const io::Handle group = io::enter(file, name);
+      std::visit(io::ValueWriter{group, name, full_name}, value);
+    }
+    io::close_file(file, path);
+  }
+  target.commit();
+}
+
+StateDict load_state(const std::string& path, const std::string& schema) {
+  const io::Session session;
+  io::Handle file = io::open_to_read(path);
+  const auto found = io::find_text(file, io::kSchemaAttribute, path);
+  NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", io::kSchemaAttribute,
+               "; expected a file of kind ", schema);
+  io::check_schema(*found, schema, path);
+  StateDict state;
+  io::read_group(file, "", path, 0, state);
+  return state;
+}
+
+}  // namespace ntkrob
