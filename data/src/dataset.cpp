@@ -39,6 +39,7 @@ Matrix<float> Dataset::images(const std::string& which) const {
 namespace {
 
 unsigned long crc(unsigned long seed, const void* data, std::size_t n_bytes) {
+  if (n_bytes == 0) return seed;  // zlib takes a null pointer as "start again"
   return ::crc32_z(seed, static_cast<const unsigned char*>(data), n_bytes);
 }
 
