@@ -24,16 +24,18 @@ constexpr double kPi = 3.14159265358979323846;
 
 // How much writers differ. Chosen so that a plainly trained 784-256-128-10 net on 5000 images classifies fresh ones
 // about as well as MNIST's, with the many look-alikes (1 and 7, 4 and 9, 3 and 5) that handwriting has.
-constexpr double kControlJitter = 0.030;
-constexpr double kWarp = 0.030;
-constexpr double kSlantMean = 0.16, kSlantSpread = 0.22;
-constexpr double kRotationSpread = 0.10;
-constexpr double kAspectLow = 0.60, kAspectHigh = 1.02;
-constexpr double kSizeLow = 16.0, kSizeHigh = 21.0;  // pixels, the longer side of the ink
-constexpr double kShiftSpread = 0.9;                 // pixels
+constexpr double kControlJitter = 0.024;
+constexpr double kWarp = 0.024;
+constexpr double kSlantMean = 0.16, kSlantSpread = 0.17;
+constexpr double kRotationSpread = 0.08;
+constexpr double kAspectLow = 0.65, kAspectHigh = 1.00;
+constexpr double kSizeLow = 17.0, kSizeHigh = 20.5;  // pixels, the longer side of the ink
+constexpr double kShiftSpread = 0.6;                 // pixels
 constexpr double kPenLow = 1.2, kPenHigh = 3.2;      // pixels
 constexpr double kInkLow = 0.75;
-constexpr double kGrain = 0.08;  // relative, inside the ink only
+constexpr double kPressure = 0.2;                          // relative change of the pen's width along a path
+constexpr double kSoftnessLow = 1.0, kSoftnessHigh = 1.7;  // width of the edge of the ink, pixels
+constexpr double kGrain = 0.08;                            // relative, inside the ink only
 
 /// Numbers drawn one after the other from a stream of one image.
 class Draws {
@@ -134,9 +136,13 @@ void place(Curves& curves, Draws& draws) {
       high = {std::max(high.x, p.x), std::max(high.y, p.y)};
     }
   const double scale = draws.uniform(kSizeLow, kSizeHigh) / std::max(high.x - low.x, high.y - low.y);
-  // Limited so that ink stays inside the image: at most 3 pixels from the centre with 21 + 3.2 pixels of ink would
-  // touch the edge.
-  const double shift_x = draws.normal(kShiftSpread), shift_y = draws.normal(kShiftSpread);
+  // Limited so that the pixels along the border stay empty, as with a digit written into a box.
+  constexpr double kWidestInk = 0.5 * kPenHigh * (1 + kPressure) + kSoftnessHigh / 2;
+  const auto shift = [&](double extent) {
+    const double room = kSide / 2.0 - 0.5 - scale * extent / 2 - kWidestInk;
+    return std::min(room, std::max(-room, draws.normal(kShiftSpread)));
+  };
+  const double shift_x = shift(high.x - low.x), shift_y = shift(high.y - low.y);
   const Point middle{(low.x + high.x) / 2, (low.y + high.y) / 2};
   for (auto& curve : curves)
     for (Point& p : curve)
@@ -167,8 +173,8 @@ void draw(const Curves& curves, Draws& draws, std::uint8_t* pixels) {
   // Half of the range twice: middling pens are more usual than extreme ones.
   const double pen = (draws.uniform(kPenLow, kPenHigh) + draws.uniform(kPenLow, kPenHigh)) / 2;
   const double ink = draws.uniform(kInkLow, 1.0);
-  const double softness = draws.uniform(1.0, 1.7);  // width of the edge, pixels
-  const double pressure = draws.uniform(0, 0.2), pressure_phase = draws.uniform(0, 2 * kPi);
+  const double softness = draws.uniform(kSoftnessLow, kSoftnessHigh);
+  const double pressure = draws.uniform(0, kPressure), pressure_phase = draws.uniform(0, 2 * kPi);
   Field depth;
   depth.fill(-1e9);
   int step = 0;
