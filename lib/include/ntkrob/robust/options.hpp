@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ntkrob/attack/threat.hpp"
 
@@ -72,5 +74,8 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("checkpoint-every", o.checkpoint_every, "outer steps between checkpoints");
   visitor("seed", o.seed, "seed of every random choice");
 }
+
+/// Every option as (name, text), in the order of visit_robustify; numbers read back to the same bits.
+std::vector<std::pair<std::string, std::string>> option_texts(const RobustifyOptions& options);
 
 }  // namespace ntkrob

@@ -39,9 +39,9 @@ struct StepRecord {
   double lr = 0;
   double gradient_norm = 0;
   double lambda = 0;             // ridge used
-  bool validated = false;
-  double validation_clean = 0;   // where validated
-  double validation_robust = 0;
+  bool validated = false;        // the iterate after the update was judged on the held-out images
+  double validation_clean = 0;   // where validated: accuracy of its machine
+  double validation_robust = 0;  // where validated: accuracy under PGD (margin loss, 2 x attack_steps, the full eps)
   double seconds = 0;
 };
 
@@ -68,7 +68,10 @@ class Robustifier {
   StepRecord step();
   bool done() const;
   index steps_done() const;
+  /// One record per step done, in order.
   const std::vector<StepRecord>& history() const;
+  /// The validation of the initial images: step 0, validated only after the first step() of a run with validation.
+  const StepRecord& initial() const;
   /// The best iterate by validation so far (robust, then clean), or the last where there is no validation.
   RobustSet result() const;
   /// How many near-duplicates of the support draw were replaced at initialisation.

@@ -1,0 +1,16 @@
+/// The factorisation behind a kernel machine: Gram matrix, ridge, Cholesky, escalation. Private to krr.
+#pragma once
+
+#include "ntkrob/krr/machine.hpp"
+
+namespace ntkrob::krr {
+
+/// factor = Cholesky factor of K(S,S) + lambda I (lower triangle; the strict upper one keeps K), with lambda per
+/// `ridge`.
+///   support: n x D   factor: n x n (overwritten)
+///   throws: as the constructor of BasicKernelMachine
+template <class R>
+FitReport factor_gram(const Kernel& kernel, ConstView2D<R> support, const Ridge& ridge, const LogSink& log,
+                      Matrix<double>& factor);
+
+}  // namespace ntkrob::krr

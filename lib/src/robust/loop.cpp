@@ -1,0 +1,245 @@
+#include "robust/loop.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <type_traits>
+
+#include "ntkrob/attack/attack.hpp"
+#include "ntkrob/model/metrics.hpp"
+
+namespace ntkrob::robust {
+namespace {
+
+template <class R>
+double sum_of_squares(const Matrix<R>& a) {
+  double total = 0;
+  for (index i = 0; i < a.rows(); ++i) {
+    double row = 0;
+    for (index j = 0; j < a.cols(); ++j) row += static_cast<double>(a(i, j)) * static_cast<double>(a(i, j));
+    total += row;
+  }
+  return total;
+}
+
+template <class R>
+R sign(R v) {
+  return static_cast<R>((v > 0) - (v < 0));
+}
+
+}  // namespace
+
+template <class R>
+Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std::size_t memory_budget, LogSink log)
+    : options_(std::move(options)),
+      data_(data),
+      log_(std::move(log)),
+      kernel_(KernelSpec::parse(options_.kernel), backend, KernelOptions{Output::ntk, memory_budget}),
+      norm_(parse_norm(options_.norm)),
+      schedule_(Schedule::parse(options_.schedule)),
+      loss_(make_loss(options_.outer_loss, options_.temperature)),
+      split_(split_data(data.x.rows, options_.validation, options_.seed)) {
+  const index pool = static_cast<index>(split_.pool.size());
+  NTKROB_CHECK(options_.batch <= pool, ConfigError, "--batch is ", options_.batch, ", but only ", pool,
+               " training images remain beside ", options_.validation,
+               " for validation; lower --batch or --validation");
+  draw_ = draw_support(options_, data_, split_.pool, backend, log_);
+  held_out_x_ = gather(data_.x, split_.held_out);
+  held_out_labels_ = gather(*data_.labels, split_.held_out);
+  held_out_targets_ = centred_one_hot(held_out_labels_, data_.classes);
+
+  const index n = options_.n, d = data_.x.cols, c = data_.classes, b = options_.batch;
+  current_.support = Matrix<R>(n, d);
+  convert(draw_.images.view(), current_.support.view());
+  current_.labels = Matrix<R>(n, c);
+  convert(centred_one_hot(draw_.labels, c).view(), current_.labels.view());
+
+  batch_labels_.resize(static_cast<std::size_t>(b));
+  losses_.resize(static_cast<std::size_t>(b));
+  batch_x_ = Matrix<float>(b, d);
+  batch_targets_ = Matrix<float>(b, c);
+  adversarial_ = Matrix<float>(b, d);
+  logits_ = Matrix<float>(b, c);
+  slope_ = Matrix<float>(b, c);
+  cotangent_ = Matrix<R>(b, c);
+  if (!std::is_same<R, float>::value) adversarial_r_ = Matrix<R>(b, d);
+  dsupport_ = Matrix<R>(n, d);
+  dlabels_ = Matrix<R>(options_.learn_labels ? n : 0, options_.learn_labels ? c : 0);
+}
+
+template <class R>
+ThreatModel Loop<R>::threat(double eps) const {
+  ThreatModel model;
+  model.norm = norm_;
+  model.eps = static_cast<float>(eps);
+  return model;
+}
+
+template <class R>
+double Loop<R>::eps_at(index step) const {
+  const double ramp_steps = options_.eps_ramp * static_cast<double>(options_.steps);
+  const double progress = ramp_steps > 0 ? static_cast<double>(step + 1) / ramp_steps : 1;
+  return options_.eps * std::min(1.0, progress);
+}
+
+template <class R>
+std::unique_ptr<BasicKernelMachine<R>> Loop<R>::fit(const Iterate& iterate) const {
+  Ridge ridge;
+  ridge.value = options_.ridge;
+  return std::make_unique<Machine>(kernel_, data_.shape, iterate.support.view(), iterate.labels.view(), ridge, log_);
+}
+
+template <class R>
+const BasicKernelMachine<R>& Loop<R>::current_machine() {
+  if (!machine_) machine_ = fit(current_);
+  return *machine_;
+}
+
+template <class R>
+StepRecord Loop<R>::step() {
+  NTKROB_CHECK(!done(), ConfigError, "all ", options_.steps, " steps are done; ask for more with --steps");
+  const std::string where = text("outer step ", steps_done() + 1, ": ");
+  try {
+    return whole_step();
+  } catch (const NotPositiveDefinite& error) {
+    throw NotPositiveDefinite(where + error.what());
+  } catch (const NonFinite& error) {
+    throw NonFinite(where + error.what());
+  } catch (const NumericalError& error) {
+    throw NumericalError(where + error.what());
+  }
+}
+
+template <class R>
+StepRecord Loop<R>::whole_step() {
+  const auto start = std::chrono::steady_clock::now();
+  const index t = steps_done();
+  if (t == 0 && options_.validation > 0 && !initial_.validated) {
+    StepRecord record;
+    record.lambda = current_machine().report().lambda;
+    if (judge(current_machine(), record)) keep_best(record, current_);
+    initial_ = record;
+  }
+
+  StepRecord record;
+  record.step = t + 1;
+  record.eps = eps_at(t);
+  const double lr_factor = schedule_.factor(t, options_.steps);
+  record.lr = options_.lr * lr_factor;
+
+  const Machine& machine = current_machine();
+  record.lambda = machine.report().lambda;
+  draw_batch(t);
+  pgd(machine, AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0}, threat(record.eps),
+      options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
+      Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(t)), adversarial_.view());
+  outer_loss(machine, record);
+  record.gradient_norm = outer_gradient(machine);
+
+  Iterate next = current_;
+  update(next, lr_factor);
+  machine_.reset();  // before the next one is fitted: two Gram matrices would be the peak of memory
+  std::unique_ptr<Machine> next_machine;
+  bool better = false;
+  if (options_.validation > 0 && (record.step % options_.validate_every == 0 || record.step == options_.steps)) {
+    next_machine = fit(next);
+    better = judge(*next_machine, record);
+  }
+
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (better) keep_best(record, next);
+  history_.push_back(record);
+  current_ = std::move(next);
+  machine_ = std::move(next_machine);
+  return record;
+}
+
+template <class R>
+void Loop<R>::draw_batch(index step) {
+  const index pool = static_cast<index>(split_.pool.size());
+  for (index i = 0; i < options_.batch; ++i) {
+    const index position = step * options_.batch + i, epoch = position / pool;
+    if (epoch != epoch_) {
+      epoch_order_ = Rng(options_.seed, "batch").fork(static_cast<std::uint64_t>(epoch)).permutation(pool);
+      epoch_ = epoch;
+    }
+    const index image = split_.pool[static_cast<std::size_t>(epoch_order_[static_cast<std::size_t>(position % pool)])];
+    std::copy_n(data_.x.row(image), data_.x.cols, batch_x_.row(i));
+    batch_labels_[static_cast<std::size_t>(i)] = (*data_.labels)[static_cast<std::size_t>(image)];
+  }
+  batch_targets_ = centred_one_hot(batch_labels_, data_.classes);
+}
+
+template <class R>
+void Loop<R>::outer_loss(const Machine& machine, StepRecord& record) {
+  machine.logits(adversarial_.view(), logits_.view());
+  loss_->evaluate(logits_.view(), batch_labels_.data(), batch_targets_.view(), losses_.data(), slope_.view());
+  double sum = 0;
+  for (const double loss : losses_) sum += loss;
+  const double per_image = 1.0 / static_cast<double>(options_.batch);
+  record.loss = sum * per_image;
+  NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
+               "; lower --lr or raise --ridge");
+  const std::vector<int> predicted = predictions(logits_.view());
+  index right = 0;
+  for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == batch_labels_[i];
+  record.adversarial = static_cast<double>(right) * per_image;
+  for (index i = 0; i < slope_.rows(); ++i)
+    for (index j = 0; j < slope_.cols(); ++j) cotangent_(i, j) = static_cast<R>(slope_(i, j) * per_image);
+}
+
+template <class R>
+double Loop<R>::outer_gradient(const Machine& machine) {
+  if constexpr (std::is_same<R, float>::value) {
+    machine.support_grad(adversarial_.view(), cotangent_.view(), dsupport_.view(), dlabels_.view());
+  } else {
+    convert(adversarial_.view(), adversarial_r_.view());
+    machine.support_grad(adversarial_r_.view(), cotangent_.view(), dsupport_.view(), dlabels_.view());
+  }
+  const double norm = std::sqrt(sum_of_squares(dsupport_)), label_norm = std::sqrt(sum_of_squares(dlabels_));
+  NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
+               " (labels: ", label_norm, "); lower --lr or raise --ridge");
+  return norm;
+}
+
+template <class R>
+void Loop<R>::update(Iterate& iterate, double lr_factor) const {
+  Matrix<R>& s = iterate.support;
+  const double lr = options_.lr * lr_factor;
+  if (uses_adam()) {
+    iterate.adam.step(s.view(), dsupport_.view(), lr);
+  } else {
+    const R step = static_cast<R>(lr), radius = static_cast<R>(options_.radius);
+    for (index i = 0; i < s.rows(); ++i)
+      for (index j = 0; j < s.cols(); ++j) {
+        const R origin = static_cast<R>(draw_.images(i, j));
+        s(i, j) = std::clamp(s(i, j) - step * sign(dsupport_(i, j)), origin - radius, origin + radius);
+      }
+  }
+  if (options_.clip)
+    for (index i = 0; i < s.rows(); ++i)
+      for (index j = 0; j < s.cols(); ++j) s(i, j) = std::clamp(s(i, j), R(0), R(1));
+  if (options_.learn_labels)
+    iterate.label_adam.step(iterate.labels.view(), dlabels_.view(), options_.label_lr * lr_factor);
+}
+
+template <class R>
+RobustSet Loop<R>::result() const {
+  const bool validated = best_.step >= 0;
+  const Matrix<R>& support = validated ? best_.support : current_.support;
+  const Matrix<R>& labels = validated ? best_.labels : current_.labels;
+  RobustSet set;
+  set.images = Matrix<float>(support.rows(), support.cols());
+  convert(support.view(), set.images.view());
+  set.targets = Matrix<float>(labels.rows(), labels.cols());
+  convert(labels.view(), set.targets.view());
+  set.labels = draw_.labels;
+  set.initial_images = draw_.images;
+  set.best_step = validated ? best_.step : steps_done();
+  return set;
+}
+
+template class Loop<float>;
+template class Loop<double>;
+
+}  // namespace ntkrob::robust

@@ -1,0 +1,122 @@
+/// The outer loop of the robustifier in one precision. Private to robust.
+///
+/// Loop<float> is the mixed path, Loop<double> computes in float64. Everything random is a function of (seed, purpose,
+/// step); a step works on a copy of the iterate and commits it at its end, so that an exception leaves the last whole
+/// step behind.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ntkrob/krr/machine.hpp"
+#include "ntkrob/model/loss.hpp"
+#include "ntkrob/optim/optimizer.hpp"
+#include "ntkrob/robust/robustifier.hpp"
+#include "robust/initialise.hpp"
+
+namespace ntkrob::robust {
+
+/// What the facade calls; one implementation per precision.
+class LoopBase {
+ public:
+  virtual ~LoopBase() = default;
+  virtual StepRecord step() = 0;
+  virtual bool done() const = 0;
+  virtual const std::vector<StepRecord>& history() const = 0;
+  virtual const StepRecord& initial() const = 0;
+  virtual RobustSet result() const = 0;
+  virtual index duplicates_dropped() const = 0;
+  virtual std::unique_ptr<Model> machine() const = 0;
+  virtual StateDict state() const = 0;
+  virtual void restore(const StateDict& state) = 0;
+};
+
+template <class R>
+class Loop final : public LoopBase {
+ public:
+  /// options and data have been validated.
+  Loop(RobustifyOptions options, TrainingData data, Backend& backend, std::size_t memory_budget, LogSink log);
+
+  StepRecord step() override;
+  bool done() const override { return steps_done() >= options_.steps; }
+  const std::vector<StepRecord>& history() const override { return history_; }
+  const StepRecord& initial() const override { return initial_; }
+  RobustSet result() const override;
+  index duplicates_dropped() const override { return draw_.duplicates_dropped; }
+  std::unique_ptr<Model> machine() const override { return fit(current_); }
+  StateDict state() const override;
+  void restore(const StateDict& state) override;
+
+ private:
+  using Machine = BasicKernelMachine<R>;
+
+  /// What a step changes.
+  struct Iterate {
+    Matrix<R> support;  // n x D
+    Matrix<R> labels;   // n x C
+    Adam<R> adam, label_adam;
+  };
+  /// The best iterate by validation; step < 0: none yet.
+  struct Best {
+    index step = -1;
+    double robust = 0, clean = 0;
+    Matrix<R> support, labels;
+  };
+
+  index steps_done() const { return static_cast<index>(history_.size()); }
+  ThreatModel threat(double eps) const;
+  double eps_at(index step) const;
+  std::unique_ptr<Machine> fit(const Iterate& iterate) const;
+  /// The machine of the current iterate, fitted at most once.
+  const Machine& current_machine();
+  StepRecord whole_step();
+  /// Fills the batch of a step: positions step * batch .. of the endless stream of permuted epochs.
+  void draw_batch(index step);
+  /// Mean loss on the adversarial batch; leaves its cotangent in cotangent_.
+  void outer_loss(const Machine& machine, StepRecord& record);
+  /// Returns the norm of the gradient, which is left in dsupport_ and dlabels_.
+  double outer_gradient(const Machine& machine);
+  void update(Iterate& iterate, double lr_factor) const;
+  /// Fills the validation fields of the record; true when this beats the best so far.
+  bool judge(const Machine& machine, StepRecord& record) const;
+  void keep_best(const StepRecord& record, const Iterate& iterate);
+
+  bool uses_adam() const { return options_.optimizer == "adam"; }
+  const std::string& data_checksum() const;
+
+  RobustifyOptions options_;
+  TrainingData data_;
+  LogSink log_;
+  Kernel kernel_;
+  Norm norm_;
+  Schedule schedule_;
+  std::unique_ptr<Loss> loss_;
+  DataSplit split_;
+  SupportDraw draw_;
+
+  Matrix<float> held_out_x_, held_out_targets_;  // V x D, V x C
+  std::vector<int> held_out_labels_;
+
+  Iterate current_;
+  Best best_;
+  std::vector<StepRecord> history_;
+  StepRecord initial_;
+  std::unique_ptr<Machine> machine_;  // of current_, or null
+
+  // Scratch of a step, allocated once.
+  index epoch_ = -1;
+  std::vector<index> epoch_order_;
+  std::vector<int> batch_labels_;
+  std::vector<double> losses_;                                            // B
+  Matrix<float> batch_x_, batch_targets_, adversarial_, logits_, slope_;  // B x D, B x C, B x D, B x C, B x C
+  Matrix<R> adversarial_r_, cotangent_;                                   // B x D (float64 only), B x C
+  Matrix<R> dsupport_, dlabels_;                                          // n x D, n x C
+
+  mutable std::string data_checksum_;  // computed on first use: it reads all data
+};
+
+extern template class Loop<float>;
+extern template class Loop<double>;
+
+}  // namespace ntkrob::robust
