@@ -131,7 +131,8 @@ void Loop<R>::restore(const StateDict& state) {
   if (done > 0 && uses_adam()) iterate.adam.restore(state, "adam/", n, d);
   if (done > 0 && options_.learn_labels) iterate.label_adam.restore(state, "label_adam/", n, c);
   StepRecord initial;
-  if (state.contains("initial/step")) initial = load_records(state, "initial/", 1).front();
+  if (state.contains("initial/step") || (done > 0 && options_.validation > 0))
+    initial = load_records(state, "initial/", 1).front();
   std::vector<StepRecord> history = load_records(state, "history/", done);
   Best best;
   best.step = static_cast<index>(state.get<std::int64_t>("best/step"));

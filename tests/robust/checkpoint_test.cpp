@@ -1,0 +1,158 @@
+#include <cstring>
+
+#include "kit/check.hpp"
+#include "ntkrob/robust/robustifier.hpp"
+#include "robust/blobs.hpp"
+
+namespace ntkrob {
+namespace {
+
+std::string bytes_of(const std::string& value) { return value; }
+std::string bytes_of(std::int64_t value) { return std::to_string(value); }
+std::string bytes_of(double value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); }
+template <class T>
+std::string bytes_of(const NdArray<T>& array) {
+  std::string all;
+  for (const index extent : array.shape) all += std::to_string(extent) + " x ";
+  return all + std::string(reinterpret_cast<const char*>(array.values.data()), array.values.size() * sizeof(T));
+}
+
+/// Names of the entries that differ in value or are missing on one side; times are not results.
+std::string difference(const StateDict& a, const StateDict& b) {
+  std::string names;
+  const auto timed = [](const std::string& name) { return name.find("seconds") != std::string::npos; };
+  for (const auto& [name, value] : a.entries()) {
+    if (timed(name)) continue;
+    const auto as_bytes = [](const auto& v) { return bytes_of(v); };
+    if (!b.contains(name) || std::visit(as_bytes, value) != std::visit(as_bytes, b.at(name))) names += name + " ";
+  }
+  for (const auto& entry : b.entries())
+    if (!a.contains(entry.first)) names += entry.first + " ";
+  return names;
+}
+
+StateDict without(const StateDict& state, const std::string& name) {
+  StateDict copy;
+  for (const auto& entry : state.entries())
+    if (entry.first != name) copy.set(entry.first, entry.second);
+  return copy;
+}
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("a run cut at any step and restored ends with the same bytes", "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  SECTION("mixed, adam") {}
+  SECTION("float64, adam") { options.precision = "float64"; }
+  SECTION("mixed, signed") { options.optimizer = "signed"; }
+  SECTION("mixed, learned labels, without validation") {
+    options.learn_labels = true;
+    options.validation = 0;
+  }
+  SECTION("float64, signed, learned labels") {
+    options.precision = "float64";
+    options.optimizer = "signed";
+    options.learn_labels = true;
+  }
+  Robustifier straight(options, blobs.data(), test_backend());
+  std::vector<StateDict> cuts;
+  while (!straight.done()) {
+    cuts.push_back(straight.state());
+    straight.step();
+  }
+  const StateDict end = straight.state();
+
+  for (const std::size_t cut : {0, 1, 5, 8, 19}) {
+    CAPTURE(cut);
+    Robustifier resumed(options, blobs.data(), test_backend());
+    resumed.restore(cuts[cut]);
+    REQUIRE(resumed.steps_done() == static_cast<index>(cut));
+    CHECK(difference(resumed.state(), cuts[cut]) == "");
+    while (!resumed.done()) resumed.step();
+    CHECK(difference(resumed.state(), end) == "");
+    CHECK(resumed.result().best_step == straight.result().best_step);
+  }
+  Robustifier finished(options, blobs.data(), test_backend());
+  finished.restore(end);
+  CHECK(finished.done());
+  NTKROB_CHECK_SAME(kit::compare(finished.result().images.view(), straight.result().images.view(), 0));
+}
+
+TEST_CASE("another seed gives other bytes", "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  Robustifier a(options, blobs.data(), test_backend());
+  options.seed = 4;
+  Robustifier b(options, blobs.data(), test_backend());
+  CHECK(difference(a.state(), b.state()).find("support") != std::string::npos);
+}
+
+TEST_CASE("a checkpoint of other options is refused with the first that differs", "[robust]") {
+  const Blobs blobs;
+  Robustifier source(small_options(), blobs.data(), test_backend());
+  source.step();
+  const StateDict state = source.state();
+  const auto refusal = [&](const std::function<void(RobustifyOptions&)>& change) {
+    RobustifyOptions options = small_options();
+    change(options);
+    Robustifier other(options, blobs.data(), test_backend());
+    return message_of([&] { other.restore(state); });
+  };
+  CHECK_THAT(refusal([](auto& o) { o.lr = 0.5; }), Catch::Contains("--lr 0.02") && Catch::Contains("--lr 0.5"));
+  CHECK_THAT(refusal([](auto& o) { o.steps = 21, o.seed = 9; }), Catch::Contains("--steps 20"));
+  CHECK_THAT(refusal([](auto& o) { o.precision = "float64"; }), Catch::Contains("--precision mixed"));
+  CHECK_THAT(refusal([](auto& o) { o.learn_labels = true; }), Catch::Contains("--learn-labels false"));
+  CHECK(refusal([](auto& o) { o.checkpoint_every = 7; }) == "no error");
+}
+
+TEST_CASE("a checkpoint of other data is refused", "[robust]") {
+  Blobs blobs;
+  Robustifier source(small_options(), blobs.data(), test_backend());
+  const StateDict state = source.state();
+  const auto refusal = [&](const Blobs& other) {
+    Robustifier target(small_options(), other.data(), test_backend());
+    return message_of([&] { target.restore(state); });
+  };
+  CHECK(refusal(Blobs()) == "no error");
+  Blobs pixel;
+  pixel.x(59, 15) = 1 - pixel.x(59, 15);
+  CHECK_THAT(refusal(pixel), Catch::Contains("other training data"));
+  Blobs label;
+  label.labels[59] = 0;
+  CHECK_THAT(refusal(label), Catch::Contains("other training data"));
+  CHECK_THAT(refusal(Blobs(63)), Catch::Contains("60 x 16") && Catch::Contains("63 x 16"));
+}
+
+TEST_CASE("a damaged checkpoint is refused and changes nothing", "[robust]") {
+  const Blobs blobs;
+  Robustifier source(small_options(), blobs.data(), test_backend());
+  for (int i = 0; i < 3; ++i) source.step();
+  const StateDict state = source.state();
+  Robustifier target(small_options(), blobs.data(), test_backend());
+  const StateDict before = target.state();
+  for (const auto& entry : state.entries()) {
+    if (entry.first == "options/checkpoint-every") continue;
+    CAPTURE(entry.first);
+    CHECK_THAT(message_of([&] { target.restore(without(state, entry.first)); }), Catch::Contains(entry.first));
+    CHECK(difference(target.state(), before) == "");
+  }
+  StateDict other_format = state;
+  other_format.set("format", std::string("ntkrob.net/1"));
+  CHECK_THAT(message_of([&] { target.restore(other_format); }), Catch::Contains("ntkrob.net/1"));
+  StateDict beyond = state;
+  beyond.set("step", std::int64_t(21));
+  CHECK_THAT(message_of([&] { target.restore(beyond); }), Catch::Contains("step 21 of 20"));
+  CHECK(difference(target.state(), before) == "");
+}
+
+}  // namespace ntkrob
