@@ -95,8 +95,8 @@ StateDict Loop<R>::state() const {
   state.set("step", static_cast<std::int64_t>(steps_done()));
   state.set_matrix("support", current_.support.view());
   state.set_matrix("labels", current_.labels.view());
-  if (steps_done() > 0 && uses_adam()) current_.adam.save(state, "adam/");
-  if (steps_done() > 0 && options_.learn_labels) current_.label_adam.save(state, "label_adam/");
+  if (steps_done() > 0 && uses_adam()) current_.adam.save(state, "adam");
+  if (steps_done() > 0 && options_.learn_labels) current_.label_adam.save(state, "label_adam");
   if (initial_.validated) save_records(state, "initial/", {initial_});
   if (steps_done() > 0) save_records(state, "history/", history_);
   state.set("best/step", static_cast<std::int64_t>(best_.step));
@@ -128,8 +128,8 @@ void Loop<R>::restore(const StateDict& state) {
   iterate.labels = Matrix<R>(n, c);
   state.get_matrix("support", iterate.support.view());
   state.get_matrix("labels", iterate.labels.view());
-  if (done > 0 && uses_adam()) iterate.adam.restore(state, "adam/", n, d);
-  if (done > 0 && options_.learn_labels) iterate.label_adam.restore(state, "label_adam/", n, c);
+  if (done > 0 && uses_adam()) iterate.adam.restore(state, "adam", n, d);
+  if (done > 0 && options_.learn_labels) iterate.label_adam.restore(state, "label_adam", n, c);
   StepRecord initial;
   if (state.contains("initial/step") || (done > 0 && options_.validation > 0))
     initial = load_records(state, "initial/", 1).front();
