@@ -56,10 +56,10 @@ class CpuBackend final : public Backend {
   }
 
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
-    fill_table(chain, x, table);
+    fill_table(chain, x, table, simd_table().f32.sum_of_squares);
   }
   void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) override {
-    fill_table(chain, x, table);
+    fill_table(chain, x, table, simd_table().f64.sum_of_squares);
   }
   void pair_tile(const PairTile<float>& tile) override { run_tile(tile, simd_table().f32); }
   void pair_tile(const PairTile<double>& tile) override { run_tile(tile, simd_table().f64); }
@@ -95,7 +95,8 @@ class CpuBackend final : public Backend {
   }
 
   template <class R>
-  void fill_table(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table) {
+  void fill_table(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table,
+                  double (*sum_of_squares)(const R*, index)) {
     const index rows = layers::sample_rows(chain);
     const index padded = (x.rows + kPadding - 1) / kPadding * kPadding + kPadding;
     table.n = x.rows;
@@ -106,13 +107,7 @@ class CpuBackend final : public Backend {
     pool_.for_each((x.rows + kChunk - 1) / kChunk, [&](index task, int) {
       std::vector<double> column(static_cast<std::size_t>(rows));
       for (index i = task * kChunk; i < std::min(x.rows, (task + 1) * kChunk); ++i) {
-        double sum[4] = {0, 0, 0, 0};
-        const R* row = x.row(i);
-        index k = 0;
-        for (; k + 4 <= x.cols; k += 4)
-          for (index l = 0; l < 4; ++l) sum[l] += static_cast<double>(row[k + l]) * static_cast<double>(row[k + l]);
-        for (; k < x.cols; ++k) sum[0] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
-        const double a = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / static_cast<double>(x.cols);
+        const double a = sum_of_squares(x.row(i), x.cols) / static_cast<double>(x.cols);
         NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", i, " of a kernel input has values that are not finite");
         NTKROB_CHECK(a <= VarianceRange<R>::largest, NonFinite, "sample ", i,
                      " of a kernel input has a mean square of ", a, ", the limit of this precision is ",

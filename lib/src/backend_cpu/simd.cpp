@@ -75,35 +75,89 @@ void gaps(const PairRow<R>& row, index begin, index n, R* u) {
   if (row.same >= begin && row.same < begin + n) u[row.same - begin] = 0;
 }
 
-template <class L, class R, bool gradient>
-void layer_block(Block<R>& s, const PairRow<R>& row, int table_row, index begin, index n) {
+/// Coefficients of one layer: x's broadcast once, y's loaded per vector.
+template <class L, class R>
+struct Coefficients {
   using V = Vec<R>;
-  constexpr int n_c = L::kCoefficients;
-  V x[n_c + 1], dx[n_c + 1];
-  for (int k = 0; k < n_c; ++k) {
-    x[k] = V(row.x_column[(table_row + k) * row.x_stride]);
-    dx[k] = V(row.x_column[(table_row + n_c + k) * row.x_stride]);
+  static constexpr int n = L::kCoefficients;
+  V x[n + 1], dx[n + 1];
+  const R* columns;
+  index stride;
+
+  Coefficients(const PairRow<R>& row, int table_row, index begin)
+      : columns(row.y_columns + table_row * row.y_stride + begin), stride(row.y_stride) {
+    for (int k = 0; k < n; ++k) {
+      x[k] = V(row.x_column[(table_row + k) * row.x_stride]);
+      dx[k] = V(row.x_column[(table_row + n + k) * row.x_stride]);
+    }
   }
-  const R* columns = row.y_columns + table_row * row.y_stride + begin;
+
+  template <class State>
+  void run(State& state, index j) const {
+    V y[n + 1];
+    for (int k = 0; k < n; ++k) y[k] = V::load(columns + k * stride + j);
+    if constexpr (State::kGradient)
+      L::gradient(state, x, dx, y);
+    else
+      L::value(state, x, y);
+  }
+};
+
+template <class V>
+struct ValueState : PairValue<V> {
+  static constexpr bool kGradient = false;
+};
+template <class V>
+struct GradientState : PairGradient<V> {
+  static constexpr bool kGradient = true;
+};
+
+/// One pass over the block through one layer, or through a layer and the dense layer that follows it: the state then
+/// stays in registers between the two.
+template <bool gradient, class R, class... Layers>
+void pass(Block<R>& s, index n, const Coefficients<Layers, R>&... layers) {
+  using V = Vec<R>;
   for (index j = 0; j < n; j += V::kLanes) {
-    V y[n_c + 1];
-    for (int k = 0; k < n_c; ++k) y[k] = V::load(columns + k * row.y_stride + j);
+    std::conditional_t<gradient, GradientState<V>, ValueState<V>> p;
+    p.u = V::load(s.u + j);
+    p.t = V::load(s.t + j);
     if constexpr (gradient) {
-      PairGradient<V> p{V::load(s.u + j),  V::load(s.t + j),  V::load(s.du + j),
-                        V::load(s.dt + j), V::load(s.eu + j), V::load(s.et + j)};
-      L::gradient(p, x, dx, y);
-      p.u.store(s.u + j);
-      p.t.store(s.t + j);
+      p.du = V::load(s.du + j);
+      p.dt = V::load(s.dt + j);
+      p.eu = V::load(s.eu + j);
+      p.et = V::load(s.et + j);
+    }
+    (layers.run(p, j), ...);
+    p.u.store(s.u + j);
+    p.t.store(s.t + j);
+    if constexpr (gradient) {
       p.du.store(s.du + j);
       p.dt.store(s.dt + j);
       p.eu.store(s.eu + j);
       p.et.store(s.et + j);
-    } else {
-      PairValue<V> p{V::load(s.u + j), V::load(s.t + j)};
-      L::value(p, x, y);
-      p.u.store(s.u + j);
-      p.t.store(s.t + j);
     }
+  }
+}
+
+template <class R, bool gradient>
+void run_layers(Block<R>& s, const PairRow<R>& row, index begin, index n) {
+  using layers::Dense;
+  int table_row = layers::kFirstCoefficient;
+  for (int l = 0; l < row.n_layers; ++l) {
+    const bool dense_next = l + 1 < row.n_layers && row.layers[l + 1].kind == layers::k_dense;
+    layers::visit(row.layers[l].kind, [&](auto layer) {
+      using L = decltype(layer);
+      const Coefficients<L, R> first(row, table_row, begin);
+      table_row += 2 * L::kCoefficients;
+      if (dense_next) {
+        const Coefficients<Dense, R> second(row, table_row, begin);
+        table_row += 2 * Dense::kCoefficients;
+        pass<gradient>(s, n, first, second);
+        ++l;
+      } else {
+        pass<gradient>(s, n, first);
+      }
+    });
   }
 }
 
@@ -156,14 +210,7 @@ void pair_row(const PairRow<R>& row) {
         V(0).store(s.et + j);
       }
     }
-    int table_row = layers::kFirstCoefficient;
-    for (int l = 0; l < row.n_layers; ++l) {
-      layers::visit(row.layers[l].kind, [&](auto layer) {
-        using L = decltype(layer);
-        layer_block<L, R, gradient>(s, row, table_row, begin, n);
-        table_row += 2 * L::kCoefficients;
-      });
-    }
+    run_layers<R, gradient>(s, row, begin, n);
     finish<R, gradient>(s, row, begin, n);
   }
 }
@@ -174,6 +221,25 @@ void pair_row_any(const PairRow<R>& row) {
     pair_row<R, true>(row);
   else
     pair_row<R, false>(row);
+}
+
+template <class R>
+double sum_of_squares(const R* x, index d) {
+  using V = Vec<double>;
+  alignas(64) double a[2 * V::kLanes];
+  V sum(0), other(0);
+  index k = 0;
+  for (; k + 2 * V::kLanes <= d; k += 2 * V::kLanes) {
+    for (int l = 0; l < 2 * V::kLanes; ++l) a[l] = static_cast<double>(x[k + l]);
+    const V p = V::load(a), q = V::load(a + V::kLanes);
+    sum = fma(p, p, sum);
+    other = fma(q, q, other);
+  }
+  sum = sum + other;
+  double total = 0;
+  for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
+  for (; k < d; ++k) total += static_cast<double>(x[k]) * static_cast<double>(x[k]);
+  return total;
 }
 
 template <class R>
@@ -207,7 +273,8 @@ double weigh_row(const R* u, index r, const R* vt, index vt_stride, index m, R* 
 extern const SimdTable kTable;
 #define NTKROB_TEXT_(x) #x
 #define NTKROB_TEXT(x) NTKROB_TEXT_(x)
-const SimdTable kTable{
-    NTKROB_TEXT(NTKROB_ISA), {&pair_row_any<float>, &weigh_row<float>}, {&pair_row_any<double>, &weigh_row<double>}};
+const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
+                       {&pair_row_any<float>, &weigh_row<float>, &sum_of_squares<float>},
+                       {&pair_row_any<double>, &weigh_row<double>, &sum_of_squares<double>}};
 
 }  // namespace ntkrob::NTKROB_ISA

@@ -45,6 +45,7 @@ struct SimdFunctions {
   void (*pair_row)(const PairRow<R>&);
   /// dq[j] *= g, returns sum_j g da[j], with g = sum_c u[c] vt[c * vt_stride + j]
   double (*weigh_row)(const R* u, index r, const R* vt, index vt_stride, index m, R* dq, const R* da);
+  double (*sum_of_squares)(const R* x, index d);
 };
 
 struct SimdTable {

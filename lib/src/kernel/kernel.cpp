@@ -9,7 +9,38 @@
 #include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
+
+/// What one worker needs for a strip. Matrices grow to the largest shape asked for and stay.
+template <class R>
+struct WorkerScratch {
+  Matrix<R> value, part, dq, da, u;
+  Matrix<double> sum;
+};
+
+template <class R>
+struct Kernel::Scratch {
+  std::vector<WorkerScratch<R>> workers;
+  SampleTable<R> x_table, y_table;
+  Matrix<R> vt;
+};
+
+template <>
+Kernel::Scratch<float>& Kernel::scratch<float>() const {
+  return *scratch_float_;
+}
+template <>
+Kernel::Scratch<double>& Kernel::scratch<double>() const {
+  return *scratch_double_;
+}
+
 namespace {
+
+/// The top left rows x cols of a matrix that is reallocated only when it is too small.
+template <class T>
+View2D<T> fit(Matrix<T>& m, index rows, index cols) {
+  if (m.rows() < rows || m.cols() < cols) m = Matrix<T>(std::max(rows, m.rows()), std::max(cols, m.cols()));
+  return {m.data(), rows, cols, m.cols()};
+}
 
 /// What one call works on.
 template <class R>
@@ -18,20 +49,21 @@ struct Call {
   ConstView2D<R> x, y;
   Pairing pairing;
   KernelPlan plan;
-  SampleTable<R> x_table, y_table_own;
+  Kernel::Scratch<R>& scratch;
   const SampleTable<R>* y_table = nullptr;
 
   Call(const Kernel& k, Verb verb, ConstView2D<R> x_, ConstView2D<R> y_, Pairing pairing_, index r)
-      : kernel(k), x(x_), y(y_), pairing(pairing_) {
+      : kernel(k), x(x_), y(y_), pairing(pairing_), scratch(k.scratch<R>()) {
     NTKROB_CHECK(x.cols == y.cols, ShapeError, "kernel inputs have ", x.cols, " and ", y.cols, " values per sample");
     NTKROB_CHECK(pairing == Pairing::cross || (x.rows == y.rows), ShapeError, "Pairing::same with ", x.rows, " and ",
                  y.rows, " samples");
     NTKROB_CHECK(x.cols > 0, ShapeError, "kernel inputs have no values");
     plan = plan_tiles(verb, x.rows, y.rows, x.cols, r, sizeof(R), backend().info().workers, budget(k));
-    backend().sample_table(chain(), x, x_table);
+    backend().sample_table(chain(), x, scratch.x_table);
     const bool one_set = x.data == y.data && x.rows == y.rows && x.stride == y.stride;
-    if (!one_set) backend().sample_table(chain(), y, y_table_own);
-    y_table = one_set ? &x_table : &y_table_own;
+    if (!one_set) backend().sample_table(chain(), y, scratch.y_table);
+    y_table = one_set ? &scratch.x_table : &scratch.y_table;
+    scratch.workers.resize(static_cast<std::size_t>(backend().info().workers));
   }
 
   static std::size_t budget(const Kernel& k) {
@@ -48,7 +80,7 @@ struct Call {
     t.output = kernel.options().output;
     t.x = x.middle_rows(i, n);
     t.y = y.middle_rows(j, m);
-    t.x_table = &x_table;
+    t.x_table = &scratch.x_table;
     t.y_table = y_table;
     t.x_begin = i;
     t.y_begin = j;
@@ -59,19 +91,6 @@ struct Call {
   index strips() const { return (x.rows + plan.tile_rows - 1) / plan.tile_rows; }
   index strip_rows(index strip) const { return std::min(plan.tile_rows, x.rows - strip * plan.tile_rows); }
 };
-
-/// One matrix per worker, sized once.
-template <class T>
-std::vector<Matrix<T>> per_worker(const Backend& backend, index rows, index cols) {
-  std::vector<Matrix<T>> all;
-  for (int w = 0; w < backend.info().workers; ++w) all.emplace_back(rows, cols);
-  return all;
-}
-
-template <class T>
-View2D<T> top_left(Matrix<T>& m, index rows, index cols) {
-  return {m.data(), rows, cols, m.cols()};
-}
 
 /// Copies a block and its transpose into a matrix of the same or a wider type.
 template <class R, class O>
@@ -90,7 +109,6 @@ void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairi
   const bool half = pairing == Pairing::same;
   const index rows = call.plan.tile_rows, cols = half ? rows : call.plan.tile_cols;
   const index tile_rows = (x.rows + rows - 1) / rows, tile_cols = (y.rows + cols - 1) / cols;
-  auto scratch = per_worker<R>(kernel.backend(), rows, cols);
   kernel.backend().for_each(half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols,
                             [&](index task, int worker) {
                               index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
@@ -101,7 +119,7 @@ void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairi
                               const index i = ti * rows, j = tj * cols;
                               const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
                               PairTile<R> tile = call.tile(i, n, j, m);
-                              tile.value = top_left(scratch[static_cast<std::size_t>(worker)], n, m);
+                              tile.value = fit(call.scratch.workers[static_cast<std::size_t>(worker)].value, n, m);
                               kernel.backend().pair_tile(tile);
                               place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
                             });
@@ -134,34 +152,32 @@ void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pa
   const Call<R> call(kernel, cotangent != nullptr ? Verb::grad : Verb::apply, x, y, pairing, r);
   Backend& backend = kernel.backend();
   const index rows = call.plan.tile_rows, cols = call.plan.tile_cols;
-  auto values = per_worker<R>(backend, rows, cols);
-  auto parts = per_worker<R>(backend, rows, r);
-  auto sums = per_worker<double>(backend, rows, r + 1);  // the last column: row sums of the cotangent times dk/da
-  const index wide = cotangent != nullptr ? (m + 15) / 16 * 16 : 0;
-  auto dqs = per_worker<R>(backend, cotangent != nullptr ? rows : 0, wide);
-  auto das = per_worker<R>(backend, cotangent != nullptr ? rows : 0, wide);
-  auto us = per_worker<R>(backend, cotangent != nullptr ? rows : 0, r);
-  Matrix<R> vt(cotangent != nullptr ? r : 0, wide);
-  if (cotangent != nullptr)
+  View2D<R> vt;
+  if (cotangent != nullptr) {
+    vt = fit(call.scratch.vt, r, m);
     for (index j = 0; j < m; ++j)
       for (index c = 0; c < r; ++c) vt(c, j) = v(j, c);
+  }
 
   backend.for_each(call.strips(), [&](index strip, int worker) {
-    const auto w = static_cast<std::size_t>(worker);
+    WorkerScratch<R>& own = call.scratch.workers[static_cast<std::size_t>(worker)];
     const index i = strip * rows, n = call.strip_rows(strip);
-    const View2D<double> sum = top_left(sums[w], n, r);
+    const View2D<double> sum = fit(own.sum, n, r);
+    const View2D<R> part = fit(own.part, n, r);
+    const View2D<R> dq = cotangent != nullptr ? fit(own.dq, n, m) : View2D<R>();
+    const View2D<R> da = cotangent != nullptr ? fit(own.da, n, m) : View2D<R>();
     for (index a = 0; a < n; ++a)
       for (index c = 0; c < r; ++c) sum(a, c) = 0;
     for (index j = 0; j < m; j += cols) {
       const index k = std::min(cols, m - j);
       PairTile<R> tile = call.tile(i, n, j, k);
-      tile.value = top_left(values[w], n, k);
+      tile.value = fit(own.value, n, k);
       if (cotangent != nullptr) {
-        tile.dq = top_left(dqs[w], n, m).middle_cols(j, k);
-        tile.da = top_left(das[w], n, m).middle_cols(j, k);
+        tile.dq = dq.middle_cols(j, k);
+        tile.da = da.middle_cols(j, k);
       }
       backend.pair_tile(tile);
-      add_product(backend, ConstView2D<R>(tile.value), v.middle_rows(j, k), top_left(parts[w], n, r), sum);
+      add_product(backend, ConstView2D<R>(tile.value), v.middle_rows(j, k), part, sum);
     }
     const View2D<R> result = out.middle_rows(i, n);
     for (index a = 0; a < n; ++a)
@@ -169,14 +185,13 @@ void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pa
     check_finite(ConstView2D<R>(result), i, "kernel output");
     if (cotangent == nullptr) return;
 
-    const View2D<R> u = top_left(us[w], n, r);
+    const View2D<R> u = fit(own.u, n, r);
     (*cotangent)(i, result, u);
     std::vector<double> row_sum(static_cast<std::size_t>(n), 0.0);
-    const View2D<R> weights = top_left(dqs[w], n, m);
-    backend.weigh_tile(u, ConstView2D<R>(vt.data(), r, m, wide), weights, top_left(das[w], n, m), row_sum.data());
+    backend.weigh_tile(u, ConstView2D<R>(vt), dq, da, row_sum.data());
     const View2D<R> target = dx.middle_rows(i, n);
     const R inverse = R(1) / static_cast<R>(d);
-    backend.gemm(Transpose::no, Transpose::no, inverse, weights, y, R(0), target);
+    backend.gemm(Transpose::no, Transpose::no, inverse, ConstView2D<R>(dq), y, R(0), target);
     for (index a = 0; a < n; ++a) {
       const R factor = static_cast<R>(2 * row_sum[static_cast<std::size_t>(a)] / static_cast<double>(d));
       for (index k = 0; k < d; ++k) target(a, k) += factor * x(i + a, k);
@@ -234,7 +249,11 @@ void diag_grad_impl(const Kernel& kernel, ConstView2D<R> x, const double* w, Vie
 }  // namespace
 
 Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
-    : spec_(std::move(spec)), backend_(&backend), options_(options) {
+    : spec_(std::move(spec)),
+      backend_(&backend),
+      options_(options),
+      scratch_float_(std::make_shared<Scratch<float>>()),
+      scratch_double_(std::make_shared<Scratch<double>>()) {
   const std::string reason = backend.supports(spec_.layers());
   NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ",
                reason);

@@ -10,9 +10,9 @@
 namespace ntkrob {
 namespace {
 
-constexpr index kRows = 128;    // rows of a strip: long enough for the matrix product, short enough to balance
+constexpr index kRows = 256;    // rows of a strip: long enough for the matrix product, short enough to balance
 constexpr index kSquare = 256;  // tiles of a matrix
-constexpr index kCols = 512;    // columns worked on at once
+constexpr index kCols = 1024;   // columns worked on at once
 constexpr index kMinRows = 8;
 constexpr index kMinCols = 64;
 
@@ -41,8 +41,8 @@ KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t
   static_cast<void>(d);
   KernelPlan plan;
   index rows = verb == Verb::matrix ? kSquare : kRows;
-  // Strips of equal height, at least eight of them where there are rows enough to share.
-  if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 7) / 8, 8)));
+  // Strips of equal height, about six of them where there are rows enough to share.
+  if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 5) / 6, 8)));
   rows = std::min(rows, std::max<index>(n, 1));
   index cols = std::min(verb == Verb::matrix ? kSquare : kCols, std::max<index>(round_up(m, 16), 16));
   const auto total = [&] {

@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "ntkrob/backend/backend.hpp"
@@ -46,7 +47,8 @@ struct KernelPlan {
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
                       std::size_t budget);
 
-/// Immutable; shareable between threads as far as its backend is.
+/// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between calls of
+/// the same shape, so that a loop allocates only in its first round.
 class Kernel {
  public:
   /// backend must outlive the kernel. throws: NotSupported when the backend cannot run the spec (with its reason)
@@ -96,10 +98,18 @@ class Kernel {
   /// Text for --explain: layers and who runs them, precision, tile shape, bytes.
   std::string explain(Verb verb, index n, index m, index d, index r) const;
 
+  /// Scratch memory, known to the implementation only.
+  template <class R>
+  struct Scratch;
+  template <class R>
+  Scratch<R>& scratch() const;
+
  private:
   KernelSpec spec_;
   Backend* backend_;
   KernelOptions options_;
+  std::shared_ptr<Scratch<float>> scratch_float_;
+  std::shared_ptr<Scratch<double>> scratch_double_;
 };
 
 }  // namespace ntkrob

@@ -1,0 +1,115 @@
+// Kernel verbs beside the bare matrix products they contain, through the same BLAS and with the same number of threads.
+//   bench_kernel [--threads T] [--n N] [--m M] [--d D] [--rounds R] [--spec fc:3]
+// Prints, for each case, the median time, the median of the bare products, and the median ratio of paired runs.
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "kit/timing.hpp"
+#include "ntkrob/base/random.hpp"
+#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/runtime/runtime.hpp"
+
+extern "C" {
+void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*, const float*,
+            const int*, const float*, float*, const int*);
+__attribute__((weak)) void openblas_set_num_threads(int);
+}
+
+namespace ntkrob {
+namespace {
+
+Matrix<float> images(index n, index d, std::uint64_t seed) {
+  const Rng rng(seed, "bench");
+  Matrix<float> x(n, d);
+  // Sparse positive pixels: the correlations of handwritten digits.
+  for (index i = 0; i < n * d; ++i)
+    x.data()[i] = rng.uniform(static_cast<std::uint64_t>(2 * i)) < 0.25
+                      ? static_cast<float>(rng.uniform(static_cast<std::uint64_t>(2 * i + 1)))
+                      : 0.0f;
+  return x;
+}
+
+/// c (n x m) = a (n x d) b^T (m x d), or a b with b (d x m), by the BLAS's own threads.
+void bare_gemm(int threads, bool transpose_b, ConstView2D<float> a, ConstView2D<float> b, View2D<float> c) {
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(threads);
+  const int m = static_cast<int>(c.cols), n = static_cast<int>(c.rows), k = static_cast<int>(a.cols);
+  const int lda = static_cast<int>(a.stride), ldb = static_cast<int>(b.stride), ldc = static_cast<int>(c.stride);
+  const float one = 1, zero = 0;
+  sgemm_(transpose_b ? "T" : "N", "N", &m, &n, &k, &one, b.data, &ldb, a.data, &lda, &zero, c.data, &ldc);
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+}
+
+void report(const char* name, const std::function<void()>& ours, const std::function<void()>& bare, int rounds) {
+  const auto times = bench::alternate({{"ours", ours}, {"bare", bare}}, rounds);
+  const auto ratio = bench::paired_ratio(ours, bare, rounds);
+  std::printf("%-44s ours %8.1f ms   bare GEMM %8.1f ms   ratio median %.2f (min %.2f, max %.2f)\n", name,
+              1e3 * times[0].median, 1e3 * times[1].median, ratio.median, ratio.best, ratio.worst);
+  std::fflush(stdout);
+}
+
+long peak_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  int threads = 2, rounds = 9;
+  index n = 5000, m = 1000, d = 784;
+  const char* spec = "fc:3";
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--threads") == 0) threads = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--n") == 0) n = std::atol(argv[i + 1]);
+    if (std::strcmp(argv[i], "--m") == 0) m = std::atol(argv[i + 1]);
+    if (std::strcmp(argv[i], "--d") == 0) d = std::atol(argv[i + 1]);
+    if (std::strcmp(argv[i], "--spec") == 0) spec = argv[i + 1];
+  }
+  const auto backend = make_backend("cpu", threads);
+  std::printf("%s; %s; n %ld, batch %ld, d %ld, %d rounds\n", backend->info().description.c_str(), spec, static_cast<long>(n),
+              static_cast<long>(m), static_cast<long>(d), rounds);
+  const Kernel kernel(KernelSpec::parse(spec), *backend);
+  const Matrix<float> s = images(n, d, 1);
+  {
+    const Matrix<float> y = images(n, d, 2);
+    Matrix<float> k(n, n);
+    const long before = peak_kib();
+    kernel.matrix(s.view(), y.view(), Pairing::cross, k.view());
+    const double output = static_cast<double>(n) * static_cast<double>(n) * 4 / 1048576.0;
+    std::printf("matrix n x n: peak memory %.0f MiB above the inputs and the output (%.0f MiB)\n",
+                static_cast<double>(peak_kib() - before) / 1024.0, output);
+    report("matrix, two sets, n x n",
+           [&] { kernel.matrix(s.view(), y.view(), Pairing::cross, k.view()); },
+           [&] { bare_gemm(threads, true, s.view(), y.view(), k.view()); }, rounds);
+    report("matrix, one set, n x n (half computed)",
+           [&] { kernel.matrix(s.view(), s.view(), Pairing::same, k.view()); },
+           [&] { bare_gemm(threads, true, s.view(), s.view(), k.view()); }, rounds);
+  }
+  const index classes = 10;
+  const Matrix<float> x = images(m, d, 3), alpha = images(n, classes, 4);
+  Matrix<float> out(m, classes), dx(m, d), products(m, n), back(m, d);
+  const Kernel::StripCotangent<float> cotangent = [](index, ConstView2D<float> o, View2D<float> u) {
+    for (index i = 0; i < o.rows; ++i)
+      for (index c = 0; c < o.cols; ++c) u(i, c) = o(i, c) - 1;
+  };
+  report("attack step: batch against n, two products",
+         [&] { kernel.apply_grad(x.view(), s.view(), Pairing::cross, alpha.view(), cotangent, out.view(), dx.view()); },
+         [&] {
+           bare_gemm(threads, true, x.view(), s.view(), products.view());
+           bare_gemm(threads, false, products.view(), s.view(), back.view());
+         },
+         rounds);
+  report("prediction: batch against n, one product",
+         [&] { kernel.apply(x.view(), s.view(), Pairing::cross, alpha.view(), out.view()); },
+         [&] { bare_gemm(threads, true, x.view(), s.view(), products.view()); }, rounds);
+  return 0;
+}
+
+}  // namespace ntkrob
+
+int main(int argc, char** argv) { return ntkrob::run(argc, argv); }
