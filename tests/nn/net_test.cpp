@@ -157,7 +157,7 @@ TEST_CASE("a net worked out by hand gives the logits and gradients of the formul
 
 TEST_CASE("logits and gradients have the same bits for 1 and 2 workers, and in one pass or two", "[nn]") {
   const auto one = nn_test::backend(1), two = nn_test::backend(2);
-  const index n = 150, d = 300;
+  const index n = 700, d = 300;  // several blocks in every elementwise pass
   const Net a("mlp:513,260", {1, 1, d}, 10, Initialisation::uniform, 1, *one);
   const Net b("mlp:513,260", {1, 1, d}, 10, Initialisation::uniform, 1, *two);
   const Matrix<float> x = random_matrix<float>(n, d, 8);

@@ -1,26 +1,13 @@
 #include "nn/dense.hpp"
 
 #include <algorithm>
-#include <functional>
+
+#include "nn/blocks.hpp"
 
 namespace ntkrob::nn {
 namespace {
 
-constexpr index kBlockNumbers =
-    16384;  // 64 KiB of float32 per elementwise task: in the L2 cache, and enough to hide the call
-constexpr index kBlockColumns = 128;  // columns whose sums one task keeps in registers and L1
-
-/// Calls task(begin, count) for blocks of [0, n); the partition depends on n and block alone. std::ref keeps
-/// std::function from allocating.
-template <class Task>
-void for_blocks(Backend& backend, index n, index block, const Task& task) {
-  const index blocks = (n + block - 1) / block;
-  if (blocks == 1) return task(index{0}, n);
-  const auto one = [&](index k, int) { task(k * block, std::min(block, n - k * block)); };
-  backend.for_each(blocks, std::ref(one));
-}
-
-index rows_per_block(index cols) { return std::max<index>(1, kBlockNumbers / cols); }
+constexpr index kStrip = 128;  // columns whose sums stay in registers and L1
 
 /// h += bias in every row, then max(h, 0) where relu follows. A NaN stays NaN: 0 > NaN is false.
 template <class R>
@@ -56,14 +43,17 @@ void close_relu(Backend& backend, ConstView2D<R> hidden, View2D<R> delta) {
 /// sums = beta sums + the column sums of delta, accumulated in float64 in the order of the rows.
 template <class R>
 void column_sums(Backend& backend, ConstView2D<R> delta, R beta, View2D<R> sums) {
-  for_blocks(backend, delta.cols, kBlockColumns, [&](index begin, index count) {
-    double total[kBlockColumns] = {};
-    for (index i = 0; i < delta.rows; ++i) {
-      const R* d = delta.row(i) + begin;
-      for (index j = 0; j < count; ++j) total[j] += d[j];
+  for_blocks(backend, delta.cols, rows_per_block(delta.rows), [&](index begin, index count) {
+    for (index first = begin; first < begin + count; first += kStrip) {
+      const index n = std::min(kStrip, begin + count - first);
+      double total[kStrip] = {};
+      for (index i = 0; i < delta.rows; ++i) {
+        const R* d = delta.row(i) + first;
+        for (index j = 0; j < n; ++j) total[j] += d[j];
+      }
+      R* s = sums.data + first;
+      for (index j = 0; j < n; ++j) s[j] = static_cast<R>(beta == R(0) ? total[j] : total[j] + beta * s[j]);
     }
-    R* s = sums.data + begin;
-    for (index j = 0; j < count; ++j) s[j] = static_cast<R>(beta == R(0) ? total[j] : total[j] + beta * s[j]);
   });
 }
 

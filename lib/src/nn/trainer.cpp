@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "nn/blocks.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
@@ -194,12 +195,13 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
   for (bool go_on = true; go_on && done < steps;) {
     if (!batches.full()) {
       const index* rows = batches.rows(done);
-      const auto gather = [&](index i, int) {
-        std::copy_n(x.row(rows[i]), x.cols, x_buffer.row(i));
-        label_buffer[static_cast<std::size_t>(i)] = targets.labels[static_cast<std::size_t>(rows[i])];
-        if (use_targets) std::copy_n(targets.values.row(rows[i]), classes, target_buffer.row(i));
-      };
-      backend.for_each(n, std::ref(gather));
+      nn::for_blocks(backend, n, nn::rows_per_block(x.cols), [&](index begin, index count) {
+        for (index i = begin; i < begin + count; ++i) {
+          std::copy_n(x.row(rows[i]), x.cols, x_buffer.row(i));
+          label_buffer[static_cast<std::size_t>(i)] = targets.labels[static_cast<std::size_t>(rows[i])];
+          if (use_targets) std::copy_n(targets.values.row(rows[i]), classes, target_buffer.row(i));
+        }
+      });
     }
     if (attack) attack(net, batch_x, batch_labels, done + 1, adversarial.view());
     lr = options.lr * schedule.factor(done, steps);
