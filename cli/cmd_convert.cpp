@@ -1,0 +1,52 @@
+/// ntkrob convert: any supported format in, another one out.
+#include "command.hpp"
+#include "dataset_text.hpp"
+#include "ntkrob/data/format.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+struct ConvertParams {
+  std::vector<std::string> inputs;
+  IdxFiles idx;
+  std::string output;
+};
+
+void convert_files(const ConvertParams& p, Session& session) {
+  const bool named = !p.idx.train_images.empty() || !p.idx.train_labels.empty() || !p.idx.test_images.empty() ||
+                     !p.idx.test_labels.empty();
+  NTKROB_CHECK(!p.inputs.empty() || named, ConfigError,
+               "no input: name files or a folder, or --train-images and --train-labels");
+  check_output(p.output, session.globals.force);
+  const Dataset data = open_dataset(p.inputs, p.idx);
+  if (session.globals.dry_run) {
+    std::printf("would write %s:\n%s", p.output.c_str(), dataset_text(data).c_str());
+    return;
+  }
+  save_dataset(data, p.output, session.globals.force);
+  session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test images"));
+}
+
+}  // namespace
+
+Command make_convert() {
+  auto p = std::make_shared<ConvertParams>();
+  Command command;
+  command.options.add_positionals("INPUT", p->inputs, "files or a folder; the format is recognised by content");
+  command.options.add("train-images", p->idx.train_images, "IDX file of the training images").type = "FILE";
+  command.options.add("train-labels", p->idx.train_labels, "IDX file of the training labels").type = "FILE";
+  command.options.add("test-images", p->idx.test_images, "IDX file of the test images").type = "FILE";
+  command.options.add("test-labels", p->idx.test_labels, "IDX file of the test labels").type = "FILE";
+  command.options.add_output(p->output, "where to write; the extension chooses the format");
+  command.examples = {"ntkrob convert mnist/ -o mnist.h5",
+                      "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
+                      "train-labels-idx1-ubyte.gz -o mnist.h5",
+                      "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
+                      "ntkrob convert robust.h5 -o robust.npz"};
+  command.notes = [] { return formats_text(); };
+  command.run = [p](Session& session) { convert_files(*p, session); };
+  return command;
+}
+
+}  // namespace ntkrob::cli

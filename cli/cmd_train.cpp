@@ -1,0 +1,73 @@
+/// ntkrob train: plain gradient descent on a data file.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/optim/optimizer.hpp"
+#include "train_job.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+struct TrainParams {
+  TrainJob job;
+  std::string test, output, json;
+};
+
+void train_net(const TrainParams& p, Session& session) {
+  const bool force = session.globals.force;
+  p.job.train.validate();
+  check_output(p.output, force);
+  if (!p.json.empty()) check_output(p.json, force);
+  const Dataset data = open_dataset({p.job.data});
+  const Dataset other = p.test.empty() ? Dataset() : open_dataset({p.test});
+  const Dataset& test = p.test.empty() ? data : other;
+  NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
+  if (session.globals.dry_run || session.globals.explain) {
+    const Net net(p.job.model, data.shape, data.classes, parse_initialisation(p.job.init), p.job.train.seed,
+                  session.backend());
+    TextCollector collector;
+    visit_train_job(p.job, collector);
+    std::cout << "options\n"
+              << options_text(collector.texts) << "data      " << p.job.data << ": " << data.train.n << " images, "
+              << data.shape.size() << " pixels, " << data.classes << " classes\nnet       " << net.parameter_count()
+              << " parameters\n"
+              << session.backend_text();
+  }
+  if (session.globals.dry_run) return;
+  const TrainOutcome outcome = run_train(p.job, data, test, session);
+  save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
+  if (!p.json.empty()) write_text(p.json, train_json(p.job, outcome, session).dump(2) + "\n", force);
+  std::printf("training  loss %.6g, accuracy %s\n", outcome.loss, percent_text(outcome.accuracy).c_str());
+  if (outcome.test_accuracy) std::printf("test      accuracy %s\n", percent_text(*outcome.test_accuracy).c_str());
+  session.console.note(text("wrote ", p.output, ": ", outcome.net->parameter_count(), " parameters, in ",
+                            duration_text(outcome.seconds)));
+}
+
+}  // namespace
+
+Command make_train() {
+  auto p = std::make_shared<TrainParams>();
+  Command command;
+  OptionSet& set = command.options;
+  set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
+  visit_train_job(p->job, set.bind());
+  set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
+  set.add_output(p->output, "the trained net, HDF5");
+  set.add("json", p->json, "write a report to FILE").type = "FILE";
+  command.examples = {"ntkrob train robust.h5 --model mlp:256,128 --test mnist.h5 -o net.h5",
+                      "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
+                      "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};
+  command.notes = [] {
+    return list_text("Nets:",
+                     std::vector<std::string>{"mlp:W,...  dense layers of these hidden widths with ReLU between",
+                                              "mlp:       a linear classifier"}) +
+           "\n" + list_text("Schedules:", schedule_help());
+  };
+  command.run = [p](Session& session) { train_net(*p, session); };
+  return command;
+}
+
+}  // namespace ntkrob::cli

@@ -1,0 +1,121 @@
+#include "dataset_text.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<index> class_counts(const Dataset& data, const Split& split) {
+  std::vector<index> counts(static_cast<std::size_t>(data.classes), 0);
+  for (const int label : split.labels) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
+std::pair<double, double> value_range(const Split& split) {
+  if (split.is_bytes()) {
+    const auto [low, high] = std::minmax_element(split.bytes.begin(), split.bytes.end());
+    return {*low, *high};
+  }
+  const float* begin = split.pixels.data();
+  const auto [low, high] = std::minmax_element(begin, begin + split.pixels.size());
+  return {*low, *high};
+}
+
+std::string shape_text(const ImageShape& s) {
+  return s.height == 1 && s.width == 1 ? text(s.channels) : text(s.height, " x ", s.width, " x ", s.channels);
+}
+
+std::string split_text(const char* name, const Dataset& data, const Split& split) {
+  if (split.empty()) return text(name, "     absent\n");
+  const auto [low, high] = value_range(split);
+  std::string lines =
+      text(name, "     ", split.n, " images of ", shape_text(data.shape), ", ", split.is_bytes() ? "uint8" : "float32",
+           ", values from ", low, " to ", high, split.targets.empty() ? "" : ", with real-valued targets", "\n");
+  lines += "          per class:";
+  const std::vector<index> counts = class_counts(data, split);
+  constexpr std::size_t kShown = 20;
+  for (std::size_t c = 0; c < std::min(kShown, counts.size()); ++c) lines += text(" ", counts[c]);
+  if (counts.size() > kShown) {
+    const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+    lines += text(" ... (from ", *least, " to ", *most, ")");
+  }
+  return lines + "\n";
+}
+
+Json split_json(const Dataset& data, const Split& split) {
+  const auto [low, high] = value_range(split);
+  return {{"n", split.n},
+          {"dtype", split.is_bytes() ? "uint8" : "float32"},
+          {"min", low},
+          {"max", high},
+          {"targets", !split.targets.empty()},
+          {"class_counts", class_counts(data, split)}};
+}
+
+}  // namespace
+
+std::string dataset_text(const Dataset& data) {
+  std::string lines = split_text("train", data, data.train) + split_text("test ", data, data.test);
+  lines += text("classes   ", data.classes);
+  for (std::size_t c = 0; c < data.class_names.size(); ++c) lines += (c == 0 ? ": " : ", ") + data.class_names[c];
+  lines += text("\nrange     [", data.value_low, ", ", data.value_high, "] is read as [0, 1]\n");
+  if (!data.train.empty() && data.train.is_bytes())
+    lines.replace(lines.rfind("range"), std::string::npos, "range     0 .. 255 is read as [0, 1]\n");
+  return lines;
+}
+
+Json dataset_json(const Dataset& data) {
+  Json json;
+  json["shape"] = {data.shape.height, data.shape.width, data.shape.channels};
+  json["classes"] = data.classes;
+  json["class_names"] = data.class_names;
+  json["value_range"] = {data.value_low, data.value_high};
+  if (!data.train.empty()) json["train"] = split_json(data, data.train);
+  if (!data.test.empty()) json["test"] = split_json(data, data.test);
+  return json;
+}
+
+std::string provenance_text(const Provenance& p) {
+  if (p.command.empty() && p.options.empty() && p.parent.empty()) return "";
+  std::string lines = "made by   " + p.command + "  (ntkrob " + p.library_version + ")\n";
+  if (!p.parent.empty()) lines += "made from " + p.parent + "  " + p.parent_checksum + "\n";
+  if (!p.options.empty()) lines += "options\n" + options_text(p.options);
+  for (const auto& [name, values] : p.curves)
+    if (!values.empty())
+      lines += text("curve     ", name, ": ", values.size(), " values, from ", format_number(values.front()), " to ",
+                    format_number(values.back()), "\n");
+  if (!p.initial_images.empty()) lines += text("initial   ", p.initial_images.rows(), " initial images are stored\n");
+  return lines;
+}
+
+Json provenance_json(const Provenance& p) {
+  Json json;
+  json["library_version"] = p.library_version;
+  json["command"] = p.command;
+  json["parent"] = p.parent;
+  json["parent_checksum"] = p.parent_checksum;
+  json["options"] = Json::object();
+  for (const auto& [name, value] : p.options) json["options"][name] = value;
+  json["curves"] = Json::object();
+  for (const auto& [name, values] : p.curves) json["curves"][name] = values;
+  json["initial_images"] = p.initial_images.rows();
+  return json;
+}
+
+std::string formats_text() {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const FormatInfo& f : formats())
+    lines.emplace_back(f.name + "  " + f.extensions,
+                       f.description + (f.writable ? (f.readable ? " (read, write)" : " (write)") : " (read)"));
+  return list_text("Formats:", lines);
+}
+
+}  // namespace ntkrob::cli

@@ -1,0 +1,27 @@
+/// ntkrob: parse, dispatch, and turn every error into one line and an exit code.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "command.hpp"
+#include "ntkrob/base/error.hpp"
+
+int main(int argc, char** argv) {
+  std::string who = "ntkrob";
+  std::string message;
+  int code = 1;
+  try {
+    return ntkrob::cli::dispatch(argc, argv, who);
+  } catch (const ntkrob::Error& error) {
+    message = error.what();
+    code = error.exit_code();
+  } catch (const std::bad_alloc&) {
+    message = "out of memory; lower --memory, the batch or the number of images";
+    code = ntkrob::ResourceError("").exit_code();
+  } catch (const std::exception& error) {
+    message = std::string("internal error: ") + error.what();
+  }
+  std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
+  return code;
+}

@@ -1,0 +1,94 @@
+/// Options of a subcommand, declared once: parsing, help, echo and provenance all read the same list.
+///
+/// A subcommand binds each option to a field of its params struct, either one by one or by passing bind() as the
+/// visitor of a visit_...() function. The parser behind it (CLI11) is known to parser.cpp alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob::cli {
+
+/// A number of bytes: "1500000", "512M", "2G" (powers of 1024). 0: the library's default.
+struct Bytes {
+  std::size_t value = 0;
+};
+/// throws: ConfigError naming `what`
+Bytes parse_bytes(const std::string& text, const std::string& what);
+
+struct Option {
+  enum class Kind { value, flag, positional, list };
+  std::string name;        // "eps" for --eps; of a positional the word shown in the help ("DATA")
+  std::string short_name;  // "o" for -o, or empty
+  std::string help;
+  std::string type;  // what the value is, for the help: NUMBER, N, TEXT, FILE ...
+  Kind kind = Kind::value;
+  bool required = false;
+  std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
+  std::function<std::string()> get;                          // the current value as text
+};
+
+/// The options of one subcommand in the order of its help. Fields must outlive the set.
+class OptionSet {
+ public:
+  /// Adds --name for a field of type std::string, index, std::uint64_t, double, bool or Bytes. A name that exists is
+  /// left as it is (so that --seed of the global options is not declared twice).
+  template <class T>
+  Option& add(const std::string& name, T& field, const std::string& help) {
+    return insert(make(name, field, help));
+  }
+  /// -o, --output FILE
+  Option& add_output(std::string& field, const std::string& help);
+  /// A positional argument; optional unless required is set.
+  Option& add_positional(const std::string& name, std::string& field, const std::string& help);
+  /// One or more positional arguments.
+  Option& add_positionals(const std::string& name, std::vector<std::string>& field, const std::string& help);
+
+  /// A visitor for visit_...() functions.
+  auto bind() {
+    return [this](const char* name, auto& field, const char* help) { add(name, field, help); };
+  }
+
+  const std::vector<Option>& all() const { return options_; }
+  const Option* find(const std::string& name) const;
+
+ private:
+  static Option make(const std::string& name, std::string& field, const std::string& help);
+  static Option make(const std::string& name, index& field, const std::string& help);
+  static Option make(const std::string& name, std::uint64_t& field, const std::string& help);
+  static Option make(const std::string& name, double& field, const std::string& help);
+  static Option make(const std::string& name, bool& field, const std::string& help);
+  static Option make(const std::string& name, Bytes& field, const std::string& help);
+  Option& insert(Option option);
+
+  std::vector<Option> options_;
+};
+
+/// (name, value as text) of every field of a params struct; visit is its visit_...() function.
+using OptionTexts = std::vector<std::pair<std::string, std::string>>;
+std::string value_text(const std::string& value);
+std::string value_text(index value);
+std::string value_text(std::uint64_t value);
+std::string value_text(double value);
+std::string value_text(bool value);
+
+/// Collects the fields a visit_...() function shows it.
+struct TextCollector {
+  OptionTexts texts;
+  template <class T>
+  void operator()(const char* name, const T& field, const char*) {
+    texts.emplace_back(name, value_text(field));
+  }
+};
+
+/// "a,b(c,d),e" -> {"a", "b(c,d)", "e"}: commas inside parentheses do not split. throws: ConfigError naming `what` for
+/// an empty item or parentheses that do not match.
+std::vector<std::string> split_list(const std::string& text, const std::string& what);
+
+}  // namespace ntkrob::cli

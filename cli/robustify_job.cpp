@@ -1,0 +1,234 @@
+#include "robustify_job.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/kernel/kernel.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+constexpr char kCheckpointSchema[] = "ntkrob.checkpoint/1";
+constexpr char kLogHeader[] =
+    "step,loss,adversarial,eps,lr,gradient_norm,lambda,validation_clean,validation_robust,seconds";
+
+OptionTexts option_texts(const RobustifyOptions& options) {
+  TextCollector collector;
+  visit_robustify(options, collector);
+  return collector.texts;
+}
+
+/// The canonical command: every option written out, file names without folders, so that the text is the same for an
+/// interrupted and an uninterrupted run.
+std::string canonical_command(const RobustifyJob& job) {
+  std::string line = "ntkrob robustify " + file_name(job.data);
+  for (const auto& [name, value] : option_texts(job.options)) {
+    if (value == "true" || value == "false")
+      line += (value == "true" ? " --" : " --no-") + name;
+    else
+      line += " --" + name + " " + value;
+  }
+  return line;
+}
+
+/// Metrics as CSV, a row per step, flushed. A resumed run first drops the rows after its checkpoint.
+class CsvLog {
+ public:
+  CsvLog(const std::string& path, index steps_done) : path_(path) {
+    if (path.empty()) return;
+    std::string kept = std::string(kLogHeader) + "\n";
+    if (steps_done > 0) {
+      std::ifstream old(path);
+      std::string line;
+      for (std::getline(old, line); std::getline(old, line);)
+        if (!line.empty() && std::atoll(line.c_str()) <= steps_done) kept += line + "\n";
+    }
+    write_text(path, kept, true);
+    file_.open(path, std::ios::app);
+    NTKROB_CHECK(file_.good(), ResourceError, "cannot append to ", path);
+  }
+  void append(const StepRecord& r) {
+    if (path_.empty()) return;
+    file_ << r.step;
+    for (const double v : {r.loss, r.adversarial, r.eps, r.lr, r.gradient_norm, r.lambda})
+      file_ << "," << format_number(v);
+    if (r.validated)
+      file_ << "," << format_number(r.validation_clean) << "," << format_number(r.validation_robust);
+    else
+      file_ << ",,";
+    file_ << "," << r.seconds << "\n" << std::flush;
+    NTKROB_CHECK(file_.good(), ResourceError, "cannot append to ", path_, ": is the disk full?");
+  }
+
+ private:
+  std::string path_;
+  std::ofstream file_;
+};
+
+Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustifier& robustifier, Session& session,
+                    index& best_step) {
+  RobustSet set = robustifier.result();
+  best_step = set.best_step;
+  Dataset robust;
+  robust.shape = data.shape;
+  robust.classes = data.classes;
+  robust.class_names = data.class_names;
+  robust.train.n = set.images.rows();
+  robust.train.pixels = std::move(set.images);
+  robust.train.labels = std::move(set.labels);
+  if (job.options.learn_labels) robust.train.targets = std::move(set.targets);
+
+  Provenance& p = robust.provenance;
+  p.library_version = NTKROB_VERSION;
+  p.command = canonical_command(job);
+  p.options = option_texts(job.options);
+  p.options.emplace_back("backend", session.backend().info().name);
+  p.options.emplace_back("best-step", std::to_string(set.best_step));
+  p.parent = file_name(job.data);
+  p.parent_checksum = data.checksum();
+  std::vector<double> loss, adversarial, step, clean, robust_accuracy;
+  for (const StepRecord& r : robustifier.history()) {
+    loss.push_back(r.loss);
+    adversarial.push_back(r.adversarial);
+    if (!r.validated) continue;
+    step.push_back(static_cast<double>(r.step));
+    clean.push_back(r.validation_clean);
+    robust_accuracy.push_back(r.validation_robust);
+  }
+  p.curves = {{"loss", loss}, {"adversarial", adversarial}};
+  if (!step.empty()) {
+    p.curves.emplace_back("validation_step", step);
+    p.curves.emplace_back("validation_clean", clean);
+    p.curves.emplace_back("validation_robust", robust_accuracy);
+  }
+  p.initial_images = std::move(set.initial_images);
+  return robust;
+}
+
+void save_checkpoint(const Robustifier& robustifier, const std::string& path, Session& session) {
+  StateDict state = robustifier.state();
+  state.set("cli/backend", session.backend().info().name);
+  state.set("cli/version", std::string(NTKROB_VERSION));
+  save_state(state, kCheckpointSchema, path, true);
+}
+
+void load_checkpoint(Robustifier& robustifier, const std::string& path, Session& session) {
+  NTKROB_CHECK(std::filesystem::exists(path), IoError, "--resume: there is no checkpoint ", path,
+               "; start without --resume, or name it by --checkpoint");
+  const StateDict state = load_state(path, kCheckpointSchema);
+  const std::string backend = session.backend().info().name;
+  const auto& stored = state.get<std::string>("cli/backend");
+  NTKROB_CHECK(stored == backend, ConfigError, "--resume: ", path, " was written by backend ", stored,
+               ", this run uses ", backend, "; give --backend ", stored, " to go on bit-identically");
+  robustifier.restore(state);
+}
+
+std::string step_text(const StepRecord& r, index steps, double seconds_per_step) {
+  char line[160];
+  std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  adversarial %.1f %%  eps %.4g  %.1f steps/min  %s left",
+                r.step, steps, r.loss, 100 * r.adversarial, r.eps, 60 / std::max(1e-9, seconds_per_step),
+                duration_text(seconds_per_step * static_cast<double>(steps - r.step)).c_str());
+  return line;
+}
+
+/// Refuses before the work what would be refused after it.
+void check_files(const RobustifyJob& job, Session& session) {
+  const bool force = session.globals.force;
+  const std::string checkpoint = job.checkpoint_path();
+  check_output(job.output, force);
+  check_output(checkpoint, true);
+  if (!job.log.empty()) check_output(job.log, force || job.resume);
+  NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
+               " exists: an earlier run was stopped; give --resume to go on with it, or --force to start anew");
+}
+
+}  // namespace
+
+RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Session& session) {
+  job.options.validate();
+  check_files(job, session);
+  const Matrix<float> images = data.images("train");
+  TrainingData training{images.view(), &data.train.labels, data.classes, data.shape};
+  Robustifier robustifier(job.options, training, session.backend(), session.globals.memory.value,
+                          session.console.sink());
+  const std::string checkpoint = job.checkpoint_path();
+  if (job.resume) load_checkpoint(robustifier, checkpoint, session);
+
+  RobustifyOutcome outcome;
+  outcome.resumed_at = robustifier.steps_done();
+  outcome.duplicates_dropped = robustifier.duplicates_dropped();
+  if (outcome.resumed_at > 0) session.console.note(text("resumed after step ", outcome.resumed_at));
+  CsvLog log(job.log, outcome.resumed_at);
+  const InterruptScope interrupt;
+  const Stopwatch watch;
+  while (!robustifier.done()) {
+    const StepRecord record = robustifier.step();
+    log.append(record);
+    const double per_step = watch.seconds() / static_cast<double>(record.step - outcome.resumed_at);
+    session.console.progress(step_text(record, job.options.steps, per_step), record.step, job.options.steps);
+    const bool stop = InterruptScope::requested() && !robustifier.done();
+    if (stop || (record.step % job.options.checkpoint_every == 0 && !robustifier.done()))
+      save_checkpoint(robustifier, checkpoint, session);
+    NTKROB_CHECK(!stop, Interrupted, "interrupted after step ", record.step, " of ", job.options.steps,
+                 "; the state is in ", checkpoint, ", go on with:\n  ", session.command_line({"--resume", "--force"}),
+                 " --resume", session.globals.force ? " --force" : "");
+  }
+  outcome.robust = make_result(job, data, robustifier, session, outcome.best_step);
+  outcome.history = robustifier.history();
+  outcome.seconds = watch.seconds();
+  save_dataset(outcome.robust, job.output, session.globals.force);
+  std::error_code error;
+  std::filesystem::remove(checkpoint, error);
+  return outcome;
+}
+
+std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session) {
+  const RobustifyOptions& o = job.options;
+  const index d = data.shape.size();
+  KernelOptions kernel_options;
+  kernel_options.memory_budget = session.globals.memory.value;
+  const Kernel kernel(KernelSpec::parse(o.kernel), session.backend(), kernel_options);
+  const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
+  return "options\n" + options_text(option_texts(o)) +
+         text("data      ", job.data, ": ", data.train.n, " images, ", d, " pixels, ", data.classes, " classes\n") +
+         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + "\nattack    " +
+         kernel.explain(Verb::grad, o.batch, o.n, d, data.classes) + "\nsupport   " +
+         kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes) + "\n";
+}
+
+nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOutcome& outcome, Session& session) {
+  nlohmann::ordered_json json;
+  json["schema"] = "ntkrob.robustify/1";
+  json["version"] = NTKROB_VERSION;
+  json["data"] = job.data;
+  json["data_checksum"] = outcome.robust.provenance.parent_checksum;
+  json["output"] = job.output;
+  json["backend"] = session.backend().info().description;
+  for (const auto& [name, value] : option_texts(job.options)) json["options"][name] = value;
+  json["n"] = outcome.robust.train.n;
+  json["steps"] = outcome.history.size();
+  json["best_step"] = outcome.best_step;
+  json["duplicates_dropped"] = outcome.duplicates_dropped;
+  json["resumed_at"] = outcome.resumed_at;
+  json["seconds"] = outcome.seconds;
+  auto& steps = json["curve"] = nlohmann::ordered_json::array();
+  for (const StepRecord& r : outcome.history) {
+    nlohmann::ordered_json row{{"step", r.step},     {"loss", r.loss},      {"adversarial", r.adversarial},
+                               {"eps", r.eps},       {"lr", r.lr},          {"gradient_norm", r.gradient_norm},
+                               {"lambda", r.lambda}, {"seconds", r.seconds}};
+    if (r.validated) {
+      row["validation_clean"] = r.validation_clean;
+      row["validation_robust"] = r.validation_robust;
+    }
+    steps.push_back(std::move(row));
+  }
+  return json;
+}
+
+}  // namespace ntkrob::cli

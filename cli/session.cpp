@@ -1,0 +1,191 @@
+#include "session.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
+
+#include "ntkrob/runtime/runtime.hpp"
+
+namespace ntkrob::cli {
+
+void Console::clear() {
+  if (open_line_) std::fputs("\r\033[K", stderr);
+  open_line_ = false;
+}
+
+void Console::note(const std::string& line) {
+  if (quiet_) return;
+  clear();
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Console::warn(const std::string& line) {
+  clear();
+  std::fprintf(stderr, "warning: %s\n", line.c_str());
+}
+
+void Console::progress(const std::string& line, index done, index total) {
+  if (quiet_) return;
+  if (isatty(STDERR_FILENO)) {
+    clear();
+    std::fputs(line.c_str(), stderr);
+    open_line_ = done < total;
+    if (!open_line_) std::fputc('\n', stderr);
+    std::fflush(stderr);
+  } else if (done == total || done * 10 / std::max<index>(1, total) != (done - 1) * 10 / std::max<index>(1, total)) {
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+}
+
+LogSink Console::sink() {
+  return [this](LogLevel level, const std::string& line) {
+    if (level == LogLevel::warning) warn(line);
+    if (level == LogLevel::info) note(line);
+  };
+}
+
+namespace {
+
+std::atomic<bool> interrupt_requested{false};
+
+extern "C" void on_signal(int number) {
+  if (interrupt_requested.exchange(true)) {
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+    return;
+  }
+  constexpr char kMessage[] = "\nstopping after this step; once more to stop at once\n";
+  // The result does not matter: there is nobody else to tell.
+  if (write(STDERR_FILENO, kMessage, sizeof kMessage - 1) < 0) return;
+}
+
+}  // namespace
+
+InterruptScope::InterruptScope() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+InterruptScope::~InterruptScope() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+bool InterruptScope::requested() { return interrupt_requested; }
+
+Backend& Session::backend() {
+  if (!backend_) {
+    NTKROB_CHECK_RANGE("--threads", globals.threads, 0, 4096);
+    backend_ = make_backend(globals.backend, static_cast<int>(globals.threads));
+  }
+  return *backend_;
+}
+
+std::size_t Session::memory_limit() {
+  if (globals.memory.value != 0) return globals.memory.value;
+  constexpr std::size_t kDefault = std::size_t{1} << 30;
+  const std::size_t physical = backend().info().memory_bytes;
+  return physical == 0 ? kDefault : std::min(kDefault, physical / 4);
+}
+
+std::string Session::command_line(const std::vector<std::string>& without) const {
+  std::string line = "ntkrob";
+  for (const std::string& argument : arguments) {
+    if (std::find(without.begin(), without.end(), argument) != without.end()) continue;
+    const bool plain = !argument.empty() && argument.find_first_not_of(
+                                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                                "-_=+./,:@%") == std::string::npos;
+    std::string quoted;
+    for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    line += " " + (plain ? argument : "'" + quoted + "'");
+  }
+  return line;
+}
+
+std::string Session::backend_text() {
+  const DeviceInfo info = backend().info();
+  std::string lines = "backend   " + info.name + ": " + info.description + "\n";
+  if (globals.backend == "auto")
+    for (const BackendState& row : backends()) {
+      if (row.name == info.name) break;
+      if (!row.available) lines += "          not " + row.name + ": " + row.reason + "\n";
+    }
+  return lines;
+}
+
+void check_output(const std::string& path, bool force) {
+  namespace fs = std::filesystem;
+  NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
+  std::error_code error;
+  NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, path, " exists; give --force to overwrite it");
+  NTKROB_CHECK(!fs::is_directory(path, error), ResourceError, "cannot write ", path, ": it is a folder");
+  fs::path folder = fs::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",
+               folder.string());
+  NTKROB_CHECK(access(folder.c_str(), W_OK) == 0, ResourceError, "cannot write ", path, ": the folder ",
+               folder.string(), " is not writable");
+}
+
+namespace {
+
+std::string fixed_text(double value, int digits) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(digits) << value;
+  return out.str();
+}
+
+}  // namespace
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  int unit = 0;
+  while (bytes >= 1024 && unit < 5) bytes /= 1024, ++unit;
+  return fixed_text(bytes, unit == 0 || bytes >= 100 ? 0 : 1) + " " + units[unit];
+}
+
+std::string percent_text(double fraction) { return fixed_text(100 * fraction, 1) + " %"; }
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+std::string options_text(const OptionTexts& texts) {
+  std::size_t width = 0;
+  for (const auto& [name, value] : texts) width = std::max(width, name.size());
+  std::string lines;
+  for (const auto& [name, value] : texts)
+    lines += "  " + name + std::string(width - name.size() + 2, ' ') + (value.empty() ? "(none)" : value) + "\n";
+  return lines;
+}
+
+std::string table_text(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> width;
+  for (const auto& row : rows)
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      if (width.size() <= j) width.push_back(0);
+      width[j] = std::max(width[j], row[j].size());
+    }
+  std::string lines;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::string line;
+    for (std::size_t j = 0; j < rows[i].size(); ++j) {
+      const std::string pad(width[j] - rows[i][j].size(), ' ');
+      line += (j == 0 ? "" : "  ") + (j == 0 ? rows[i][j] + pad : pad + rows[i][j]);
+    }
+    lines += line + "\n";
+    if (i == 0) lines += std::string(line.size(), '-') + "\n";
+  }
+  return lines;
+}
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+}  // namespace ntkrob::cli

@@ -1,0 +1,118 @@
+/// What every subcommand gets: the global options, the terminal, the backend.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ntkrob/backend/backend.hpp"
+#include "ntkrob/base/log.hpp"
+#include "options.hpp"
+
+namespace ntkrob::cli {
+
+/// Options that every subcommand has.
+struct Globals {
+  index threads = 0;
+  std::uint64_t seed = 0;
+  Bytes memory;
+  std::string backend = "auto";
+  std::string config;
+  bool dry_run = false;
+  bool explain = false;
+  bool force = false;
+  bool quiet = false;
+};
+
+template <class Visitor>
+void visit_globals(Globals& g, Visitor&& visitor) {
+  visitor("threads", g.threads, "worker threads; 0: all. Results do not depend on it");
+  visitor("seed", g.seed, "seed of every random choice");
+  visitor("memory", g.memory, "limit for scratch memory and results, e.g. 2G; 0: 1 GiB or a quarter of the memory");
+  visitor("backend", g.backend, "auto | cpu | reference | cuda[:i]; see ntkrob info --backends");
+  visitor("config", g.config, "read options from FILE; those on the command line win");
+  visitor("dry-run", g.dry_run, "print the resolved options and the plan, then stop");
+  visitor("explain", g.explain, "print backend, precision and the kernel's tile plan");
+  visitor("force", g.force, "overwrite existing outputs");
+  visitor("quiet", g.quiet, "no progress and no notes on stderr");
+}
+
+/// Progress and notes go to stderr, results to stdout.
+class Console {
+ public:
+  void set_quiet(bool quiet) { quiet_ = quiet; }
+  /// One line that stays.
+  void note(const std::string& line);
+  /// A warning; also printed when quiet.
+  void warn(const std::string& line);
+  /// A line about progress: rewritten in place on a terminal, printed about every tenth of the way otherwise.
+  /// done counts from 1 to total.
+  void progress(const std::string& line, index done, index total);
+  /// For the library's messages: warnings, and infos when not quiet.
+  LogSink sink();
+
+ private:
+  void clear();
+  bool quiet_ = false;
+  bool open_line_ = false;
+};
+
+/// While it lives, Ctrl-C (and SIGTERM) sets a flag instead of ending the process; the second one ends it.
+class InterruptScope {
+ public:
+  InterruptScope();
+  ~InterruptScope();
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+  static bool requested();
+};
+
+/// Seconds since its construction. For progress and reports; never part of a result.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+class Session {
+ public:
+  Globals globals;
+  Console console;
+  std::vector<std::string> arguments;  // as typed, without the program's name
+
+  /// Made at the first call.
+  Backend& backend();
+  /// The memory limit in bytes; never 0.
+  std::size_t memory_limit();
+  /// The command line as typed, quoted for a shell, without the flags in `without`.
+  std::string command_line(const std::vector<std::string>& without = {}) const;
+  /// "backend  cpu: 2 workers, ..." and why better ones were not taken.
+  std::string backend_text();
+
+ private:
+  std::unique_ptr<Backend> backend_;
+};
+
+/// Refuses now what would fail after the work: the file exists (without --force), or its folder does not.
+/// throws: ConfigError, ResourceError
+void check_output(const std::string& path, bool force);
+
+/// "1.5 GiB", "120 KiB", "17 bytes".
+std::string bytes_text(double bytes);
+/// "41.3 %" for 0.413.
+std::string percent_text(double fraction);
+/// "8 s", "3 min 20 s", "2 h 5 min".
+std::string duration_text(double seconds);
+/// "name  value" lines, aligned.
+std::string options_text(const OptionTexts& texts);
+/// Rows of equal length as aligned columns; the first row is underlined; columns but the first are right-aligned.
+std::string table_text(const std::vector<std::vector<std::string>>& rows);
+/// The last part of a path.
+std::string file_name(const std::string& path);
+
+}  // namespace ntkrob::cli

@@ -1,0 +1,121 @@
+#include "train_job.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "ntkrob/attack/attack.hpp"
+#include "ntkrob/model/metrics.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+OptionTexts option_texts(const TrainJob& job) {
+  TextCollector collector;
+  visit_train_job(job, collector);
+  if (!job.adversarial)
+    for (const char* unused : {"norm", "eps", "attack-steps"})
+      for (auto it = collector.texts.begin(); it != collector.texts.end(); ++it)
+        if (it->first == unused) {
+          collector.texts.erase(it);
+          break;
+        }
+  return collector.texts;
+}
+
+Targets training_targets(const Dataset& data) {
+  Targets targets;
+  targets.labels = data.train.labels;
+  targets.values = data.train.targets.empty() ? centred_one_hot(data.train.labels, data.classes) : data.train.targets;
+  return targets;
+}
+
+BatchAttack batch_attack(const TrainJob& job, index d) {
+  if (!job.adversarial) return {};
+  NTKROB_CHECK_RANGE("attack-steps", job.attack_steps, 1, 100'000);
+  ThreatModel threat;
+  threat.norm = parse_norm(job.norm);
+  threat.eps = static_cast<float>(job.eps);
+  threat.validate(d);
+  const Rng rng(job.train.seed, "adversarial training");
+  return [threat, rng, steps = job.attack_steps](const Net& net, ConstView2D<float> x, const int* labels, index step,
+                                                 View2D<float> adversarial) {
+    AttackBatch batch;
+    batch.x = x;
+    batch.labels = labels;
+    pgd(net, batch, threat, steps, 0, "ce", 1, rng.fork(static_cast<std::uint64_t>(step)), adversarial);
+  };
+}
+
+double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, const std::string& name) {
+  const Matrix<float> logits = all_logits(net, x);
+  std::vector<double> loss(static_cast<std::size_t>(x.rows));
+  make_loss(name)->evaluate(logits.view(), targets.labels.data(), targets.values.view(), loss.data(), {});
+  double sum = 0;
+  for (const double one : loss) sum += one;
+  return sum / static_cast<double>(x.rows);
+}
+
+}  // namespace
+
+TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
+  job.train.validate();
+  const BatchAttack attack = batch_attack(job, data.shape.size());
+  const Matrix<float> x = data.images("train");
+  const Targets targets = training_targets(data);
+  TrainOutcome outcome;
+  outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
+                                      job.train.seed, session.backend());
+  NTKROB_CHECK(test.test.empty() || test.shape == data.shape, ShapeError, "test images are ", test.shape.height, " x ",
+               test.shape.width, " x ", test.shape.channels, ", training images are ", data.shape.height, " x ",
+               data.shape.width, " x ", data.shape.channels);
+
+  const InterruptScope interrupt;
+  const Stopwatch watch;
+  const auto on_step = [&](const TrainStep& s) {
+    const double left = watch.seconds() / static_cast<double>(s.step) * static_cast<double>(s.steps - s.step);
+    char line[128];
+    std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  accuracy %.1f %%  %s left", s.step, s.steps, s.loss,
+                  100 * s.accuracy, duration_text(left).c_str());
+    session.console.progress(line, s.step, s.steps);
+    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted after step ", s.step, " of ", s.steps,
+                 "; nothing was written");
+    return true;
+  };
+  train(*outcome.net, x.view(), targets, job.train, on_step, attack);
+  outcome.seconds = watch.seconds();
+  outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
+  outcome.accuracy = accuracy(*outcome.net, x.view(), targets.labels);
+  if (!test.test.empty()) outcome.test_accuracy = accuracy(*outcome.net, test.images("test").view(), test.test.labels);
+  return outcome;
+}
+
+StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
+  StateDict state = outcome.net->state();
+  state.set("provenance/library_version", std::string(NTKROB_VERSION));
+  std::string command = "ntkrob train " + file_name(job.data);
+  for (const auto& [name, value] : option_texts(job)) {
+    if (value == "true") command += " --" + name;
+    if (value != "true" && value != "false") command += " --" + name + " " + value;
+  }
+  state.set("provenance/command", command);
+  state.set("provenance/parent", file_name(job.data));
+  state.set("provenance/parent_checksum", data.checksum());
+  return state;
+}
+
+nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outcome, Session& session) {
+  nlohmann::ordered_json json;
+  json["schema"] = "ntkrob.train/1";
+  json["version"] = NTKROB_VERSION;
+  json["data"] = job.data;
+  json["backend"] = session.backend().info().description;
+  for (const auto& [name, value] : option_texts(job)) json["options"][name] = value;
+  json["parameters"] = outcome.net->parameter_count();
+  json["loss"] = outcome.loss;
+  json["accuracy"] = outcome.accuracy;
+  if (outcome.test_accuracy) json["test_accuracy"] = *outcome.test_accuracy;
+  json["seconds"] = outcome.seconds;
+  return json;
+}
+
+}  // namespace ntkrob::cli
