@@ -1,0 +1,122 @@
+#include "run.hpp"
+
+#include <fcntl.h>
+#include <hdf5.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace ntkrob::cli_test {
+
+Folder::Folder() {
+  std::string name = (std::filesystem::temp_directory_path() / "ntkrob-cli-XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  path_ = name;
+}
+
+Folder::~Folder() {
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+}
+
+Process::Process(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv{const_cast<char*>(NTKROB_BINARY)};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const std::string out = folder_ / "out", err = folder_ / "err";
+  pid_ = fork();
+  REQUIRE(pid_ >= 0);
+  if (pid_ == 0) {
+    const int out_file = open(out.c_str(), O_WRONLY | O_CREAT, 0600);
+    const int err_file = open(err.c_str(), O_WRONLY | O_CREAT, 0600);
+    dup2(out_file, STDOUT_FILENO);
+    dup2(err_file, STDERR_FILENO);
+    execv(NTKROB_BINARY, argv.data());
+    _exit(127);
+  }
+}
+
+Process::~Process() {
+  if (reaped_) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, &status_, 0);
+}
+
+void Process::signal(int number) const { REQUIRE(kill(pid_, number) == 0); }
+
+bool Process::running() {
+  if (!reaped_) reaped_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  return !reaped_;
+}
+
+Finished Process::wait() {
+  if (!reaped_) REQUIRE(waitpid(pid_, &status_, 0) == pid_);
+  reaped_ = true;
+  Finished finished;
+  finished.code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+  finished.out = read_file(folder_ / "out");
+  finished.err = read_file(folder_ / "err");
+  return finished;
+}
+
+Finished run(const std::vector<std::string>& arguments) { return Process(arguments).wait(); }
+
+std::string run_ok(const std::vector<std::string>& arguments) {
+  const Finished finished = run(arguments);
+  INFO("stdout: " << finished.out << "\nstderr: " << finished.err);
+  REQUIRE(finished.code == 0);
+  return finished.out;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  INFO("file " << path);
+  REQUIRE(file.good());
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+void write_file(const std::string& path, const std::string& content) {
+  std::ofstream file(path, std::ios::binary);
+  file << content;
+  REQUIRE(file.good());
+}
+
+nlohmann::json read_json(const std::string& path) { return nlohmann::json::parse(read_file(path)); }
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void write_h5(const std::string& path, const std::vector<float>& pixels, long d, const std::vector<int>& labels) {
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  const auto write = [&](const char* name, hid_t type, int rank, const hsize_t* size, const void* values) {
+    const hid_t space = H5Screate_simple(rank, size, nullptr);
+    const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+  };
+  const hsize_t images[] = {pixels.size() / static_cast<std::size_t>(d), static_cast<hsize_t>(d)};
+  const hsize_t count[] = {labels.size()};
+  write("x_train", H5T_NATIVE_FLOAT, 2, images, pixels.data());
+  write("y_train", H5T_NATIVE_INT, 1, count, labels.data());
+  REQUIRE(H5Fclose(file) >= 0);
+}
+
+void write_easy_h5(const std::string& path, int n, int classes) {
+  constexpr int kPixels = 16;
+  std::vector<float> pixels;
+  std::vector<int> labels;
+  for (int i = 0; i < n; ++i) {
+    labels.push_back(i % classes);
+    for (int j = 0; j < kPixels; ++j)
+      pixels.push_back(j % classes == i % classes ? 0.8F : 0.1F + 0.002F * static_cast<float>((i * 7 + j * 3) % 50));
+  }
+  write_h5(path, pixels, kPixels, labels);
+}
+
+}  // namespace ntkrob::cli_test

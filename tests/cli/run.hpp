@@ -1,0 +1,74 @@
+/// Runs the real ntkrob binary, as a shell would, and makes files to feed it.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace ntkrob::cli_test {
+
+/// What a finished process left.
+struct Finished {
+  int code = -1;  // exit code, or 128 + the signal that ended it
+  std::string out, err;
+};
+
+/// A fresh folder, removed at the end of the test.
+class Folder {
+ public:
+  Folder();
+  ~Folder();
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A running ntkrob; its working directory is that of the test.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments);
+  ~Process();
+  void signal(int number) const;
+  bool running();
+  Finished wait();
+
+ private:
+  Folder folder_;
+  int pid_ = -1;
+  int status_ = 0;
+  bool reaped_ = false;
+};
+
+/// Runs ntkrob to its end.
+Finished run(const std::vector<std::string>& arguments);
+/// Runs ntkrob and requires success.
+std::string run_ok(const std::vector<std::string>& arguments);
+
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& content);
+nlohmann::json read_json(const std::string& path);
+bool contains(const std::string& text, const std::string& part);
+
+/// Plain HDF5 data set of n images with d pixels each.
+void write_h5(const std::string& path, const std::vector<float>& pixels, long d, const std::vector<int>& labels);
+/// n images of 4 x 4 pixels with easy classes 0 .. classes-1 in turn; pixels in [0,1].
+void write_easy_h5(const std::string& path, int n, int classes);
+
+}  // namespace ntkrob::cli_test
+
+/// CHECK that the process ended with this code and one error line that holds every part.
+#define CHECK_FAILS(finished, expected_code, ...)                            \
+  do {                                                                       \
+    const auto finished_ = (finished);                                       \
+    INFO("stderr: " << finished_.err);                                       \
+    CHECK(finished_.code == (expected_code));                                \
+    for (const std::string& part_ : std::vector<std::string>{__VA_ARGS__}) { \
+      INFO("expected in stderr: " << part_);                                 \
+      CHECK(::ntkrob::cli_test::contains(finished_.err, part_));             \
+    }                                                                        \
+  } while (false)
