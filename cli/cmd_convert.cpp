@@ -1,4 +1,6 @@
 /// ntkrob convert: any supported format in, another one out.
+#include <filesystem>
+
 #include "command.hpp"
 #include "dataset_text.hpp"
 #include "ntkrob/data/format.hpp"
@@ -24,6 +26,11 @@ void convert_files(const ConvertParams& p, Session& session) {
     std::printf("would write %s:\n%s", p.output.c_str(), dataset_text(data).c_str());
     return;
   }
+  if (p.output.back() == '/') {
+    std::error_code error;
+    std::filesystem::create_directory(p.output, error);
+    NTKROB_CHECK(!error, ResourceError, "cannot make the folder ", p.output, ": ", error.message());
+  }
   save_dataset(data, p.output, session.globals.force);
   session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test images"));
 }
@@ -43,7 +50,7 @@ Command make_convert() {
                       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
                       "train-labels-idx1-ubyte.gz -o mnist.h5",
                       "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
-                      "ntkrob convert robust.h5 -o robust.npz"};
+                      "ntkrob convert robust.h5 -o robust/          a folder of IDX files"};
   command.notes = [] { return formats_text(); };
   command.run = [p](Session& session) { convert_files(*p, session); };
   return command;

@@ -61,6 +61,8 @@ RobustifyJob robustify_job(const DemoParams& p, const std::string& folder, std::
   job.options.n = p.n;
   job.options.steps = p.steps;
   job.options.eps = p.eps;
+  job.options.validation = std::min(job.options.validation, p.train / 10);
+  job.options.batch = std::min(job.options.batch, p.train - job.options.validation);
   job.options.seed = seed;
   return job;
 }
@@ -92,12 +94,12 @@ class Demo {
     const Stopwatch watch;
     const bool force = session_.globals.force;
     const std::uint64_t seed = session_.globals.seed;
-    heading("1/4  drawing strokes");
+    heading("1/3  drawing strokes");
     const Dataset strokes = make_strokes(p_.train, p_.test, seed);
     save_dataset(strokes, folder_ + "strokes.h5", force);
     draw(folder_ + "strokes.png", strokes.images("train").view(), {}, strokes, force);
 
-    heading(text("2/4  robustify: ", p_.n, " images, ", p_.steps, " steps, eps ", format_number(p_.eps), ", kernel ",
+    heading(text("2/3  robustify: ", p_.n, " images, ", p_.steps, " steps, eps ", format_number(p_.eps), ", kernel ",
                  p_.kernel));
     const RobustifyJob job = robustify_job(p_, folder_, seed);
     const RobustifyOutcome outcome = run_robustify(job, strokes, session_);
@@ -117,7 +119,7 @@ class Demo {
   void heading(const std::string& line) { session_.console.note(line); }
 
   void judge(const std::string& model, const std::string& trained_on, const Model& m, const Dataset& strokes) {
-    heading(text("4/4  attacking ", model, " on ", trained_on));
+    heading(text("3/3  attacking ", model, " trained on ", trained_on));
     EvaluateJob job;
     job.model = model;
     job.data = folder_ + "strokes.h5";
@@ -136,7 +138,7 @@ class Demo {
   }
 
   void judge_net(const std::string& name, const Dataset& set, const Dataset& strokes) {
-    heading(text("3/4  training ", p_.model, " on ", name, " by plain SGD"));
+    heading(text("3/3  training ", p_.model, " on ", name, " by plain SGD"));
     TrainJob job;
     job.data = folder_ + name + ".h5";
     job.model = p_.model;

@@ -55,10 +55,8 @@ void evaluate_model(EvaluateParams& p, Session& session) {
       KernelOptions options;
       options.memory_budget = session.globals.memory.value;
       const index n = open_dataset({p.machine.support}).train.n;
-      std::cout << "attack    "
-                << Kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options)
-                       .explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes)
-                << "\n";
+      const Kernel kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options);
+      std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes));
     }
   }
   if (session.globals.dry_run) return;

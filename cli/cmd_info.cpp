@@ -58,6 +58,8 @@ void describe_array(const StateDict::Value& value, const char* dtype, Json& json
   if (array == nullptr) return;
   json["dtype"] = dtype;
   json["shape"] = array->shape;
+  constexpr std::size_t kShown = 8;  // short ones (a shape) are shown whole
+  if (array->values.size() <= kShown) json["values"] = array->values;
   if (array->values.empty()) return;
   const auto [low, high] = std::minmax_element(array->values.begin(), array->values.end());
   json["min"] = *low;
@@ -79,6 +81,7 @@ Json entry_json(const StateDict::Value& value) {
 std::string entry_text(const Json& entry) {
   if (entry.is_string()) return entry.get<std::string>();
   if (!entry.is_object()) return entry.dump();
+  if (entry.contains("values")) return entry["values"].dump();
   std::string line = entry["dtype"].get<std::string>() + " ";
   for (std::size_t i = 0; i < entry["shape"].size(); ++i) line += (i == 0 ? "" : " x ") + entry["shape"][i].dump();
   if (entry.contains("min")) line += "  from " + entry["min"].dump() + " to " + entry["max"].dump();

@@ -75,8 +75,9 @@ void kernel_matrix(const KernelParams& p, Session& session) {
     std::cout << "kernel    " << spec.to_string() << "\nresult    " << a.rows() << " x " << columns
               << (p.nngp ? ", twice" : "") << ", " << p.precision << ", " << bytes_text(static_cast<double>(bytes))
               << "\n"
-              << session.backend_text() << "plan      "
-              << Kernel(spec, session.backend(), options).explain(Verb::matrix, a.rows(), columns, a.cols(), 0) << "\n";
+              << session.backend_text();
+    const Kernel kernel(spec, session.backend(), options);
+    std::cout << block_text("plan", kernel.explain(Verb::matrix, a.rows(), columns, a.cols(), 0));
   }
   const std::size_t limit = session.memory_limit();
   NTKROB_CHECK(bytes <= limit, ResourceError, "the result, ", a.rows(), " x ", columns, (p.nngp ? " twice" : ""),

@@ -40,7 +40,7 @@ Command make_synth() {
   command.options.add("test", p->test, "test images");
   command.options.add_output(p->output, "where to write; the extension chooses the format");
   command.examples = {"ntkrob synth strokes --train 6000 --test 1000 -o strokes.h5",
-                      "ntkrob synth strokes --train 500 --test 0 --seed 7 -o small.npz"};
+                      "ntkrob synth strokes --train 500 --test 0 --seed 7 -o small.h5"};
   command.run = [p](Session& session) { synth(*p, session); };
   return command;
 }

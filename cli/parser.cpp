@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <memory>
 
 #include "command.hpp"
 
@@ -50,7 +52,7 @@ std::string suggestion(const std::string& typed, const std::vector<std::string>&
     return distance(typed, a) < distance(typed, b);
   };
   const auto best = std::min_element(names.begin(), names.end(), better);
-  if (best == names.end() || distance(typed, *best) > std::max<std::size_t>(1, typed.size() / 3)) return "";
+  if (best == names.end() || distance(typed, *best) > 1 + typed.size() / 4) return "";
   return "; did you mean " + dashes + *best + "?";
 }
 
@@ -77,7 +79,17 @@ std::string value_help(const Option& option) {
   return option.type + (option.required ? " (required)" : value.empty() ? "" : "=" + value);
 }
 
-void declare(CLI::App& app, const Option& option, const std::string& group) {
+/// CLI11's layout, except that a flag shows only the form that changes something.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    const auto flag = flags.find(option);
+    return flag == flags.end() ? CLI::Formatter::make_option_name(option, is_positional) : flag->second;
+  }
+  std::map<const CLI::Option*, std::string> flags;
+};
+
+void declare(CLI::App& app, HelpFormatter& formatter, const Option& option, const std::string& group) {
   CLI::Option* added = nullptr;
   const auto set = option.set;
   switch (option.kind) {
@@ -85,7 +97,8 @@ void declare(CLI::App& app, const Option& option, const std::string& group) {
       added = app.add_flag_function(
           "--" + option.name + ",!--no-" + option.name,
           [set](std::int64_t count) { set({count > 0 ? "true" : "false"}); }, option.help);
-      added->option_text(option.get() == "true" ? "(default: on)" : "");
+      formatter.flags[added] = (option.get() == "true" ? "--[no-]" : "--") + option.name;
+      added->option_text(option.get() == "true" ? "(on)" : " ");
       break;
     case Option::Kind::list:
       added = app.add_option_function<std::vector<std::string>>(option.name, set, option.help);
@@ -193,12 +206,14 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   const Command command = row.make();
 
   CLI::App app(row.summary, who);
-  app.get_formatter()->column_width(kHelpColumn);
-  app.get_formatter()->label("Positionals", "Arguments");
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->column_width(kHelpColumn);
+  formatter->label("Positionals", "Arguments");
+  app.formatter(formatter);
   app.footer([&] { return footer(row.name, command); });
-  for (const Option& option : command.options.all()) declare(app, option, "Options");
+  for (const Option& option : command.options.all()) declare(app, *formatter, option, "Options");
   for (const Option& option : globals.all())
-    if (command.options.find(option.name) == nullptr) declare(app, option, "Global options");
+    if (command.options.find(option.name) == nullptr) declare(app, *formatter, option, "Global options");
 
   std::vector<std::string> arguments(typed.begin() + 1, typed.end());
   const std::string config = config_path(arguments);

@@ -18,7 +18,7 @@ constexpr char kCheckpointSchema[] = "ntkrob.checkpoint/1";
 constexpr char kLogHeader[] =
     "step,loss,adversarial,eps,lr,gradient_norm,lambda,validation_clean,validation_robust,seconds";
 
-OptionTexts option_texts(const RobustifyOptions& options) {
+OptionTexts resolved_options(const RobustifyOptions& options) {
   TextCollector collector;
   visit_robustify(options, collector);
   return collector.texts;
@@ -28,7 +28,7 @@ OptionTexts option_texts(const RobustifyOptions& options) {
 /// interrupted and an uninterrupted run.
 std::string canonical_command(const RobustifyJob& job) {
   std::string line = "ntkrob robustify " + file_name(job.data);
-  for (const auto& [name, value] : option_texts(job.options)) {
+  for (const auto& [name, value] : resolved_options(job.options)) {
     if (value == "true" || value == "false")
       line += (value == "true" ? " --" : " --no-") + name;
     else
@@ -87,7 +87,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   Provenance& p = robust.provenance;
   p.library_version = NTKROB_VERSION;
   p.command = canonical_command(job);
-  p.options = option_texts(job.options);
+  p.options = resolved_options(job.options);
   p.options.emplace_back("backend", session.backend().info().name);
   p.options.emplace_back("best-step", std::to_string(set.best_step));
   p.parent = file_name(job.data);
@@ -195,11 +195,11 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
   kernel_options.memory_budget = session.globals.memory.value;
   const Kernel kernel(KernelSpec::parse(o.kernel), session.backend(), kernel_options);
   const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
-  return "options\n" + options_text(option_texts(o)) +
+  return "options\n" + options_text(resolved_options(o)) +
          text("data      ", job.data, ": ", data.train.n, " images, ", d, " pixels, ", data.classes, " classes\n") +
-         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + "\nattack    " +
-         kernel.explain(Verb::grad, o.batch, o.n, d, data.classes) + "\nsupport   " +
-         kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes) + "\n";
+         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + "\n" +
+         block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, data.classes)) +
+         block_text("support", kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes));
 }
 
 nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOutcome& outcome, Session& session) {
@@ -210,7 +210,7 @@ nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOu
   json["data_checksum"] = outcome.robust.provenance.parent_checksum;
   json["output"] = job.output;
   json["backend"] = session.backend().info().description;
-  for (const auto& [name, value] : option_texts(job.options)) json["options"][name] = value;
+  for (const auto& [name, value] : resolved_options(job.options)) json["options"][name] = value;
   json["n"] = outcome.robust.train.n;
   json["steps"] = outcome.history.size();
   json["best_step"] = outcome.best_step;

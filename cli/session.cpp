@@ -122,8 +122,10 @@ void check_output(const std::string& path, bool force) {
   NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
   std::error_code error;
   NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, path, " exists; give --force to overwrite it");
-  NTKROB_CHECK(!fs::is_directory(path, error), ResourceError, "cannot write ", path, ": it is a folder");
-  fs::path folder = fs::path(path).parent_path();
+  const bool wants_folder = path.back() == '/';  // IDX: several files
+  NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
+               ": it is a folder");
+  fs::path folder = fs::path(wants_folder ? path.substr(0, path.size() - 1) : path).parent_path();
   if (folder.empty()) folder = ".";
   NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",
                folder.string());
@@ -155,6 +157,13 @@ std::string duration_text(double seconds) {
   if (whole < 60) return std::to_string(whole) + " s";
   if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+std::string block_text(const std::string& heading, const std::string& lines) {
+  std::string block = heading + "\n";
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) block += "  " + line + "\n";
+  return block;
 }
 
 std::string options_text(const OptionTexts& texts) {

@@ -108,6 +108,8 @@ std::string bytes_text(double bytes);
 std::string percent_text(double fraction);
 /// "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration_text(double seconds);
+/// A heading and the lines of a text under it, indented; ends with a line feed.
+std::string block_text(const std::string& heading, const std::string& lines);
 /// "name  value" lines, aligned.
 std::string options_text(const OptionTexts& texts);
 /// Rows of equal length as aligned columns; the first row is underlined; columns but the first are right-aligned.

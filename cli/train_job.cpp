@@ -9,7 +9,7 @@ namespace ntkrob::cli {
 
 namespace {
 
-OptionTexts option_texts(const TrainJob& job) {
+OptionTexts resolved_options(const TrainJob& job) {
   TextCollector collector;
   visit_train_job(job, collector);
   if (!job.adversarial)
@@ -93,7 +93,7 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
   StateDict state = outcome.net->state();
   state.set("provenance/library_version", std::string(NTKROB_VERSION));
   std::string command = "ntkrob train " + file_name(job.data);
-  for (const auto& [name, value] : option_texts(job)) {
+  for (const auto& [name, value] : resolved_options(job)) {
     if (value == "true") command += " --" + name;
     if (value != "true" && value != "false") command += " --" + name + " " + value;
   }
@@ -109,7 +109,7 @@ nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outco
   json["version"] = NTKROB_VERSION;
   json["data"] = job.data;
   json["backend"] = session.backend().info().description;
-  for (const auto& [name, value] : option_texts(job)) json["options"][name] = value;
+  for (const auto& [name, value] : resolved_options(job)) json["options"][name] = value;
   json["parameters"] = outcome.net->parameter_count();
   json["loss"] = outcome.loss;
   json["accuracy"] = outcome.accuracy;

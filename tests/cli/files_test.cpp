@@ -154,8 +154,8 @@ TEST_CASE("convert keeps images and labels through another format", "[cli]") {
   const Folder folder;
   run_ok({"synth", "strokes", "--train", "20", "--test", "10", "--quiet", "-o", folder / "a.h5"});
 
-  run_ok({"convert", folder / "a.h5", "--quiet", "-o", folder / "b.npz"});
-  run_ok({"convert", folder / "b.npz", "--quiet", "-o", folder / "c.h5"});
+  run_ok({"convert", folder / "a.h5", "--quiet", "-o", folder / "b/"});
+  run_ok({"convert", folder / "b", "--quiet", "-o", folder / "c.h5"});
 
   const auto checksum = [&](const char* name) {
     return nlohmann::json::parse(run_ok({"info", folder / name, "--json", "-"}))["file"]["checksum"];

@@ -131,7 +131,7 @@ TEST_CASE("1 and 2 threads write the same bytes, another seed others", "[cli]") 
   const Strokes s;
   auto short_job = [&](const std::string& name) {
     auto arguments = job(s.data, s.folder / name);
-    *std::find(arguments.begin(), arguments.end(), std::to_string(kSteps)) = "6";
+    *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "6";
     return arguments;
   };
 
