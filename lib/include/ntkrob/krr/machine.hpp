@@ -2,7 +2,7 @@
 ///
 /// S: support inputs (n x D), Y: labels (n x C). The Gram matrix and its Cholesky factor are float64 in both precisions.
 /// Sources: KIP (Nguyen, Chen, Lee, arXiv 2011.00050); adv-KIP (Tsilivis, Su, Kempe, arXiv 2207.11727); formulas in
-/// doc/numerics.md.
+/// lib/doc/numerics.md.
 #pragma once
 
 #include <string>
