@@ -7,16 +7,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kit/blas.hpp"
 #include "kit/timing.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/runtime/runtime.hpp"
-
-extern "C" {
-void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*, const float*,
-            const int*, const float*, float*, const int*);
-__attribute__((weak)) void openblas_set_num_threads(int);
-}
 
 namespace ntkrob {
 namespace {
@@ -32,21 +27,11 @@ Matrix<float> images(index n, index d, std::uint64_t seed) {
   return x;
 }
 
-/// c (n x m) = a (n x d) b^T (m x d), or a b with b (d x m), by the BLAS's own threads.
-void bare_gemm(int threads, bool transpose_b, ConstView2D<float> a, ConstView2D<float> b, View2D<float> c) {
-  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(threads);
-  const int m = static_cast<int>(c.cols), n = static_cast<int>(c.rows), k = static_cast<int>(a.cols);
-  const int lda = static_cast<int>(a.stride), ldb = static_cast<int>(b.stride), ldc = static_cast<int>(c.stride);
-  const float one = 1, zero = 0;
-  sgemm_(transpose_b ? "T" : "N", "N", &m, &n, &k, &one, b.data, &ldb, a.data, &lda, &zero, c.data, &ldc);
-  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
-}
-
 void report(const char* name, const std::function<void()>& ours, const std::function<void()>& bare, int rounds) {
   const auto times = bench::alternate({{"ours", ours}, {"bare", bare}}, rounds);
   const auto ratio = bench::paired_ratio(ours, bare, rounds);
-  std::printf("%-44s ours %8.1f ms   bare GEMM %8.1f ms   ratio median %.2f (min %.2f, max %.2f)\n", name,
-              1e3 * times[0].median, 1e3 * times[1].median, ratio.median, ratio.best, ratio.worst);
+  std::printf("%-44s ours %8.1f ms   bare GEMM %8.1f ms   ratio median %.2f (min %.2f, max %.2f; cpu time %.2f)\n", name,
+              1e3 * times[0].median, 1e3 * times[1].median, ratio.median, ratio.best, ratio.worst, ratio.cpu_median);
   std::fflush(stdout);
 }
 
@@ -85,10 +70,10 @@ int run(int argc, char** argv) {
                 static_cast<double>(peak_kib() - before) / 1024.0, output);
     report("matrix, two sets, n x n",
            [&] { kernel.matrix(s.view(), y.view(), Pairing::cross, k.view()); },
-           [&] { bare_gemm(threads, true, s.view(), y.view(), k.view()); }, rounds);
+           [&] { bench::bare_gemm(threads, true, s.view(), y.view(), k.view()); }, rounds);
     report("matrix, one set, n x n (half computed)",
            [&] { kernel.matrix(s.view(), s.view(), Pairing::same, k.view()); },
-           [&] { bare_gemm(threads, true, s.view(), s.view(), k.view()); }, rounds);
+           [&] { bench::bare_gemm(threads, true, s.view(), s.view(), k.view()); }, rounds);
   }
   const index classes = 10;
   const Matrix<float> x = images(m, d, 3), alpha = images(n, classes, 4);
@@ -100,13 +85,13 @@ int run(int argc, char** argv) {
   report("attack step: batch against n, two products",
          [&] { kernel.apply_grad(x.view(), s.view(), Pairing::cross, alpha.view(), cotangent, out.view(), dx.view()); },
          [&] {
-           bare_gemm(threads, true, x.view(), s.view(), products.view());
-           bare_gemm(threads, false, products.view(), s.view(), back.view());
+           bench::bare_gemm(threads, true, x.view(), s.view(), products.view());
+           bench::bare_gemm(threads, false, products.view(), s.view(), back.view());
          },
          rounds);
   report("prediction: batch against n, one product",
          [&] { kernel.apply(x.view(), s.view(), Pairing::cross, alpha.view(), out.view()); },
-         [&] { bare_gemm(threads, true, x.view(), s.view(), products.view()); }, rounds);
+         [&] { bench::bare_gemm(threads, true, x.view(), s.view(), products.view()); }, rounds);
   return 0;
 }
 

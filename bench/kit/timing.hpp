@@ -1,6 +1,8 @@
 /// Timing by alternation: the candidates run in turn, round after round, so that a machine whose speed drifts is fair to all.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -44,20 +46,28 @@ inline std::vector<Timing> alternate(const std::vector<Candidate>& candidates, i
   return result;
 }
 
-/// Median over rounds of the ratio a/b taken round by round.
+/// Processor time of this process, all threads: what a busy machine does not inflate by waiting.
+inline double cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// Median over rounds of the ratio a/b taken round by round, in wall time and in processor time.
 struct Ratio {
-  double median = 0, best = 0, worst = 0;
+  double median = 0, best = 0, worst = 0, cpu_median = 0;
 };
 inline Ratio paired_ratio(const std::function<void()>& a, const std::function<void()>& b, int rounds) {
-  std::vector<double> ratios;
+  std::vector<double> wall, cpu;
   a();
   b();
   for (int round = 0; round < rounds; ++round) {
-    const double first = seconds_of(a);
-    ratios.push_back(first / seconds_of(b));
+    const double start = cpu_seconds(), first = seconds_of(a), middle = cpu_seconds();
+    wall.push_back(first / seconds_of(b));
+    cpu.push_back((middle - start) / (cpu_seconds() - middle));
   }
-  return {median_of(ratios), *std::min_element(ratios.begin(), ratios.end()),
-          *std::max_element(ratios.begin(), ratios.end())};
+  return {median_of(wall), *std::min_element(wall.begin(), wall.end()), *std::max_element(wall.begin(), wall.end()),
+          median_of(cpu)};
 }
 
 }  // namespace ntkrob::bench
