@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ntkrob/base/finite.hpp"
+#include "ntkrob/base/finite.hpp"
 #include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
@@ -51,13 +53,10 @@ void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float>
   };
   model_.logits_and_grad(z, cotangent, logits, gradient);
   for (index i = 0; i < gradient.rows; ++i) {
-    bool zero = true;
-    for (index j = 0; j < gradient.cols; ++j) {
+    for (index j = 0; j < gradient.cols && !all_finite(gradient.row(i), gradient.cols); ++j)
       NTKROB_CHECK(std::isfinite(gradient(i, j)), NonFinite, "the input gradient of sample ", batch_.sample(i),
                    ", component ", j, " is ", gradient(i, j), ", must be finite");
-      zero = zero && gradient(i, j) == 0;
-    }
-    zero_gradients_ += zero;
+    zero_gradients_ += all_zero(gradient.row(i), gradient.cols);
   }
 }
 

@@ -44,9 +44,11 @@ double ball_multiplier(const float* x, const float* z, index d, double eps, doub
 }
 
 void project_linf(const ThreatModel& threat, const float* x, float* z, index d) {
+  // Copies: the compiler cannot know that z does not alias the threat model.
+  const float eps = threat.eps, low = threat.low, high = threat.high;
   for (index j = 0; j < d; ++j) {
-    const float least = std::max(x[j] - threat.eps, threat.low);
-    const float most = std::min(x[j] + threat.eps, threat.high);
+    const float least = std::max(x[j] - eps, low);
+    const float most = std::min(x[j] + eps, high);
     z[j] = std::min(std::max(z[j], least), most);
   }
 }
@@ -129,7 +131,7 @@ void ThreatModel::random_start(const float* x, float* z, index d, const Rng& rng
 
 void ThreatModel::ascend(const float* g, float* z, index d, float step) const {
   if (norm == Norm::linf) {
-    for (index j = 0; j < d; ++j) z[j] += g[j] > 0 ? step : g[j] < 0 ? -step : 0.0f;
+    for (index j = 0; j < d; ++j) z[j] += static_cast<float>((g[j] > 0) - (g[j] < 0)) * step;
     return;
   }
   double sum = 0;

@@ -26,11 +26,8 @@ double exact_gap(const R* x, const R* y, index d, double x_inverse, double y_inv
   const V ix(x_inverse), iy(antiparallel ? -y_inverse : y_inverse);
   V sum(0);
   index k = 0;
-  alignas(64) double a[V::kLanes], b[V::kLanes];
   for (; k + V::kLanes <= d; k += V::kLanes) {
-    for (int l = 0; l < V::kLanes; ++l) a[l] = static_cast<double>(x[k + l]);
-    for (int l = 0; l < V::kLanes; ++l) b[l] = static_cast<double>(y[k + l]);
-    const V difference = V::load(a) * ix - V::load(b) * iy;
+    const V difference = load_doubles(x + k) * ix - load_doubles(y + k) * iy;
     sum = fma(difference, difference, sum);
   }
   double total = 0;
@@ -226,12 +223,10 @@ void pair_row_any(const PairRow<R>& row) {
 template <class R>
 double sum_of_squares(const R* x, index d) {
   using V = Vec<double>;
-  alignas(64) double a[2 * V::kLanes];
   V sum(0), other(0);
   index k = 0;
   for (; k + 2 * V::kLanes <= d; k += 2 * V::kLanes) {
-    for (int l = 0; l < 2 * V::kLanes; ++l) a[l] = static_cast<double>(x[k + l]);
-    const V p = V::load(a), q = V::load(a + V::kLanes);
+    const V p = load_doubles(x + k), q = load_doubles(x + k + V::kLanes);
     sum = fma(p, p, sum);
     other = fma(q, q, other);
   }

@@ -69,6 +69,15 @@ struct Vec {
   friend Vec operator-(Vec a) { return Vec(-a.v); }
 };
 
+/// Consecutive floats or doubles as doubles.
+inline Vec<double> load_doubles(const double* p) { return Vec<double>::load(p); }
+inline Vec<double> load_doubles(const float* p) {
+  typedef float HalfLanes __attribute__((vector_size(kBytes / 2)));
+  HalfLanes half;
+  std::memcpy(&half, p, kBytes / 2);
+  return Vec<double>(__builtin_convertvector(half, DoubleLanes));
+}
+
 /// a > b ? p : q
 template <class R>
 inline Vec<R> select_greater(Vec<R> a, Vec<R> b, Vec<R> p, Vec<R> q) {

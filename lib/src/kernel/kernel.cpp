@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "layers/all.hpp"
-#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/base/finite.hpp"
 
 namespace ntkrob {
 
@@ -136,9 +136,8 @@ void add_product(Backend& backend, ConstView2D<R> value, ConstView2D<R> v, View2
 template <class R>
 void check_finite(ConstView2D<R> out, index first_row, const char* what) {
   for (index i = 0; i < out.rows; ++i)
-    for (index c = 0; c < out.cols; ++c)
-      NTKROB_CHECK(std::isfinite(out(i, c)), NonFinite, what, " of sample ", first_row + i, " is not finite (column ",
-                   c, "); the inputs or coefficients are too large for this precision");
+    NTKROB_CHECK(all_finite(out.row(i), out.cols), NonFinite, what, " of sample ", first_row + i,
+                 " is not finite; the inputs or coefficients are too large for this precision");
 }
 
 /// Both apply (no cotangent) and apply_grad, so that out has the same bits in both.

@@ -41,8 +41,8 @@ KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t
   static_cast<void>(d);
   KernelPlan plan;
   index rows = verb == Verb::matrix ? kSquare : kRows;
-  // Strips of equal height, about six of them where there are rows enough to share.
-  if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 5) / 6, 8)));
+  // Strips of equal height, about four of them where there are rows enough to share.
+  if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 3) / 4, 8)));
   rows = std::min(rows, std::max<index>(n, 1));
   index cols = std::min(verb == Verb::matrix ? kSquare : kCols, std::max<index>(round_up(m, 16), 16));
   const auto total = [&] {
