@@ -10,6 +10,7 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/strokes.hpp"
+#include "ntkrob/version.hpp"
 #include "robustify_job.hpp"
 #include "train_job.hpp"
 
@@ -156,7 +157,7 @@ class Demo {
     rows[0].push_back("worst case");
     Json json;
     json["schema"] = "ntkrob.demo/1";
-    json["version"] = NTKROB_VERSION;
+    json["version"] = kVersion;
     json["norm"] = "linf";
     json["eps"] = p_.eps;
     json["seed"] = session_.globals.seed;

@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
 
@@ -89,7 +90,7 @@ void kernel_matrix(const KernelParams& p, Session& session) {
   StateDict state;
   state.set("spec", spec.to_string());
   state.set("precision", p.precision);
-  state.set("library_version", std::string(NTKROB_VERSION));
+  state.set("library_version", std::string(kVersion));
   if (p.precision == "mixed")
     fill<float>(state, p, a, b, session);
   else

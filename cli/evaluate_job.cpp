@@ -5,6 +5,7 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/loss.hpp"
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
 
@@ -78,7 +79,7 @@ nlohmann::ordered_json evaluate_json(const EvaluateJob& job, const EvaluateRepor
   const std::vector<std::string> names = split_list(job.attacks, "attacks");
   Json json;
   json["schema"] = "ntkrob.evaluate/1";
-  json["version"] = NTKROB_VERSION;
+  json["version"] = kVersion;
   json["model"] = job.model;
   json["data"] = job.data;
   json["split"] = job.split;

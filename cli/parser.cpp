@@ -8,10 +8,7 @@
 #include <memory>
 
 #include "command.hpp"
-
-#ifndef NTKROB_VERSION
-#error "the build defines NTKROB_VERSION"
-#endif
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
 
@@ -270,7 +267,7 @@ int dispatch(int argc, const char* const* argv, std::string& who) {
                " (see ntkrob --help)");
   const std::string& first = arguments.front();
   if (first == "--version") {
-    std::cout << "ntkrob " NTKROB_VERSION "\n";
+    std::cout << "ntkrob " << kVersion << "\n";
     return 0;
   }
   if (first == "--help" || first == "-h" || first == "help") {

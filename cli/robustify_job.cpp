@@ -9,6 +9,7 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
 
@@ -18,17 +19,11 @@ constexpr char kCheckpointSchema[] = "ntkrob.checkpoint/1";
 constexpr char kLogHeader[] =
     "step,loss,adversarial,eps,lr,gradient_norm,lambda,validation_clean,validation_robust,seconds";
 
-OptionTexts resolved_options(const RobustifyOptions& options) {
-  TextCollector collector;
-  visit_robustify(options, collector);
-  return collector.texts;
-}
-
 /// The canonical command: every option written out, file names without folders, so that the text is the same for an
 /// interrupted and an uninterrupted run.
 std::string canonical_command(const RobustifyJob& job) {
   std::string line = "ntkrob robustify " + file_name(job.data);
-  for (const auto& [name, value] : resolved_options(job.options)) {
+  for (const auto& [name, value] : option_texts(job.options)) {
     if (value == "true" || value == "false")
       line += (value == "true" ? " --" : " --no-") + name;
     else
@@ -85,9 +80,9 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   if (job.options.learn_labels) robust.train.targets = std::move(set.targets);
 
   Provenance& p = robust.provenance;
-  p.library_version = NTKROB_VERSION;
+  p.library_version = kVersion;
   p.command = canonical_command(job);
-  p.options = resolved_options(job.options);
+  p.options = option_texts(job.options);
   p.options.emplace_back("backend", session.backend().info().name);
   p.options.emplace_back("best-step", std::to_string(set.best_step));
   p.parent = file_name(job.data);
@@ -114,7 +109,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
 void save_checkpoint(const Robustifier& robustifier, const std::string& path, Session& session) {
   StateDict state = robustifier.state();
   state.set("cli/backend", session.backend().info().name);
-  state.set("cli/version", std::string(NTKROB_VERSION));
+  state.set("cli/version", std::string(kVersion));
   save_state(state, kCheckpointSchema, path, true);
 }
 
@@ -195,7 +190,7 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
   kernel_options.memory_budget = session.globals.memory.value;
   const Kernel kernel(KernelSpec::parse(o.kernel), session.backend(), kernel_options);
   const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
-  return "options\n" + options_text(resolved_options(o)) +
+  return "options\n" + options_text(option_texts(o)) +
          text("data      ", job.data, ": ", data.train.n, " images, ", d, " pixels, ", data.classes, " classes\n") +
          session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + "\n" +
          block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, data.classes)) +
@@ -205,12 +200,12 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
 nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOutcome& outcome, Session& session) {
   nlohmann::ordered_json json;
   json["schema"] = "ntkrob.robustify/1";
-  json["version"] = NTKROB_VERSION;
+  json["version"] = kVersion;
   json["data"] = job.data;
   json["data_checksum"] = outcome.robust.provenance.parent_checksum;
   json["output"] = job.output;
   json["backend"] = session.backend().info().description;
-  for (const auto& [name, value] : resolved_options(job.options)) json["options"][name] = value;
+  for (const auto& [name, value] : option_texts(job.options)) json["options"][name] = value;
   json["n"] = outcome.robust.train.n;
   json["steps"] = outcome.history.size();
   json["best_step"] = outcome.best_step;

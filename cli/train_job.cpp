@@ -4,6 +4,7 @@
 
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/model/metrics.hpp"
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
 
@@ -91,7 +92,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
   StateDict state = outcome.net->state();
-  state.set("provenance/library_version", std::string(NTKROB_VERSION));
+  state.set("provenance/library_version", std::string(kVersion));
   std::string command = "ntkrob train " + file_name(job.data);
   for (const auto& [name, value] : resolved_options(job)) {
     if (value == "true") command += " --" + name;
@@ -106,7 +107,7 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
 nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outcome, Session& session) {
   nlohmann::ordered_json json;
   json["schema"] = "ntkrob.train/1";
-  json["version"] = NTKROB_VERSION;
+  json["version"] = kVersion;
   json["data"] = job.data;
   json["backend"] = session.backend().info().description;
   for (const auto& [name, value] : resolved_options(job)) json["options"][name] = value;
