@@ -88,6 +88,20 @@ TEST_CASE("a run cut at any step and restored ends with the same bytes", "[robus
   NTKROB_CHECK_SAME(kit::compare(finished.result().images.view(), straight.result().images.view(), 0));
 }
 
+TEST_CASE("a run that is rewound to an earlier checkpoint repeats itself", "[robust]") {
+  const Blobs blobs;
+  Robustifier robustifier(small_options(), blobs.data(), test_backend());
+  robustifier.step();
+  const StateDict early = robustifier.state();
+  while (!robustifier.done()) robustifier.step();
+  const StateDict end = robustifier.state();
+
+  robustifier.restore(early);
+  while (!robustifier.done()) robustifier.step();
+
+  CHECK(difference(robustifier.state(), end) == "");
+}
+
 TEST_CASE("another seed gives other bytes", "[robust]") {
   const Blobs blobs;
   RobustifyOptions options = small_options();

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "kit/check.hpp"
+#include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "robust/blobs.hpp"
@@ -78,6 +79,35 @@ TEST_CASE("with eps 0 the first loss and accuracy are those of the clean data", 
 
   CHECK(first.loss == Approx(std::accumulate(losses.begin(), losses.end(), 0.0) / 60).epsilon(1e-12));
   CHECK(first.adversarial == Approx(accuracy(*machine, blobs.x.view(), blobs.labels)));
+}
+
+TEST_CASE("the outer gradient is that of the mean loss over the batch", "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  options.precision = "float64";
+  options.eps = 0;
+  options.validation = 0;
+  options.batch = 60;
+  Robustifier robustifier(options, blobs.data(), test_backend());
+  const RobustSet set = robustifier.result();
+  const Matrix<float> targets = centred_one_hot(blobs.labels, 3);
+  Matrix<double> support(12, Blobs::kD), labels(12, 3), x(60, Blobs::kD), g(60, 3), gradient(12, Blobs::kD);
+  convert(set.images.view(), support.view());
+  convert(set.targets.view(), labels.view());
+  convert(blobs.x.view(), x.view());
+  const BasicKernelMachine<double> machine(Kernel(KernelSpec::parse(options.kernel), test_backend()),
+                                           {Blobs::kSide, Blobs::kSide, 1}, support.view(), labels.view(),
+                                           Ridge{options.ridge});
+  const Matrix<float> logits = all_logits(machine, blobs.x.view());
+  for (index i = 0; i < 60; ++i)
+    for (index j = 0; j < 3; ++j)
+      g(i, j) = (static_cast<double>(logits(i, j)) - static_cast<double>(targets(i, j))) / 60;
+  machine.support_grad(x.view(), g.view(), gradient.view(), {});
+  double squares = 0;
+  for (index i = 0; i < gradient.size(); ++i) squares += gradient.data()[i] * gradient.data()[i];
+
+  // Float32 rounding of the loss derivative inside the loop: 6e-8 of each entry, far below the bound.
+  CHECK(robustifier.step().gradient_norm == Approx(std::sqrt(squares)).epsilon(1e-5));
 }
 
 TEST_CASE("the same bytes for one and for two workers", "[robust]") {
