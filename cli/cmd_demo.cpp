@@ -24,9 +24,9 @@ struct DemoParams {
   std::string out = "ntkrob-demo";
   index train = 6000;
   index test = 1000;
-  index n = 400;
-  index steps = 150;
-  double eps = 0.1;
+  index n = 500;
+  index steps = 200;
+  double eps = 0.075;
   std::string kernel = "fc:3";
   std::string model = "mlp:256,128";
   index judge = 500;
@@ -218,7 +218,7 @@ Command make_demo() {
   auto p = std::make_shared<DemoParams>();
   Command command;
   visit_demo(*p, command.options.bind());
-  command.examples = {"ntkrob demo", "ntkrob demo --out demo15 --eps 0.15",
+  command.examples = {"ntkrob demo", "ntkrob demo --out demo10 --eps 0.1",
                       "ntkrob demo --n 100 --steps 40 --judge 200"};
   command.run = [p](Session& session) { demo(*p, session); };
   return command;

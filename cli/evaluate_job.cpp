@@ -63,9 +63,8 @@ EvaluateReport run_evaluate(const EvaluateJob& job, const Model& model, const Da
   const InterruptScope interrupt;
   const Stopwatch watch;
   options.progress = [&](const std::string& attack, index done, index total) {
-    session.console.progress(
-        text(attack, "  ", done, "/", total, " samples still right before it  ", duration_text(watch.seconds())), done,
-        total);
+    session.console.progress(text(attack, ": ", done, " of ", total, " samples, ", duration_text(watch.seconds())),
+                             done, total);
     NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted during ", attack, "; nothing was written");
   };
   const Matrix<float> images = data.images(job.split);
