@@ -37,6 +37,7 @@ constexpr Writer no_writer = nullptr;
 #include "formats.def"
 #undef NTKROB_FORMAT
 void write_hdf5(const Dataset& data, const std::string& path, bool force);
+void write_npz(const Dataset& data, const std::string& path, bool force);
 void write_idx(const Dataset& data, const std::string& path, bool force);
 void write_png(const Dataset& data, const std::string& path, bool force);
 

@@ -1,0 +1,229 @@
+/// NPZ: a ZIP archive of .npy arrays, as numpy.savez and savez_compressed write them.
+///
+/// Arrays x_train, y_train, x_test, y_test; also X, y or x, y for the training split. Optional value_range = [low,
+/// high].
+#include <cstring>
+
+#include "atomic_file.hpp"
+#include "formats.hpp"
+#include "input_file.hpp"
+#include "raw_array.hpp"
+#include "zip_file.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+/// The element type and layout in a .npy header (NumPy enhancement proposal 1).
+struct NpyHeader {
+  char kind = 0;  // 'u', 'i', 'f', 'b'
+  std::size_t width = 0;
+  std::vector<std::size_t> shape;
+  std::size_t data_offset = 0;
+};
+
+/// The text after "'key':" in the header, a Python dictionary literal.
+std::string field(const std::string& dictionary, const std::string& key, const std::string& where) {
+  std::size_t at = dictionary.find("'" + key + "'");
+  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header without '", key, "'; the file is damaged");
+  at = dictionary.find(':', at);
+  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header field '", key, "' is damaged");
+  at = dictionary.find_first_not_of(' ', at + 1);
+  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header field '", key, "' is damaged");
+  return dictionary.substr(at);
+}
+
+std::vector<std::size_t> parse_shape(const std::string& tuple, const std::string& where) {
+  const std::size_t close = tuple.find(')');
+  NTKROB_CHECK(tuple[0] == '(' && close != std::string::npos, IoError, where, ": .npy header: the shape is damaged");
+  std::vector<std::size_t> shape;
+  for (std::size_t at = 1; at < close;) {
+    if (tuple[at] == ' ' || tuple[at] == ',') {
+      ++at;
+      continue;
+    }
+    std::size_t value = 0;
+    const std::size_t begin = at;
+    for (; at < close && tuple[at] >= '0' && tuple[at] <= '9'; ++at)
+      value = value * 10 + static_cast<std::size_t>(tuple[at] - '0');
+    NTKROB_CHECK(at > begin && at - begin <= 15, IoError, where, ": .npy header: the shape is damaged");
+    shape.push_back(value);
+  }
+  return shape;
+}
+
+NpyHeader parse_header(const std::string& content, const std::string& where) {
+  NTKROB_CHECK(content.size() >= 12 && content.compare(0, 6, "\x93NUMPY") == 0, IoError, where,
+               ": is not a .npy array (wrong signature)");
+  const int version = static_cast<unsigned char>(content[6]);
+  NTKROB_CHECK(version >= 1 && version <= 3, IoError, where, ": .npy version ", version, "; 1 to 3 are supported");
+  const std::size_t prefix = version == 1 ? 10 : 12;
+  std::size_t length = 0;
+  for (std::size_t i = prefix; i-- > 8;) length = length << 8 | static_cast<unsigned char>(content[i]);
+  NTKROB_CHECK(length <= content.size() - prefix, IoError, where, ": .npy header of ", length,
+               " bytes reaches past the array's ", content.size(), " bytes; the file is damaged");
+  const std::string dictionary = content.substr(prefix, length);
+  NpyHeader header;
+  header.data_offset = prefix + length;
+  const std::string descr = field(dictionary, "descr", where);
+  const std::size_t close = descr.find('\'', 1);
+  NTKROB_CHECK(descr[0] == '\'' && close != std::string::npos && close >= 4, IoError, where,
+               ": .npy element type is not a plain number; store whole or floating-point numbers");
+  const std::string type = descr.substr(1, close - 1);
+  header.kind = type[1];
+  header.width = type.size() == 3 ? static_cast<std::size_t>(type[2] - '0') : 0;
+  const bool known = (header.kind == 'f' && (header.width == 4 || header.width == 8)) ||
+                     ((header.kind == 'u' || header.kind == 'i') &&
+                      (header.width == 1 || header.width == 2 || header.width == 4 || header.width == 8)) ||
+                     (header.kind == 'b' && header.width == 1);
+  NTKROB_CHECK(known && (type[0] == '<' || type[0] == '|' || (type[0] == '=' && header.width == 1)), IoError, where,
+               ": element type '", type,
+               "'; supported are little-endian u1 i1 u2 i2 u4 i4 u8 i8 f4 f8, convert with "
+               "array.astype('<f4')");
+  NTKROB_CHECK(field(dictionary, "fortran_order", where).compare(0, 5, "False") == 0, IoError, where,
+               ": is in Fortran order; convert with numpy.ascontiguousarray");
+  header.shape = parse_shape(field(dictionary, "shape", where), where);
+  return header;
+}
+
+template <class Stored, class To>
+void convert_values(const std::string& content, std::size_t offset, std::size_t count, To* target) {
+  for (std::size_t i = 0; i < count; ++i) {
+    Stored value;
+    std::memcpy(&value, content.data() + offset + i * sizeof(Stored), sizeof(Stored));
+    target[i] = static_cast<To>(value);
+  }
+}
+
+RawArray parse_array(const std::string& content, const std::string& where) {
+  const NpyHeader header = parse_header(content, where);
+  RawArray raw;
+  raw.where = where;
+  raw.shape = header.shape;
+  const std::size_t count = product(raw.shape, where), offset = header.data_offset;
+  NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
+               count * header.width, " bytes, the archive holds ", content.size() - offset, "; the file is damaged");
+  NTKROB_CHECK(!raw.shape.empty(), IoError, where, ": is a single number, expected an array");
+  if (header.kind == 'u' && header.width == 1) {
+    raw.kind = RawArray::Kind::bytes;
+    raw.bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(offset), content.end());
+  } else if (header.kind == 'f') {
+    raw.kind = RawArray::Kind::floats;
+    raw.floats =
+        Matrix<float>(static_cast<index>(raw.shape[0]), static_cast<index>(raw.shape[0] ? count / raw.shape[0] : 0));
+    if (header.width == 4) convert_values<float>(content, offset, count, raw.floats.data());
+    if (header.width == 8) convert_values<double>(content, offset, count, raw.floats.data());
+  } else {
+    raw.kind = RawArray::Kind::ints;
+    raw.ints.resize(count);
+    const bool sign = header.kind == 'i';
+    if (header.width == 1) convert_values<std::int8_t>(content, offset, count, raw.ints.data());
+    if (header.width == 2 && sign) convert_values<std::int16_t>(content, offset, count, raw.ints.data());
+    if (header.width == 2 && !sign) convert_values<std::uint16_t>(content, offset, count, raw.ints.data());
+    if (header.width == 4 && sign) convert_values<std::int32_t>(content, offset, count, raw.ints.data());
+    if (header.width == 4 && !sign) convert_values<std::uint32_t>(content, offset, count, raw.ints.data());
+    if (header.width == 8) convert_values<std::int64_t>(content, offset, count, raw.ints.data());
+  }
+  return raw;
+}
+
+std::optional<RawArray> find_array(const ZipReader& archive, const std::string& path,
+                                   std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    for (const ZipMember& member : archive.members())
+      if (member.name == std::string(name) + ".npy") return parse_array(archive.content(member), path + ": " + name);
+  return std::nullopt;
+}
+
+std::string npy(const char* type, const std::vector<std::size_t>& shape, const void* values, std::size_t n_bytes) {
+  std::string dictionary = std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (";
+  for (const std::size_t extent : shape) dictionary += std::to_string(extent) + (shape.size() == 1 ? "," : ", ");
+  if (shape.size() > 1) dictionary.resize(dictionary.size() - 2);
+  dictionary += "), }";
+  dictionary.append(63 - (10 + dictionary.size()) % 64, ' ');
+  dictionary += '\n';  // the values start at a multiple of 64 bytes
+  std::string out = {'\x93',
+                     'N',
+                     'U',
+                     'M',
+                     'P',
+                     'Y',
+                     1,
+                     0,
+                     static_cast<char>(dictionary.size() & 0xff),
+                     static_cast<char>(dictionary.size() >> 8)};
+  out += dictionary;
+  out.append(static_cast<const char*>(values), n_bytes);
+  return out;
+}
+
+void add_split(ZipWriter& archive, const Dataset& data, const Split& split, const std::string& which) {
+  if (split.empty()) return;
+  const std::vector<std::size_t> shape = stored_shape(data, split.n);
+  if (split.is_bytes())
+    archive.add("x_" + which + ".npy", npy("|u1", shape, split.bytes.data(), split.bytes.size()));
+  else
+    archive.add("x_" + which + ".npy",
+                npy("<f4", shape, split.pixels.data(), static_cast<std::size_t>(split.pixels.size()) * 4));
+  const auto n = static_cast<std::size_t>(split.n);
+  const std::vector<std::int64_t> labels(split.labels.begin(), split.labels.end());
+  if (split.targets.empty()) {
+    archive.add("y_" + which + ".npy", npy("<i8", {n}, labels.data(), n * 8));
+    return;
+  }
+  archive.add("y_" + which + ".npy", npy("<f4", {n, static_cast<std::size_t>(split.targets.cols())},
+                                         split.targets.data(), static_cast<std::size_t>(split.targets.size()) * 4));
+  archive.add("labels_" + which + ".npy", npy("<i8", {n}, labels.data(), n * 8));
+}
+
+}  // namespace
+
+bool recognise_npz(const Probe& probe) { return probe.head.compare(0, 4, "PK\x03\x04") == 0; }
+
+Dataset read_npz(const std::vector<std::string>& inputs, const IdxFiles&) {
+  expect_one_input(inputs, "NPZ");
+  const std::string& path = inputs[0];
+  const ZipReader archive(path);
+  RawDataset raw;
+  raw.file = path;
+  raw.guess_layout = true;
+  raw.train.x = find_array(archive, path, {"x_train", "X", "x"});
+  raw.train.y = find_array(archive, path, {"y_train", "y"});
+  raw.test.x = find_array(archive, path, {"x_test"});
+  raw.test.y = find_array(archive, path, {"y_test"});
+  raw.train.labels = find_array(archive, path, {"labels_train"});
+  raw.test.labels = find_array(archive, path, {"labels_test"});
+  if (!raw.train.x && !raw.test.x) {
+    std::string names;
+    for (const ZipMember& member : archive.members())
+      if (names.size() < 200) names += (names.empty() ? "" : ", ") + member.name;
+    throw IoError(text(path, ": has no array x_train, x_test, X or x, but ", names.empty() ? "nothing" : names));
+  }
+  if (const auto range = find_array(archive, path, {"value_range"})) {
+    NTKROB_CHECK(range->kind == RawArray::Kind::floats && range->floats.size() == 2, IoError, path,
+                 ": value_range must be two floating-point numbers [low, high]");
+    raw.value_range = {range->floats.data()[0], range->floats.data()[1]};
+    raw.guess_layout = false;  // only ntkrob writes it
+  }
+  if (const auto classes = find_array(archive, path, {"classes"})) {
+    NTKROB_CHECK(classes->kind == RawArray::Kind::ints && classes->ints.size() == 1 && classes->ints[0] >= 1 &&
+                     classes->ints[0] <= kMaxClasses,
+                 IoError, path, ": classes must be one whole number in 1 .. ", kMaxClasses);
+    raw.classes = static_cast<index>(classes->ints[0]);
+  }
+  return assemble(std::move(raw));
+}
+
+void write_npz(const Dataset& data, const std::string& path, bool force) {
+  check_target(path, force);
+  ZipWriter archive;
+  add_split(archive, data, data.train, "train");
+  add_split(archive, data, data.test, "test");
+  const float range[2] = {data.value_low, data.value_high};
+  archive.add("value_range.npy", npy("<f4", {2}, range, sizeof range));
+  const std::int64_t classes = data.classes;
+  archive.add("classes.npy", npy("<i8", {1}, &classes, sizeof classes));
+  const std::string content = archive.finish();
+  write_whole(path, content.data(), content.size(), force);
+}
+
+}  // namespace ntkrob::io

@@ -1,0 +1,200 @@
+#include "zip_file.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "ntkrob/base/error.hpp"
+#include "raw_array.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+// Signatures and record sizes of the ZIP format (PKWARE APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.16).
+constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50;
+constexpr std::size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kMaxComment = 65535;
+constexpr std::uint32_t kIn64 = 0xffffffff;  // the value stands in the ZIP64 extra field
+constexpr std::uint16_t kExtra64 = 1, kStored = 0, kDeflated = 8;
+
+std::uint64_t little(const std::string& s, std::size_t at, int n_bytes) {
+  std::uint64_t value = 0;
+  for (int i = n_bytes - 1; i >= 0; --i)
+    value = value << 8 | static_cast<unsigned char>(s[at + static_cast<std::size_t>(i)]);
+  return value;
+}
+
+void put(std::string& out, std::uint64_t value, int n_bytes) {
+  for (int i = 0; i < n_bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
+}
+
+/// Sizes that did not fit 32 bits (NumPy writes all members with this field reserved).
+void take_extra64(const std::string& extra, ZipMember& member) {
+  for (std::size_t at = 0; at + 4 <= extra.size();) {
+    const std::uint64_t id = little(extra, at, 2), n_bytes = little(extra, at + 2, 2);
+    const std::size_t end = std::min<std::size_t>(extra.size(), at + 4 + n_bytes);
+    if (id == kExtra64) {
+      std::size_t position = at + 4;
+      for (std::size_t* field : {&member.n_bytes, &member.packed_bytes, &member.offset})
+        if (*field == kIn64 && position + 8 <= end) {
+          *field = little(extra, position, 8);
+          position += 8;
+        }
+    }
+    at = end;
+  }
+}
+
+}  // namespace
+
+ZipReader::ZipReader(const std::string& path) : file_(path) {
+  const std::size_t size = file_.size();
+  const std::size_t tail_bytes = std::min(size, kEndBytes + kMaxComment);
+  std::string tail(tail_bytes, '\0');
+  if (tail_bytes > 0) file_.read_at(size - tail_bytes, tail.data(), tail_bytes);
+  std::size_t end = std::string::npos;
+  for (std::size_t at = tail_bytes < kEndBytes ? 0 : tail_bytes - kEndBytes + 1; at-- > 0;)
+    if (little(tail, at, 4) == kEnd) {
+      end = at;
+      break;
+    }
+  NTKROB_CHECK(end != std::string::npos, IoError, path, ": no ZIP directory at the end of its ", size,
+               " bytes; the file is cut off or no NPZ");
+  const std::size_t count = little(tail, end + 10, 2), directory_bytes = little(tail, end + 12, 4),
+                    directory_offset = little(tail, end + 16, 4);
+  NTKROB_CHECK(directory_offset != kIn64 && count != 0xffff, IoError, path,
+               ": a ZIP64 archive (4 GB or more); store such data as HDF5");
+  std::string directory(std::min(directory_bytes, size), '\0');
+  file_.read_at(directory_offset, directory.data(), directory_bytes);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    NTKROB_CHECK(at + kCentralBytes <= directory.size() && little(directory, at, 4) == kCentral, IoError, path,
+                 ": ZIP directory entry ", i, " of ", count, " at offset ", directory_offset + at, " is damaged");
+    ZipMember member;
+    const std::size_t name = little(directory, at + 28, 2), extra = little(directory, at + 30, 2),
+                      comment = little(directory, at + 32, 2);
+    NTKROB_CHECK(name + extra + comment <= directory.size() - at - kCentralBytes, IoError, path,
+                 ": ZIP directory entry ", i, " reaches past the directory; the file is damaged");
+    NTKROB_CHECK((little(directory, at + 8, 2) & 1) == 0, IoError, path, ": is encrypted; unpack it first");
+    member.method = static_cast<int>(little(directory, at + 10, 2));
+    member.crc = static_cast<std::uint32_t>(little(directory, at + 16, 4));
+    member.packed_bytes = little(directory, at + 20, 4);
+    member.n_bytes = little(directory, at + 24, 4);
+    member.offset = little(directory, at + 42, 4);
+    member.name = directory.substr(at + kCentralBytes, name);
+    take_extra64(directory.substr(at + kCentralBytes + name, extra), member);
+    members_.push_back(member);
+    at += kCentralBytes + name + extra + comment;
+  }
+}
+
+std::string ZipReader::content(const ZipMember& member) const {
+  const std::string where = file_.path() + ": " + member.name;
+  NTKROB_CHECK(member.method == kStored || member.method == kDeflated, IoError, where, ": ZIP method ", member.method,
+               "; stored (0) and deflated (8) are supported, as numpy.savez writes them");
+  std::string local(kLocalBytes, '\0');
+  file_.read_at(member.offset, local.data(), kLocalBytes);
+  NTKROB_CHECK(little(local, 0, 4) == kLocal, IoError, where, ": no ZIP member at offset ", member.offset,
+               "; the file is damaged");
+  const std::size_t begin = member.offset + kLocalBytes + little(local, 26, 2) + little(local, 28, 2);
+  NTKROB_CHECK(begin <= file_.size() && member.packed_bytes <= file_.size() - begin, IoError, where, ": its ",
+               member.packed_bytes, " bytes at offset ", begin, " reach past the end of the file (", file_.size(),
+               " bytes); the file is cut off");
+  const std::size_t bound = member.method == kStored ? member.packed_bytes : member.packed_bytes * kMaxInflation;
+  NTKROB_CHECK(member.n_bytes <= bound, IoError, where, ": claims ", member.n_bytes, " bytes out of ",
+               member.packed_bytes, " packed ones, at most ", bound, " are possible; the file is damaged");
+  std::string packed(member.packed_bytes, '\0');
+  file_.read_at(begin, packed.data(), packed.size());
+  std::string result;
+  if (member.method == kStored) {
+    NTKROB_CHECK(member.n_bytes == member.packed_bytes, IoError, where, ": stored, but ", member.n_bytes, " and ",
+                 member.packed_bytes, " bytes; the file is damaged");
+    result = std::move(packed);
+  } else {
+    result.resize(member.n_bytes);
+    z_stream stream{};
+    NTKROB_CHECK(::inflateInit2(&stream, -MAX_WBITS) == Z_OK, ResourceError, "out of memory unpacking ", where);
+    const std::unique_ptr<z_stream, int (*)(z_stream*)> closer(&stream, ::inflateEnd);
+    // zlib counts in 32 bits: archives stay below 4 GB, an unpacked member need not.
+    std::size_t fed = 0, made = 0;
+    int code = Z_OK;
+    constexpr std::size_t kStep = std::size_t{1} << 30;
+    while (code == Z_OK) {
+      stream.next_in = reinterpret_cast<Bytef*>(packed.data() + fed);
+      stream.avail_in = static_cast<uInt>(std::min(kStep, packed.size() - fed));
+      stream.next_out = reinterpret_cast<Bytef*>(result.data() + made);
+      stream.avail_out = static_cast<uInt>(std::min(kStep, result.size() - made));
+      const uInt in = stream.avail_in, out = stream.avail_out;
+      code = ::inflate(&stream, Z_NO_FLUSH);
+      fed += in - stream.avail_in;
+      made += out - stream.avail_out;
+    }
+    NTKROB_CHECK(code == Z_STREAM_END && made == result.size(), IoError, where, ": deflate data damaged after ", made,
+                 " of ", result.size(), " bytes (", stream.msg != nullptr ? stream.msg : "unexpected end",
+                 "); get the file again");
+  }
+  const auto crc =
+      static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(result.data()), result.size()));
+  NTKROB_CHECK(crc == member.crc, IoError, where, ": checksum differs from the directory's; the file is damaged");
+  return result;
+}
+
+void ZipWriter::add(const std::string& name, const std::string& content) {
+  constexpr std::size_t kLimit = std::numeric_limits<std::uint32_t>::max();
+  std::string packed(::compressBound(static_cast<uLong>(content.size())) + 16, '\0');
+  NTKROB_CHECK(content.size() < kLimit && packed.size() < kLimit && body_.size() + packed.size() < kLimit, NotSupported,
+               name, ": the NPZ archive would pass 4 GB; write .h5 instead");
+  z_stream stream{};
+  NTKROB_CHECK(::deflateInit2(&stream, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK, ResourceError,
+               "out of memory packing ", name);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  const int code = ::deflate(&stream, Z_FINISH);
+  packed.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  NTKROB_CHECK(code == Z_STREAM_END, ResourceError, "cannot pack ", name, " (zlib code ", code, ")");
+
+  // The fields that the local header and the directory entry share.
+  std::string shared;
+  put(shared, 20, 2);  // version 2.0
+  put(shared, 0, 2);   // flags
+  put(shared, kDeflated, 2);
+  put(shared, 0, 2);       // time 00:00
+  put(shared, 0x0021, 2);  // date 1980-01-01, the format's first day
+  put(shared, ::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()), 4);
+  put(shared, packed.size(), 4);
+  put(shared, content.size(), 4);
+  put(shared, name.size(), 2);
+  put(shared, 0, 2);  // extra
+  put(directory_, kCentral, 4);
+  put(directory_, 20, 2);
+  directory_ += shared;
+  put(directory_, 0, 2);  // comment
+  put(directory_, 0, 2);  // disk
+  put(directory_, 0, 2);  // internal attributes
+  put(directory_, 0, 4);  // external attributes
+  put(directory_, body_.size(), 4);
+  directory_ += name;
+  put(body_, kLocal, 4);
+  body_ += shared + name + packed;
+  ++n_members_;
+}
+
+std::string ZipWriter::finish() {
+  std::string archive = body_ + directory_;
+  NTKROB_CHECK(archive.size() < std::numeric_limits<std::uint32_t>::max(), NotSupported,
+               "the NPZ archive would pass 4 GB; write .h5 instead");
+  put(archive, kEnd, 4);
+  put(archive, 0, 4);  // disks
+  put(archive, n_members_, 2);
+  put(archive, n_members_, 2);
+  put(archive, directory_.size(), 4);
+  put(archive, body_.size(), 4);
+  put(archive, 0, 2);  // comment
+  return archive;
+}
+
+}  // namespace ntkrob::io

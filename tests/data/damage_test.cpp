@@ -1,0 +1,163 @@
+/// Damaged files: every reader must refuse with IoError or read something valid; never crash, hang or run out of
+/// memory. The sanitizer build runs the same cases. NTKROB_DAMAGE=all in the environment tries every byte instead of a
+/// sample.
+#include <cstdlib>
+#include <filesystem>
+
+#include "data/data_kit.hpp"
+#include "ntkrob/base/state_dict.hpp"
+
+using namespace ntkrob;
+
+namespace {
+
+const std::string kFixtures = NTKROB_FIXTURES_DIR "/";
+
+/// One file to damage, its siblings already in the folder, and how to read it.
+struct Case {
+  std::string path;
+  std::function<void()> read;
+};
+
+/// All bytes where headers lie, a sample of the rest.
+std::vector<std::size_t> offsets(std::size_t n_bytes, std::size_t dense, std::size_t sample) {
+  std::vector<std::size_t> result;
+  const bool all = std::getenv("NTKROB_DAMAGE") != nullptr;
+  const std::size_t step = std::max<std::size_t>(1, n_bytes / sample);
+  for (std::size_t i = 0; i < n_bytes; ++i)
+    if (all || i < dense || i + dense / 2 >= n_bytes || i % step == 0) result.push_back(i);
+  return result;
+}
+
+struct Outcome {
+  int refused = 0, read = 0;
+};
+
+/// Reads one damaged version. Anything but success or a one-line IoError fails the test.
+void attempt(const Case& c, const std::string& content, const std::string& what, Outcome& outcome) {
+  kit::spill(c.path, content);
+  try {
+    c.read();
+    ++outcome.read;
+  } catch (const IoError& error) {
+    const std::string message = error.what();
+    if (message.find('\n') != std::string::npos || message.size() > 2000)
+      FAIL(c.path << ", " << what << ": not one line: " << message);
+    ++outcome.refused;
+  } catch (const std::exception& error) {
+    FAIL(c.path << ", " << what << ": not an IoError: " << error.what());
+  }
+}
+
+/// Cut at many lengths: all but a file that reads the same without its last bytes must be refused.
+Outcome cut(const Case& c, std::size_t dense, std::size_t sample) {
+  const std::string good = kit::slurp(c.path);
+  Outcome outcome;
+  for (const std::size_t n : offsets(good.size(), dense, sample))
+    attempt(c, good.substr(0, n), "cut to " + std::to_string(n) + " bytes", outcome);
+  kit::spill(c.path, good);
+  CHECK_NOTHROW(c.read());
+  return outcome;
+}
+
+Outcome corrupt(const Case& c, std::size_t dense, std::size_t sample) {
+  const std::string good = kit::slurp(c.path);
+  Outcome outcome;
+  for (const std::size_t i : offsets(good.size(), dense, sample))
+    for (const int change : {0x01, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[i] = static_cast<char>(bad[i] ^ change);
+      attempt(c, bad, "byte " + std::to_string(i) + " xor " + std::to_string(change), outcome);
+    }
+  kit::spill(c.path, good);
+  CHECK_NOTHROW(c.read());
+  return outcome;
+}
+
+Case dataset_case(const std::string& path) {
+  return {path, [path] { open_dataset({path}).validate(path); }};
+}
+
+/// A copy of a fixture in the folder.
+std::string copy(const kit::TemporaryFolder& folder, const std::string& name) {
+  const std::string path = folder.file(name);
+  kit::spill(path, kit::slurp(kFixtures + name));
+  return path;
+}
+
+}  // namespace
+
+TEST_CASE("damaged NPZ files are refused or read, never a crash", "[data][damage]") {
+  const kit::TemporaryFolder folder;
+
+  for (const char* name : {"stored.npz", "deflated.npz"}) {
+    const Case c = dataset_case(copy(folder, name));
+    CHECK(cut(c, 100, 200).read == 0);
+    CHECK(corrupt(c, 600, 200).refused > 100);
+  }
+}
+
+TEST_CASE("damaged IDX files are refused or read, never a crash", "[data][damage]") {
+  const kit::TemporaryFolder folder;
+  for (const char* name :
+       {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+    copy(folder, name);
+  const auto read = [&] { open_dataset({folder.path()}); };
+
+  for (const char* name : {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte",
+                           "t10k-labels-idx1-ubyte"}) {
+    INFO(name);
+    const Case c{folder.file(name), read};
+    CHECK(cut(c, 60, 100).read == 0);
+    corrupt(c, 60, 100);
+  }
+}
+
+TEST_CASE("damaged CIFAR and CSV files are refused or read, never a crash", "[data][damage]") {
+  const kit::TemporaryFolder folder;
+  const std::string batch = folder.file("data_batch_1.bin");
+  kit::spill(batch, std::string(2 * 3073, '\3'));
+
+  const Outcome cifar = cut(dataset_case(batch), 40, 60);
+  CHECK(cifar.read <= 1);  // cut to one whole record
+  corrupt(dataset_case(batch), 10, 20);
+  const Case csv = dataset_case(copy(folder, "small.csv"));
+  cut(csv, 300, 300);
+  CHECK(corrupt(csv, 300, 300).refused > 100);
+}
+
+TEST_CASE("damaged PNG files are refused or read, never a crash", "[data][damage]") {
+  const kit::TemporaryFolder folder;
+  const Dataset data = make_strokes(1, 0, 1);
+  std::filesystem::create_directory(folder.file("a"));
+  const std::string path = folder.file("a/0.png");
+  write_png_grid(path, data.images("train").view(), data.shape, 1, 1, false);
+  const Case c{path, [&] { open_dataset({folder.path()}); }};
+
+  CHECK(cut(c, 400, 400).read <= 12);  // libpng does without the end marker
+  CHECK(corrupt(c, 400, 400).refused > 100);
+}
+
+TEST_CASE("damaged HDF5 data sets and states are refused or read, never a crash", "[data][damage]") {
+  for (const FormatInfo& format : formats())
+    if (format.name == "hdf5" && !format.writable) return;
+  const kit::TemporaryFolder folder;
+  const std::string data_path = folder.file("data.h5"), state_path = folder.file("state.h5");
+  save_dataset(kit::small_floats(), data_path, false);
+  StateDict state;
+  state.set("spec", std::string("fc:3"));
+  state.set("layers/0/weight", NdArray<float>{{40, 60}, std::vector<float>(2400, 0.5f)});
+  state.set("layers/0/type", std::string("dense"));
+  state.set("shape", NdArray<std::int64_t>{{3}, {1, 2, 3}});
+  save_state(state, "ntkrob.model/1", state_path, false);
+
+  for (const Case& c : {dataset_case(data_path), Case{state_path, [&] { load_state(state_path, "ntkrob.model/1"); }}}) {
+    CHECK(cut(c, 100, 100).read == 0);
+    CHECK(corrupt(c, 300, 400).refused > 100);
+  }
+  for (const char* name : {"plain_nchw.h5", "plain_targets.h5"}) {
+    const Case c = dataset_case(copy(folder, name));
+    CHECK(cut(c, 100, 100).read == 0);
+    corrupt(c, 300, 400);
+  }
+}
