@@ -36,16 +36,19 @@ void write_attribute(hid_t object, const std::string& name, hid_t stored, hid_t 
   check(attribute.valid() && H5Awrite(attribute, memory, values) >= 0, "attribute " + name);
 }
 
-Handle text_type() {
+/// Texts have a fixed length: HDF5 keeps variable-length ones in a heap without checksum, and its reader of a damaged
+/// heap writes past its buffers.
+Handle text_type(std::size_t n_bytes) {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  check(H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0, "text type");
+  check(H5Tset_size(type, std::max<std::size_t>(1, n_bytes)) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
+            H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0,
+        "text type");
   return type;
 }
 
-const char* c_text(const std::string& name, const std::string& value) {
+void check_text(const std::string& name, const std::string& value) {
   NTKROB_CHECK(value.find('\0') == std::string::npos, ConfigError, "text ", name,
                " contains a zero byte, which HDF5 text cannot hold");
-  return value.c_str();
 }
 
 Handle scalar() { return {H5Screate(H5S_SCALAR), H5Sclose}; }
@@ -111,16 +114,24 @@ void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_
 }
 
 void write_text_attribute(hid_t object, const std::string& name, const std::string& value) {
-  const char* raw = c_text(name, value);
-  const Handle type = text_type();
-  write_attribute(object, name, type, type, scalar(), &raw);
+  check_text(name, value);
+  const Handle type = text_type(value.size());
+  write_attribute(object, name, type, type, scalar(), value.c_str());
 }
 
 void write_texts_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values) {
-  std::vector<const char*> raw;
-  for (const std::string& value : values) raw.push_back(c_text(name, value));
-  const Handle type = text_type();
-  write_attribute(object, name, type, type, line(raw.size()), raw.data());
+  std::size_t width = 1;
+  for (const std::string& value : values) {
+    check_text(name, value);
+    width = std::max(width, value.size());
+  }
+  std::string padded;
+  for (std::string value : values) {
+    value.resize(width, '\0');
+    padded += value;
+  }
+  const Handle type = text_type(width);
+  write_attribute(object, name, type, type, line(values.size()), padded.data());
 }
 
 void write_number_attribute(hid_t object, const std::string& name, double value) {

@@ -14,6 +14,7 @@ StateDict rich_state() {
   StateDict state;
   state.set("spec", std::string("mlp:256,128"));
   state.set("empty text", std::string());
+  state.set("long text", std::string(100000, 'x'));
   state.set("umlaut", std::string("gr\xc3\xbc\xc3\x9f"));
   state.set("step", std::int64_t{std::numeric_limits<std::int64_t>::min()});
   state.set("nan", std::numeric_limits<double>::quiet_NaN());
