@@ -25,8 +25,6 @@ class AtomicFile {
 
   /// Appends. throws: ResourceError with the system's reason (disk full, ...).
   void write(const void* data, std::size_t n_bytes);
-  /// The temporary file's name, for libraries that write by name.
-  const std::string& temporary() const { return temporary_; }
   /// Flush to disk, rename. throws: ResourceError; the temporary file is removed then.
   void commit();
 

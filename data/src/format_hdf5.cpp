@@ -151,20 +151,17 @@ Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) {
 }
 
 void write_hdf5(const Dataset& data, const std::string& path, bool force) {
-  AtomicFile target(path, force);
-  {
-    const Session session;
-    Handle file = create_file(target.temporary(), path);
-    write_text_attribute(file, "ntkrob_schema", kSchema);
-    write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
-    write_integer_attribute(file, "classes", data.classes);
-    if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
-    write_split(file, data, data.train, "train");
-    write_split(file, data, data.test, "test");
-    write_provenance(file, data);
-    close_file(file, path);
-  }
-  target.commit();
+  check_target(path, force);  // before the work
+  const Session session;
+  MemoryFile file;
+  write_text_attribute(file, "ntkrob_schema", kSchema);
+  write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
+  write_integer_attribute(file, "classes", data.classes);
+  if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
+  write_split(file, data, data.train, "train");
+  write_split(file, data, data.test, "test");
+  write_provenance(file, data);
+  file.save(path, force);
 }
 
 }  // namespace ntkrob::io

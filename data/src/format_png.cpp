@@ -24,13 +24,14 @@ bool has_pictures(const std::string& folder) {
   return false;
 }
 
-/// The split folders of an input: {folder, is test}.
-std::vector<std::pair<std::string, bool>> split_folders(const std::string& input) {
+/// The split folders of an input: {folder, is test}. Without train/ and test/ inside, the name decides where there are
+/// several inputs; a single one is the training split.
+std::vector<std::pair<std::string, bool>> split_folders(const std::string& input, bool only_input) {
   const std::vector<std::string> names = subfolders(input);
   const bool splits = !names.empty() && std::all_of(names.begin(), names.end(), [](const std::string& name) {
     return name == "train" || name == "test";
   });
-  if (!splits) return {{input, names_test_split(input)}};
+  if (!splits) return {{input, !only_input && names_test_split(input)}};
   std::vector<std::pair<std::string, bool>> result;
   for (const std::string& name : names) result.emplace_back(input + "/" + name, name == "test");
   return result;
@@ -63,7 +64,7 @@ void append_picture(const std::string& path, std::size_t label, RawSplit& split)
 
 bool recognise_png(const Probe& probe) {
   if (!probe.folder) return probe.head.compare(0, 8, "\x89PNG\r\n\x1a\n", 8) == 0;
-  for (const auto& [folder, is_test] : split_folders(probe.path))
+  for (const auto& [folder, is_test] : split_folders(probe.path, true))
     for (const std::string& name : subfolders(folder))
       if (has_pictures(folder + "/" + name)) return true;
   return false;
@@ -76,7 +77,7 @@ Dataset read_png(const std::vector<std::string>& inputs, const IdxFiles&) {
   for (const std::string& input : inputs) {
     NTKROB_CHECK(is_folder(input), IoError, input,
                  ": a single picture is no data set; give the folder that has one subfolder of PNG files per class");
-    for (auto& folder : split_folders(input)) folders.push_back(std::move(folder));
+    for (auto& folder : split_folders(input, inputs.size() == 1)) folders.push_back(std::move(folder));
   }
   for (const auto& [folder, is_test] : folders)
     for (const std::string& name : subfolders(folder)) raw.class_names.push_back(name);

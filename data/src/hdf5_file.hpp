@@ -89,10 +89,25 @@ std::optional<std::string> find_text(hid_t object, const char* name, const std::
 /// A dataset as bytes, ints or float32.
 RawArray read_raw(hid_t group, const std::string& name, const std::string& file);
 
-// Writing. Functions throw ResourceError (the only expected failure is the disk).
-Handle create_file(const std::string& path, const std::string& shown_path);
-/// Flushes and closes. throws: ResourceError when the last writes fail.
-void close_file(Handle& file, const std::string& shown_path);
+// Writing. Functions throw ResourceError: files are made in memory, so the only expected failure is its size.
+
+/// An HDF5 file that grows in memory and goes to disk as one block. Written straight to a disk that is full, an HDF5
+/// file can be neither closed nor forgotten, and the library crashes at exit.
+class MemoryFile {
+ public:
+  MemoryFile();
+  ~MemoryFile();
+  MemoryFile(const MemoryFile&) = delete;
+  operator hid_t() const { return file_; }
+  /// Closes it and writes it; all handles into it must be closed. throws: as write_whole
+  void save(const std::string& path, bool force);
+
+ private:
+  Handle file_;
+  char* image_ = nullptr;
+  std::size_t n_allocated_ = 0;
+};
+
 Handle create_group(hid_t parent, const std::string& name);
 /// Chunked, shuffled and compressed when large. type: what is stored and what lies in memory.
 void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
+#include "atomic_file.hpp"
 #include "hdf5_file.hpp"
 
 namespace ntkrob::io {
@@ -11,7 +14,7 @@ constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 constexpr unsigned kDeflateLevel = 4;
 
 [[noreturn]] void fail(const std::string& name) {
-  throw ResourceError(text("cannot write ", name, " (HDF5: ", hdf5_reason(), "); is the disk full?"));
+  throw ResourceError(text("cannot write ", name, " (HDF5: ", hdf5_reason(), "); is there enough memory?"));
 }
 
 void check(bool good, const std::string& name) {
@@ -60,18 +63,58 @@ Handle line(std::size_t n) {
 
 }  // namespace
 
-Handle create_file(const std::string& path, const std::string& shown_path) {
+MemoryFile::MemoryFile() {
+  constexpr std::size_t kGrowth = std::size_t{4} << 20;
+  H5FD_file_image_callbacks_t callbacks{};
+  callbacks.image_malloc = [](std::size_t n_bytes, H5FD_file_image_op_t, void*) { return std::calloc(1, n_bytes); };
+  callbacks.image_memcpy = [](void* target, const void* source, std::size_t n_bytes, H5FD_file_image_op_t, void*) {
+    return std::memcpy(target, source, n_bytes);
+  };
+  callbacks.image_realloc = [](void* block, std::size_t n_bytes, H5FD_file_image_op_t, void* self) {
+    auto* file = static_cast<MemoryFile*>(self);
+    void* grown = std::realloc(block, n_bytes);
+    if (grown == nullptr) return grown;
+    // Gaps that are never written must not hold old memory: equal content gives equal bytes.
+    if (n_bytes > file->n_allocated_)
+      std::memset(static_cast<char*>(grown) + file->n_allocated_, 0, n_bytes - file->n_allocated_);
+    file->n_allocated_ = n_bytes;
+    return grown;
+  };
+  callbacks.image_free = [](void* block, H5FD_file_image_op_t operation, void* self) -> herr_t {
+    auto* file = static_cast<MemoryFile*>(self);
+    if (operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE && file->image_ == nullptr)
+      file->image_ = static_cast<char*>(block);  // kept: this is the finished file
+    else
+      std::free(block);
+    return 0;
+  };
+  callbacks.udata_copy = [](void* self) { return self; };
+  callbacks.udata_free = [](void*) -> herr_t { return 0; };
+  callbacks.udata = this;
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // From this format version on all metadata carry checksums, so damage is found instead of read.
-  check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0, shown_path);
+  check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
+            H5Pset_fapl_core(access, kGrowth, /*backing_store=*/false) >= 0 &&
+            H5Pset_file_image_callbacks(access, &callbacks) >= 0,
+        "file properties");
   Handle properties = group_properties(H5P_FILE_CREATE);
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties, access), H5Fclose);
-  if (!file.valid()) fail(shown_path);
-  return file;
+  file_ = Handle(H5Fcreate("ntkrob-in-memory", H5F_ACC_TRUNC, properties, access), H5Fclose);
+  check(file_.valid(), "a file in memory");
 }
 
-void close_file(Handle& file, const std::string& shown_path) {
-  if (H5Fflush(file, H5F_SCOPE_LOCAL) < 0 || !file.close()) fail(shown_path);
+MemoryFile::~MemoryFile() {
+  file_.close();
+  std::free(image_);
+}
+
+void MemoryFile::save(const std::string& path, bool force) {
+  // Superblock of version 2 and 3: the file's length stands in bytes 28 .. 35.
+  constexpr std::size_t kLengthOffset = 28;
+  check(file_.close() && image_ != nullptr && n_allocated_ >= kLengthOffset + 8, "a file in memory");
+  std::uint64_t n_bytes = 0;
+  for (std::size_t i = 8; i-- > 0;) n_bytes = n_bytes << 8 | static_cast<unsigned char>(image_[kLengthOffset + i]);
+  check(n_bytes <= n_allocated_, "a file in memory");
+  write_whole(path, image_, n_bytes, force);
 }
 
 Handle create_group(hid_t parent, const std::string& name) {

@@ -137,21 +137,18 @@ void read_group(hid_t group, const std::string& prefix, const std::string& file,
 
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
   NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
-  io::AtomicFile target(path, force);
-  {
-    const io::Session session;
-    io::Handle file = io::create_file(target.temporary(), path);
-    io::write_text_attribute(file, io::kSchemaAttribute, schema);
-    for (const auto& [full_name, value] : state.entries()) {
-      NTKROB_CHECK(full_name != io::kSchemaAttribute, ConfigError, "state entry \"", full_name,
-                   "\": the name is reserved");
-      std::string name = full_name;
-      const io::Handle group = io::enter(file, name);
-      std::visit(io::ValueWriter{group, name, full_name}, value);
-    }
-    io::close_file(file, path);
+  io::check_target(path, force);  // before the work
+  const io::Session session;
+  io::MemoryFile file;
+  io::write_text_attribute(file, io::kSchemaAttribute, schema);
+  for (const auto& [full_name, value] : state.entries()) {
+    NTKROB_CHECK(full_name != io::kSchemaAttribute, ConfigError, "state entry \"", full_name,
+                 "\": the name is reserved");
+    std::string name = full_name;
+    const io::Handle group = io::enter(file, name);
+    std::visit(io::ValueWriter{group, name, full_name}, value);
   }
-  target.commit();
+  file.save(path, force);
 }
 
 StateDict load_state(const std::string& path, const std::string& schema) {

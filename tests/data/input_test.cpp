@@ -36,7 +36,8 @@ TEST_CASE("bad IDX files are refused with offset, value and limit", "[data]") {
   CHECK_NOTHROW(open_dataset({images, labels}));
   CHECK_CONTAINS(error("\1" + x.substr(1), y), "offset 0: starts with bytes 1, 0");
   CHECK_CONTAINS(error(idx(9, {2, 3, 3}, 18), y), "offset 2: element type 9");
-  CHECK_CONTAINS(error(idx(8, {2, 3, 3}, 17), y), "needs 34");  // 16 header bytes and 18 pixels
+  CHECK_CONTAINS(error(idx(8, {2, 3, 3}, 17), y),
+                 "that is 34 bytes, but the file can hold at most 33");  // 16 header bytes and 18 pixels
   CHECK_CONTAINS(error(idx(8, {2, 3, 3}, 19), y), "more data after the 34 bytes");
   CHECK_CONTAINS(error(idx(8, {2000000000, 2000, 2000}, 18), y), "2^47");
   CHECK_CONTAINS(error(idx(8, {2000000, 3, 3}, 18), y), "can hold at most 34");
