@@ -193,6 +193,15 @@ Stored inspect_dataset(hid_t dataset, const std::string& where) {
   const std::size_t claimed = stored.count * std::max<std::size_t>(1, H5Tget_size(type));
   const std::size_t in_file = H5Dget_storage_size(dataset);
   const int n_filters = H5Pget_nfilters(properties);
+  for (int i = 0; i < n_filters; ++i) {
+    char name[64] = "";
+    unsigned flags = 0;
+    std::size_t n_values = 0;
+    const H5Z_filter_t filter =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &n_values, nullptr, sizeof name, name, nullptr);
+    NTKROB_CHECK(filter >= 0 && H5Zfilter_avail(filter) > 0, IoError, where, ": packed with filter ", filter, " \"",
+                 name, "\", which this HDF5 library does not have; store it with gzip");
+  }
   const std::size_t bound = n_filters > 0 ? checked_mul(in_file, kMaxInflation, "HDF5 dataset") : in_file;
   NTKROB_CHECK(claimed <= bound || claimed <= kTrustedBytes, IoError, where, ": the shape needs ", claimed,
                " bytes, but the file stores only ", in_file, "; the file is damaged or was never fully written");
