@@ -53,10 +53,9 @@ void show(const ShowParams& p, Session& session) {
     return;
   }
   write_png_grid(p.output, grid.images.view(), data.shape, grid.per_row, scale, session.globals.force);
-  session.console.note(text("wrote ", p.output, ": ", grid.images.rows(), " images, one row per class",
-                            right.empty() ? ""
-                            : p.initial   ? ", pairs original | robust"
-                                          : ", pairs first | second"));
+  const char* what = right.empty() ? " images" : p.initial ? " pairs original | robust" : " pairs first | second";
+  session.console.note(
+      text("wrote ", p.output, ": one row per class, ", grid.images.rows() / (right.empty() ? 1 : 2), what));
 }
 
 }  // namespace

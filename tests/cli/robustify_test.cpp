@@ -12,7 +12,7 @@ using namespace ntkrob::cli_test;
 
 namespace {
 
-constexpr int kSteps = 40;
+constexpr int kSteps = 100;
 
 /// Long enough to be interrupted in the middle, short enough for a test.
 std::vector<std::string> job(const std::string& data, const std::string& output) {
