@@ -181,6 +181,12 @@ std::string top_footer() {
          "  ntkrob robustify strokes.h5 --n 300 --eps 0.1 -o robust.h5\n"
          "  ntkrob train robust.h5 --model mlp:256,128 -o net.h5\n"
          "  ntkrob evaluate net.h5 --data strokes.h5 --eps 0.1 --attacks clean,fgsm,pgd-40\n\n"
+         "Options may stand in a file (--config run.toml), those on the command line win; a section holds for one "
+         "subcommand:\n"
+         "  seed = 1\n"
+         "  [robustify]\n"
+         "  eps = 8/255\n"
+         "  steps = 500\n\n"
          "Exit codes: 0 ok, 2 usage or configuration, 3 bad input file, 4 numerical failure, 5 resource (memory, "
          "disk,\n"
          "device), 130 interrupted";

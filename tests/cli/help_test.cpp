@@ -89,7 +89,8 @@ TEST_CASE("unknown attacks are refused with the list of those that exist", "[cli
 
 TEST_CASE("a config file sets options, and the command line wins", "[cli]") {
   const Folder folder;
-  write_file(folder / "run.toml", "train = 30\nseed = 5\n[synth]\ntest = 20\n[train]\nlr = 0.1\n");
+  write_file(folder / "run.toml",
+             "train = 30\nseed = 5\n[robustify]\neps = 8/255\n[synth]\ntest = 20\n[train]\nlr = 0.1\n");
   const std::string config = "--config=" + folder / "run.toml";
 
   run_ok({"synth", "strokes", config, "-o", folder / "a.h5"});
@@ -99,6 +100,11 @@ TEST_CASE("a config file sets options, and the command line wins", "[cli]") {
   const std::string plan = run_ok({"synth", "strokes", config, "--train", "40", "--dry-run", "-o", folder / "c.h5"});
   CHECK(contains(plan, "40 training and 20 test"));
   CHECK(contains(plan, "seed 5"));
+  write_easy_h5(folder / "easy.h5", 40, 2);
+  write_file(folder / "eps.toml", "[robustify]\neps = 8/255\n");
+  const std::string resolved =
+      run_ok({"robustify", folder / "easy.h5", "--config", folder / "eps.toml", "--dry-run", "-o", "x.h5"});
+  CHECK(contains(resolved, "eps               0.0313725"));
 }
 
 TEST_CASE("mistakes in a config file name file and key", "[cli]") {
