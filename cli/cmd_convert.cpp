@@ -50,6 +50,7 @@ Command make_convert() {
                       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
                       "train-labels-idx1-ubyte.gz -o mnist.h5",
                       "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
+                      "ntkrob convert robust.h5 -o robust.npz",
                       "ntkrob convert robust.h5 -o robust/          a folder of IDX files"};
   command.notes = [] { return formats_text(); };
   command.run = [p](Session& session) { convert_files(*p, session); };

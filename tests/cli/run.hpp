@@ -54,6 +54,8 @@ void write_file(const std::string& path, const std::string& content);
 nlohmann::json read_json(const std::string& path);
 bool contains(const std::string& text, const std::string& part);
 
+/// Replaces the text attribute `name` of the root group.
+void set_h5_text(const std::string& path, const std::string& name, const std::string& value);
 /// Plain HDF5 data set of n images with d pixels each.
 void write_h5(const std::string& path, const std::vector<float>& pixels, long d, const std::vector<int>& labels);
 /// n images of 4 x 4 pixels with easy classes 0 .. classes-1 in turn; pixels in [0,1].
