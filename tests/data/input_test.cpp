@@ -135,6 +135,19 @@ TEST_CASE("inputs that are no data set say what is wrong", "[data]") {
                  "--train-labels");
 }
 
+TEST_CASE("a build without HDF5 says which option to set", "[data]") {
+  if (NTKROB_TEST_HDF5) return;  // hdf5_test.cpp and state_test.cpp then test the real thing
+  const kit::TemporaryFolder folder;
+  const std::string fixture = NTKROB_FIXTURES_DIR "/plain_bytes.h5", path = folder.file("a.h5");
+
+  for (const std::function<void()>& use :
+       {std::function<void()>([&] { open_dataset({fixture}); }),
+        std::function<void()>([&] { save_dataset(make_strokes(1, 0, 1), path, false); }),
+        std::function<void()>([&] { save_state(StateDict(), "a/1", path, false); }),
+        std::function<void()>([&] { load_state(fixture, "a/1"); }), std::function<void()>([&] { identify(fixture); })})
+    CHECK_CONTAINS(message_of<NotCompiled>(use), "-DNTKROB_WITH_HDF5=ON");
+}
+
 TEST_CASE("every format is listed, and HDF5 and NPZ can be written", "[data]") {
   int written = 0;
   for (const FormatInfo& format : formats()) {
