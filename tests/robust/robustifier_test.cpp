@@ -77,7 +77,8 @@ TEST_CASE("with eps 0 the first loss and accuracy are those of the clean data", 
 
   const StepRecord first = robustifier.step();
 
-  CHECK(first.loss == Approx(std::accumulate(losses.begin(), losses.end(), 0.0) / 60).epsilon(1e-12));
+  // The step sums its logits in strips of another shape than logits() does: equal to float32 rounding.
+  CHECK(first.loss == Approx(std::accumulate(losses.begin(), losses.end(), 0.0) / 60).epsilon(2e-6));
   CHECK(first.adversarial == Approx(accuracy(*machine, blobs.x.view(), blobs.labels)));
 }
 

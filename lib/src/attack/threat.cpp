@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/multiversion.hpp"
+
 namespace ntkrob {
 
 namespace {
@@ -43,14 +45,16 @@ double ball_multiplier(const float* x, const float* z, index d, double eps, doub
   return s;
 }
 
-void project_linf(const ThreatModel& threat, const float* x, float* z, index d) {
-  // Copies: the compiler cannot know that z does not alias the threat model.
-  const float eps = threat.eps, low = threat.low, high = threat.high;
+NTKROB_MULTIVERSION void project_linf(const float* x, float* z, index d, float eps, float low, float high) {
   for (index j = 0; j < d; ++j) {
     const float least = std::max(x[j] - eps, low);
     const float most = std::min(x[j] + eps, high);
     z[j] = std::min(std::max(z[j], least), most);
   }
+}
+
+NTKROB_MULTIVERSION void add_signs(const float* g, float* z, index d, float step) {
+  for (index j = 0; j < d; ++j) z[j] += static_cast<float>((g[j] > 0) - (g[j] < 0)) * step;
 }
 
 void project_l2(const ThreatModel& threat, const float* x, float* z, index d) {
@@ -103,7 +107,7 @@ void ThreatModel::project(const float* x, float* z, index d) const {
   if (eps == 0) {
     std::copy(x, x + d, z);
   } else if (norm == Norm::linf) {
-    project_linf(*this, x, z, d);
+    project_linf(x, z, d, eps, low, high);
   } else {
     project_l2(*this, x, z, d);
   }
@@ -111,8 +115,8 @@ void ThreatModel::project(const float* x, float* z, index d) const {
 
 void ThreatModel::random_start(const float* x, float* z, index d, const Rng& rng) const {
   if (norm == Norm::linf) {
-    for (index j = 0; j < d; ++j)
-      z[j] = static_cast<float>(x[j] + static_cast<double>(eps) * rng.uniform(static_cast<std::uint64_t>(j), -1, 1));
+    rng.symmetric_uniform(d, z);
+    for (index j = 0; j < d; ++j) z[j] = x[j] + eps * z[j];
   } else {
     // A normal vector has a uniform direction; U^(1/d) is the radius of a uniform point of the ball.
     std::vector<double> direction(static_cast<std::size_t>(d));
@@ -131,7 +135,7 @@ void ThreatModel::random_start(const float* x, float* z, index d, const Rng& rng
 
 void ThreatModel::ascend(const float* g, float* z, index d, float step) const {
   if (norm == Norm::linf) {
-    for (index j = 0; j < d; ++j) z[j] += static_cast<float>((g[j] > 0) - (g[j] < 0)) * step;
+    add_signs(g, z, d, step);
     return;
   }
   double sum = 0;

@@ -65,11 +65,11 @@ class CpuBackend final : public Backend {
   void pair_tile(const PairTile<double>& tile) override { run_tile(tile, simd_table().f64); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
                   double* row_sum) override {
-    weigh(u, vt, dq, da, row_sum, simd_table().f32);
+    simd_table().f32.weigh(u, vt, dq, da, row_sum);
   }
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
                   double* row_sum) override {
-    weigh(u, vt, dq, da, row_sum, simd_table().f64);
+    simd_table().f64.weigh(u, vt, dq, da, row_sum);
   }
 
  private:
@@ -150,13 +150,6 @@ class CpuBackend final : public Backend {
       row.da = tile.da.empty() ? nullptr : tile.da.row(i);
       simd.pair_row(row);
     }
-  }
-
-  template <class R>
-  void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum,
-             const SimdFunctions<R>& simd) {
-    for (index i = 0; i < dq.rows; ++i)
-      row_sum[i] += simd.weigh_row(u.row(i), u.cols, vt.data, vt.stride, dq.cols, dq.row(i), da.row(i));
   }
 
   WorkerPool pool_;

@@ -237,30 +237,47 @@ double sum_of_squares(const R* x, index d) {
   return total;
 }
 
-template <class R>
-double weigh_row(const R* u, index r, const R* vt, index vt_stride, index m, R* dq, const R* da) {
+/// `rows` rows at once, so that each load of vt serves all of them. One row's arithmetic does not depend on `rows`.
+template <class R, int rows>
+void weigh_some(ConstView2D<R> u, ConstView2D<R> vt, index i, View2D<R> dq, ConstView2D<R> da, double* row_sum) {
   using V = Vec<R>;
-  double total = 0;
+  const index m = dq.cols, r = u.cols;
   // Float32 partial sums over at most kPairBlock pairs, float64 between blocks.
   for (index begin = 0; begin < m; begin += kPairBlock) {
     const index end = begin + kPairBlock < m ? begin + kPairBlock : m;
-    V sum(0);
+    V sum[rows];
+    for (int a = 0; a < rows; ++a) sum[a] = V(0);
     index j = begin;
     for (; j + V::kLanes <= end; j += V::kLanes) {
-      V g(0);
-      for (index c = 0; c < r; ++c) g = fma(V(u[c]), V::load(vt + c * vt_stride + j), g);
-      (g * V::load(dq + j)).store(dq + j);
-      sum = fma(g, V::load(da + j), sum);
+      V g[rows];
+      for (int a = 0; a < rows; ++a) g[a] = V(0);
+      for (index c = 0; c < r; ++c) {
+        const V v = V::load(vt.data + c * vt.stride + j);
+        for (int a = 0; a < rows; ++a) g[a] = fma(V(u.data[(i + a) * u.stride + c]), v, g[a]);
+      }
+      for (int a = 0; a < rows; ++a) {
+        R* weight = dq.data + (i + a) * dq.stride + j;
+        (g[a] * V::load(weight)).store(weight);
+        sum[a] = fma(g[a], V::load(da.data + (i + a) * da.stride + j), sum[a]);
+      }
     }
-    for (int l = 0; l < V::kLanes; ++l) total += static_cast<double>(sum.v[l]);
-    for (; j < end; ++j) {
-      R g = 0;
-      for (index c = 0; c < r; ++c) g += u[c] * vt[c * vt_stride + j];
-      dq[j] *= g;
-      total += static_cast<double>(g) * static_cast<double>(da[j]);
-    }
+    for (int a = 0; a < rows; ++a)
+      for (int l = 0; l < V::kLanes; ++l) row_sum[i + a] += static_cast<double>(sum[a].v[l]);
+    for (; j < end; ++j)
+      for (int a = 0; a < rows; ++a) {
+        R g = 0;
+        for (index c = 0; c < r; ++c) g += u.data[(i + a) * u.stride + c] * vt.data[c * vt.stride + j];
+        dq.data[(i + a) * dq.stride + j] *= g;
+        row_sum[i + a] += static_cast<double>(g) * static_cast<double>(da.data[(i + a) * da.stride + j]);
+      }
   }
-  return total;
+}
+
+template <class R>
+void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum) {
+  index i = 0;
+  for (; i + 4 <= dq.rows; i += 4) weigh_some<R, 4>(u, vt, i, dq, da, row_sum);
+  for (; i < dq.rows; ++i) weigh_some<R, 1>(u, vt, i, dq, da, row_sum);
 }
 
 }  // namespace
@@ -269,7 +286,7 @@ extern const SimdTable kTable;
 #define NTKROB_TEXT_(x) #x
 #define NTKROB_TEXT(x) NTKROB_TEXT_(x)
 const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
-                       {&pair_row_any<float>, &weigh_row<float>, &sum_of_squares<float>},
-                       {&pair_row_any<double>, &weigh_row<double>, &sum_of_squares<double>}};
+                       {&pair_row_any<float>, &weigh<float>, &sum_of_squares<float>},
+                       {&pair_row_any<double>, &weigh<double>, &sum_of_squares<double>}};
 
 }  // namespace ntkrob::NTKROB_ISA

@@ -43,8 +43,8 @@ struct PairRow {
 template <class R>
 struct SimdFunctions {
   void (*pair_row)(const PairRow<R>&);
-  /// dq[j] *= g, returns sum_j g da[j], with g = sum_c u[c] vt[c * vt_stride + j]
-  double (*weigh_row)(const R* u, index r, const R* vt, index vt_stride, index m, R* dq, const R* da);
+  /// As Backend::weigh_tile.
+  void (*weigh)(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum);
   double (*sum_of_squares)(const R* x, index d);
 };
 

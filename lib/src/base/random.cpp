@@ -70,6 +70,15 @@ double Rng::uniform(std::uint64_t i, double low, double high) const {
   return value < high || low >= high ? value : std::nextafter(high, low);
 }
 
+void Rng::symmetric_uniform(index n, float* out) const {
+  for (index i = 0; i < n; i += 4) {
+    const Block b = block(static_cast<std::uint64_t>(i / 4));
+    // 24 bits, centred: k / 2^23 - 1 is exact in float32.
+    for (index k = i; k < n && k < i + 4; ++k)
+      out[k] = static_cast<float>(b.word[k - i] >> 8) * (1.0f / 8388608.0f) - 1.0f;
+  }
+}
+
 double Rng::normal(std::uint64_t i) const {
   const Block b = block(i);
   // 1 - u lies in (0, 1], so the logarithm is finite.

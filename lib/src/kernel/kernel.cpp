@@ -58,7 +58,9 @@ struct Call {
     NTKROB_CHECK(pairing == Pairing::cross || (x.rows == y.rows), ShapeError, "Pairing::same with ", x.rows, " and ",
                  y.rows, " samples");
     NTKROB_CHECK(x.cols > 0, ShapeError, "kernel inputs have no values");
-    plan = plan_tiles(verb, x.rows, y.rows, x.cols, r, sizeof(R), backend().info().workers, budget(k));
+    const bool strips_of_y = verb == Verb::pull_back;
+    plan = plan_tiles(verb, strips_of_y ? y.rows : x.rows, strips_of_y ? x.rows : y.rows, x.cols, r, sizeof(R),
+                      strips_of_y ? 1 : backend().info().workers, budget(k));
     backend().sample_table(chain(), x, scratch.x_table);
     const bool one_set = x.data == y.data && x.rows == y.rows && x.stride == y.stride;
     if (!one_set) backend().sample_table(chain(), y, scratch.y_table);
@@ -211,6 +213,72 @@ void grad_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing
   strips(kernel, x, y, pairing, v, &given, unused.view(), dx);
 }
 
+/// Strips of y one after the other; inside a strip the rows of x are shared out in chunks, each owned by one task.
+template <class R>
+void pull_back_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
+                    const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx) {
+  const index n = x.rows, d = x.cols, r = v.cols;
+  NTKROB_CHECK_SHAPE(v, n, r);
+  NTKROB_CHECK_SHAPE(out, y.rows, r);
+  NTKROB_CHECK_SHAPE(h, n, r);
+  NTKROB_CHECK_SHAPE(dx, n, d);
+  const Call<R> call(kernel, Verb::pull_back, x, y, Pairing::cross, r);
+  Backend& backend = kernel.backend();
+  WorkerScratch<R>& own = call.scratch.workers[0];
+  const index strip = call.plan.tile_rows, chunk = std::min<index>(512, std::max<index>(64, (n / 8 + 31) / 32 * 32));
+  const index chunks = (n + chunk - 1) / chunk;
+  const View2D<double> h_sum = fit(own.sum, n, r + 1);  // the last column: row sums of the cotangent times dk/da
+  for (index i = 0; i < n; ++i)
+    for (index c = 0; c <= r; ++c) h_sum(i, c) = 0;
+  const R inverse = R(1) / static_cast<R>(d);
+  for (index j = 0; j < y.rows; j += strip) {
+    const index m = std::min(strip, y.rows - j);
+    const View2D<R> value = fit(own.value, n, m), dq = fit(own.dq, n, m), da = fit(own.da, n, m);
+    backend.for_each(chunks, [&](index task, int) {
+      const index i = task * chunk, rows = std::min(chunk, n - i);
+      PairTile<R> tile = call.tile(i, rows, j, m);
+      tile.value = value.middle_rows(i, rows);
+      tile.dq = dq.middle_rows(i, rows);
+      tile.da = da.middle_rows(i, rows);
+      backend.pair_tile(tile);
+    });
+    const View2D<R> result = out.middle_rows(j, m), g = fit(own.u, m, r), part = fit(own.part, std::max(n, m), r);
+    std::vector<double> sum(static_cast<std::size_t>(m * r), 0.0);
+    for (index i = 0; i < n; i += 1024) {
+      const index rows = std::min<index>(1024, n - i);
+      backend.gemm(Transpose::yes, Transpose::no, R(1), ConstView2D<R>(value.middle_rows(i, rows)),
+                   v.middle_rows(i, rows), R(0), part.middle_rows(0, m));
+      for (index k = 0; k < m * r; ++k) sum[static_cast<std::size_t>(k)] += static_cast<double>(part(k / r, k % r));
+    }
+    for (index k = 0; k < m * r; ++k) result(k / r, k % r) = static_cast<R>(sum[static_cast<std::size_t>(k)]);
+    check_finite(ConstView2D<R>(result), j, "kernel output");
+    cotangent(j, result, g);
+    const View2D<R> gt = fit(call.scratch.vt, r, m);
+    for (index k = 0; k < m; ++k)
+      for (index c = 0; c < r; ++c) gt(c, k) = g(k, c);
+    backend.for_each(chunks, [&](index task, int) {
+      const index i = task * chunk, rows = std::min(chunk, n - i);
+      const View2D<R> product = part.middle_rows(i, rows), weights = dq.middle_rows(i, rows);
+      backend.gemm(Transpose::no, Transpose::no, R(1), ConstView2D<R>(value.middle_rows(i, rows)), ConstView2D<R>(g),
+                   R(0), product);
+      std::vector<double> row_sum(static_cast<std::size_t>(rows), 0.0);
+      backend.weigh_tile(v.middle_rows(i, rows), ConstView2D<R>(gt), weights, da.middle_rows(i, rows), row_sum.data());
+      for (index a = 0; a < rows; ++a) {
+        for (index c = 0; c < r; ++c) h_sum(i + a, c) += static_cast<double>(product(a, c));
+        h_sum(i + a, r) += row_sum[static_cast<std::size_t>(a)];
+      }
+      backend.gemm(Transpose::no, Transpose::no, inverse, ConstView2D<R>(weights), y.middle_rows(j, m),
+                   j == 0 ? R(0) : R(1), dx.middle_rows(i, rows));
+    });
+  }
+  for (index i = 0; i < n; ++i) {
+    const R factor = static_cast<R>(2 * h_sum(i, r) / static_cast<double>(d));
+    for (index k = 0; k < d; ++k) dx(i, k) += factor * x(i, k);
+    for (index c = 0; c < r; ++c) h(i, c) = static_cast<R>(h_sum(i, c));
+  }
+  check_finite(ConstView2D<R>(dx), 0, "kernel gradient");
+}
+
 /// k(x,x) of one sample with mean square a, and its derivative by a.
 SelfState self_kernel(const Kernel& kernel, double a) {
   SelfState s{a, 0, 1, 0};
@@ -290,6 +358,16 @@ void Kernel::apply_grad(ConstView2D<float> x, ConstView2D<float> y, Pairing p, C
 void Kernel::apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
                         const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const {
   strips<double>(*this, x, y, p, v, &cotangent, out, dx);
+}
+void Kernel::pull_back(ConstView2D<float> x, ConstView2D<float> y, ConstView2D<float> v,
+                       const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> h,
+                       View2D<float> dx) const {
+  pull_back_impl(*this, x, y, v, cotangent, out, h, dx);
+}
+void Kernel::pull_back(ConstView2D<double> x, ConstView2D<double> y, ConstView2D<double> v,
+                       const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> h,
+                       View2D<double> dx) const {
+  pull_back_impl(*this, x, y, v, cotangent, out, h, dx);
 }
 void Kernel::diag(ConstView2D<float> x, double* out) const { diag_impl(*this, x, out); }
 void Kernel::diag(ConstView2D<double> x, double* out) const { diag_impl(*this, x, out); }

@@ -10,7 +10,7 @@
 namespace ntkrob {
 namespace {
 
-constexpr index kRows = 256;    // rows of a strip: long enough for the matrix product, short enough to balance
+constexpr index kRows = 512;    // rows of a strip: long enough for the matrix product, short enough to balance
 constexpr index kSquare = 256;  // tiles of a matrix
 constexpr index kCols = 1024;   // columns worked on at once
 constexpr index kMinRows = 8;
@@ -18,12 +18,14 @@ constexpr index kMinCols = 64;
 
 index round_up(index n, index to) { return (n + to - 1) / to * to; }
 
-/// Scratch of one worker for a tile of this shape.
+/// Scratch of one worker for a tile of this shape; of all workers together for pull_back, which shares one strip.
 std::size_t worker_bytes(Verb verb, index rows, index cols, index m, index r, std::size_t number) {
   const auto size = [](index n) { return static_cast<std::size_t>(std::max<index>(n, 0)); };
   const std::size_t tile = size(rows) * size(cols) * number;
   const std::size_t thin = size(rows) * size(r) * (2 * number + sizeof(double));
   switch (verb) {
+    case Verb::pull_back:  // value, dq and da of all N x samples against a strip of y; `rows` counts y, m counts x
+      return 3 * size(rows) * size(m) * number + thin + size(m) * size(r + 1) * sizeof(double);
     case Verb::matrix:
       return tile;
     case Verb::apply:

@@ -126,19 +126,26 @@ void BasicKernelMachine<R>::logits_and_grad(ConstView2D<float> x, const Cotangen
 template <class R>
 void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport,
                                          View2D<R> dlabels) const {
+  NTKROB_CHECK_SHAPE(g, x.rows, classes());
+  Matrix<R> logits(x.rows, classes());
+  const auto given = [&](index first_row, ConstView2D<R>, View2D<R> target) {
+    convert(g.middle_rows(first_row, target.rows), target);
+  };
+  support_grad(x, given, logits.view(), dsupport, dlabels);
+}
+
+template <class R>
+void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCotangent<R>& cotangent, View2D<R> out,
+                                         View2D<R> dsupport, View2D<R> dlabels) const {
   const index n = support_.rows(), c = classes();
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
-  NTKROB_CHECK_SHAPE(g, x.rows, c);
+  NTKROB_CHECK_SHAPE(out, x.rows, c);
   NTKROB_CHECK_SHAPE(dsupport, n, shape_.size());
   if (!dlabels.empty()) NTKROB_CHECK_SHAPE(dlabels, n, c);
 
-  // Cross part: h = K(S,x) g = dL/d alpha, and dL/dS through K(x,S), whose cotangent is alpha g^T seen from the rows of
-  // S.
+  // Cross part: f = K(x,S) alpha, h = K(S,x) g = dL/d alpha, and dL/dS through K(x,S), whose cotangent is g alpha^T.
   Matrix<R> h(n, c);
-  const auto rows_of_alpha = [&](index first_row, ConstView2D<R>, View2D<R> u) {
-    convert(coefficients_.view().middle_rows(first_row, u.rows), u);
-  };
-  kernel_.apply_grad(support_.view(), x, Pairing::cross, g, rows_of_alpha, h.view(), dsupport);
+  kernel_.pull_back(support_.view(), x, coefficients_.view(), cotangent, out, h.view(), dsupport);
 
   Matrix<double> beta(n, c);
   convert(h.view(), beta.view());

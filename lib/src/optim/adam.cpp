@@ -1,8 +1,36 @@
 #include <cmath>
 
+#include "base/multiversion.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
+namespace {
+
+struct Constants {
+  double beta1, beta2, epsilon, step_size, root_correction;
+};
+
+template <class R>
+inline void update(R* p, const R* g, R* m, R* v, index n, Constants c) {
+  for (index j = 0; j < n; ++j) {
+    const double slope = g[j];
+    const R first = static_cast<R>(c.beta1 * m[j] + (1 - c.beta1) * slope);
+    const R second = static_cast<R>(c.beta2 * v[j] + (1 - c.beta2) * slope * slope);
+    const double denominator = std::sqrt(static_cast<double>(second)) / c.root_correction + c.epsilon;
+    m[j] = first;
+    v[j] = second;
+    p[j] = static_cast<R>(p[j] - c.step_size * first / denominator);
+  }
+}
+
+NTKROB_MULTIVERSION void update_row(float* p, const float* g, float* m, float* v, index n, Constants c) {
+  update(p, g, m, v, n, c);
+}
+NTKROB_MULTIVERSION void update_row(double* p, const double* g, double* m, double* v, index n, Constants c) {
+  update(p, g, m, v, n, c);
+}
+
+}  // namespace
 
 template <class R>
 void Adam<R>::step(View2D<R> p, ConstView2D<R> g, double lr) {
@@ -16,13 +44,8 @@ void Adam<R>::step(View2D<R> p, ConstView2D<R> g, double lr) {
   const double step_size = lr / (1 - std::pow(options_.beta1, static_cast<double>(t_)));
   const double root_correction = std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(t_)));
   for (index i = 0; i < p.rows; ++i)
-    for (index j = 0; j < p.cols; ++j) {
-      const double slope = g(i, j);
-      m_(i, j) = static_cast<R>(options_.beta1 * m_(i, j) + (1 - options_.beta1) * slope);
-      v_(i, j) = static_cast<R>(options_.beta2 * v_(i, j) + (1 - options_.beta2) * slope * slope);
-      const double denominator = std::sqrt(static_cast<double>(v_(i, j))) / root_correction + options_.epsilon;
-      p(i, j) = static_cast<R>(p(i, j) - step_size * m_(i, j) / denominator);
-    }
+    update_row(p.row(i), g.row(i), m_.row(i), v_.row(i), p.cols,
+               {options_.beta1, options_.beta2, options_.epsilon, step_size, root_correction});
 }
 
 template <class R>

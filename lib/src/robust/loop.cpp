@@ -61,7 +61,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
   adversarial_ = Matrix<float>(b, d);
   logits_ = Matrix<float>(b, c);
   slope_ = Matrix<float>(b, c);
-  cotangent_ = Matrix<R>(b, c);
+  outputs_ = Matrix<R>(b, c);
   if (!std::is_same<R, float>::value) adversarial_r_ = Matrix<R>(b, d);
   dsupport_ = Matrix<R>(n, d);
   dlabels_ = Matrix<R>(options_.learn_labels ? n : 0, options_.learn_labels ? c : 0);
@@ -133,8 +133,7 @@ StepRecord Loop<R>::whole_step() {
   pgd(machine, AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0}, threat(record.eps),
       options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
       Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(t)), adversarial_.view());
-  outer_loss(machine, record);
-  record.gradient_norm = outer_gradient(machine);
+  outer_pass(machine, record);
 
   Iterate next = current_;
   update(next, lr_factor);
@@ -171,35 +170,36 @@ void Loop<R>::draw_batch(index step) {
 }
 
 template <class R>
-void Loop<R>::outer_loss(const Machine& machine, StepRecord& record) {
-  machine.logits(adversarial_.view(), logits_.view());
-  loss_->evaluate(logits_.view(), batch_labels_.data(), batch_targets_.view(), losses_.data(), slope_.view());
-  double sum = 0;
-  for (const double loss : losses_) sum += loss;
+void Loop<R>::outer_pass(const Machine& machine, StepRecord& record) {
   const double per_image = 1.0 / static_cast<double>(options_.batch);
-  record.loss = sum * per_image;
-  NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
-               "; lower --lr or raise --ridge");
-  const std::vector<int> predicted = predictions(logits_.view());
   index right = 0;
-  for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == batch_labels_[i];
-  record.adversarial = static_cast<double>(right) * per_image;
-  for (index i = 0; i < slope_.rows(); ++i)
-    for (index j = 0; j < slope_.cols(); ++j) cotangent_(i, j) = static_cast<R>(slope_(i, j) * per_image);
-}
-
-template <class R>
-double Loop<R>::outer_gradient(const Machine& machine) {
+  const auto cotangent = [&](index first, ConstView2D<R> f, View2D<R> g) {
+    const View2D<float> logits = logits_.view().middle_rows(first, f.rows);
+    const View2D<float> slope = slope_.view().middle_rows(first, f.rows);
+    convert(f, logits);
+    loss_->evaluate(logits, batch_labels_.data() + first, batch_targets_.view().middle_rows(first, f.rows),
+                    losses_.data() + first, slope);
+    for (index i = 0; i < f.rows; ++i) {
+      right += predicted_class(logits.row(i), logits.cols) == batch_labels_[static_cast<std::size_t>(first + i)];
+      for (index j = 0; j < f.cols; ++j) g(i, j) = static_cast<R>(slope(i, j) * per_image);
+    }
+  };
   if constexpr (std::is_same<R, float>::value) {
-    machine.support_grad(adversarial_.view(), cotangent_.view(), dsupport_.view(), dlabels_.view());
+    machine.support_grad(adversarial_.view(), cotangent, outputs_.view(), dsupport_.view(), dlabels_.view());
   } else {
     convert(adversarial_.view(), adversarial_r_.view());
-    machine.support_grad(adversarial_r_.view(), cotangent_.view(), dsupport_.view(), dlabels_.view());
+    machine.support_grad(adversarial_r_.view(), cotangent, outputs_.view(), dsupport_.view(), dlabels_.view());
   }
+  double sum = 0;
+  for (const double loss : losses_) sum += loss;
+  record.loss = sum * per_image;
+  record.adversarial = static_cast<double>(right) * per_image;
+  NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
+               "; lower --lr or raise --ridge");
   const double norm = std::sqrt(sum_of_squares(dsupport_)), label_norm = std::sqrt(sum_of_squares(dlabels_));
   NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
                " (labels: ", label_norm, "); lower --lr or raise --ridge");
-  return norm;
+  record.gradient_norm = norm;
 }
 
 template <class R>

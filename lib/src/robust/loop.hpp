@@ -73,10 +73,8 @@ class Loop final : public LoopBase {
   StepRecord whole_step();
   /// Fills the batch of a step: positions step * batch .. of the endless stream of permuted epochs.
   void draw_batch(index step);
-  /// Mean loss on the adversarial batch; leaves its cotangent in cotangent_.
-  void outer_loss(const Machine& machine, StepRecord& record);
-  /// Returns the norm of the gradient, which is left in dsupport_ and dlabels_.
-  double outer_gradient(const Machine& machine);
+  /// Loss and accuracy on the adversarial batch, and the gradient with respect to images and labels, in one pass.
+  void outer_pass(const Machine& machine, StepRecord& record);
   void update(Iterate& iterate, double lr_factor) const;
   /// Fills the validation fields of the record; true when this beats the best so far.
   bool judge(const Machine& machine, StepRecord& record) const;
@@ -110,7 +108,7 @@ class Loop final : public LoopBase {
   std::vector<int> batch_labels_;
   std::vector<double> losses_;                                            // B
   Matrix<float> batch_x_, batch_targets_, adversarial_, logits_, slope_;  // B x D, B x C, B x D, B x C, B x C
-  Matrix<R> adversarial_r_, cotangent_;                                   // B x D (float64 only), B x C
+  Matrix<R> adversarial_r_, outputs_;                                     // B x D (float64 only), B x C
   Matrix<R> dsupport_, dlabels_;                                          // n x D, n x C
 
   mutable std::string data_checksum_;  // computed on first use: it reads all data

@@ -26,6 +26,9 @@ class Rng {
   double uniform(std::uint64_t i) const;
   /// Uniform in [low, high).
   double uniform(std::uint64_t i, double low, double high) const;
+  /// out[k] for k in [0, n): uniform in [-1, 1), 24 random bits each, four to a block: for random starts of whole images.
+  /// Shares no bits with uniform(i) of another stream; do not mix with other draws of the same stream.
+  void symmetric_uniform(index n, float* out) const;
   /// Standard normal (Box-Muller on the draws of index i).
   double normal(std::uint64_t i) const;
   /// Uniform integer in [0, n). requires: n > 0

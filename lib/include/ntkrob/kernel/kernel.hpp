@@ -31,7 +31,7 @@ struct KernelOptions {
 };
 
 /// Which verb a plan is for.
-enum class Verb { matrix, apply, grad };
+enum class Verb { matrix, apply, grad, pull_back };
 
 /// What one call will do, decided before the first operation. Pure data.
 struct KernelPlan {
@@ -47,8 +47,8 @@ struct KernelPlan {
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
                       std::size_t budget);
 
-/// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between calls of
-/// the same shape, so that a loop allocates only in its first round.
+/// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between
+/// calls of the same shape, so that a loop allocates only in its first round.
 class Kernel {
  public:
   /// backend must outlive the kernel. throws: NotSupported when the backend cannot run the spec (with its reason)
@@ -87,6 +87,17 @@ class Kernel {
                   const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> dx) const;
   void apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> v,
                   const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const;
+
+  /// Prediction at y from x, and the derivative back to x, in one pass over the pairs: out = K(y,x) v; g =
+  /// cotangent(out); h = K(x,y) g; dx = d/dx sum_ij (v_i . g_j) k(x_i, y_j). This is the cross part of a loss on
+  /// predictions (krr).
+  ///   x: N x D   y: M x D   v: N x r   out: M x r   h: N x r   dx: N x D (all three overwritten)
+  ///   cotangent is called once per strip of y, in order, from the calling thread only.
+  void pull_back(ConstView2D<float> x, ConstView2D<float> y, ConstView2D<float> v,
+                 const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> h, View2D<float> dx) const;
+  void pull_back(ConstView2D<double> x, ConstView2D<double> y, ConstView2D<double> v,
+                 const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> h,
+                 View2D<double> dx) const;
 
   /// out_i = k(x_i, x_i).   x: N x D   out: N. Cost O(N D).
   void diag(ConstView2D<float> x, double* out) const;

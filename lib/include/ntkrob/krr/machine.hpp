@@ -1,8 +1,8 @@
 /// Kernel ridge regression: the kernel machine f(x) = K(x, S) (K(S,S) + lambda I)^-1 Y, and its derivatives.
 ///
-/// S: support inputs (n x D), Y: labels (n x C). The Gram matrix and its Cholesky factor are float64 in both precisions.
-/// Sources: KIP (Nguyen, Chen, Lee, arXiv 2011.00050); adv-KIP (Tsilivis, Su, Kempe, arXiv 2207.11727); formulas in
-/// lib/doc/numerics.md.
+/// S: support inputs (n x D), Y: labels (n x C). The Gram matrix and its Cholesky factor are float64 in both
+/// precisions. Sources: KIP (Nguyen, Chen, Lee, arXiv 2011.00050); adv-KIP (Tsilivis, Su, Kempe, arXiv 2207.11727);
+/// formulas in lib/doc/numerics.md.
 #pragma once
 
 #include <string>
@@ -25,11 +25,11 @@ struct Ridge {
 
 /// What the fit did; for reports.
 struct FitReport {
-  double lambda = 0;           // the ridge actually added to the diagonal
+  double lambda = 0;  // the ridge actually added to the diagonal
   double trace_over_n = 0;
-  int escalations = 0;         // how often the ridge was doubled
-  double condition = 0;        // (largest / smallest diagonal of the factor)^2: a lower bound of the condition number
-  double smallest_pivot = 0;   // smallest squared diagonal of the factor
+  int escalations = 0;        // how often the ridge was doubled
+  double condition = 0;       // (largest / smallest diagonal of the factor)^2: a lower bound of the condition number
+  double smallest_pivot = 0;  // smallest squared diagonal of the factor
 };
 
 /// The fitted machine. R is the precision of storage and products: float (mixed) or double.
@@ -57,8 +57,13 @@ class BasicKernelMachine : public Model {
 
   /// Derivatives of a loss L through prediction and solve. The inputs x are constants (for adversarial x: the envelope
   /// theorem, Danskin).
-  ///   x: B x D   g: B x C = dL/df(x)   dsupport: n x D (overwritten)   dlabels: n x C (overwritten) or empty
-  ///   Includes the dependence of a relative ridge on the trace. cost: cross part 3 products of B n D, Gram part 2 of n n D.
+  ///   x: B x D   out: B x C, the logits (overwritten)   dsupport: n x D (overwritten)   dlabels: n x C (overwritten)
+  ///   or empty cotangent(first_row, logits block, g block): g = dL/df(x), called in order on the calling thread
+  ///   Includes the dependence of a relative ridge on the trace. cost: cross part 2 products of B n D, Gram part 2 of n
+  ///   n D.
+  void support_grad(ConstView2D<R> x, const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dsupport,
+                    View2D<R> dlabels) const;
+  /// The same for a cotangent that is known already.   g: B x C
   void support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport, View2D<R> dlabels) const;
 
  private:
