@@ -53,12 +53,17 @@ void gaps(const PairRow<R>& row, index begin, index n, R* u) {
   using V = Vec<R>;
   const V ix(row.x_column[layers::kInverseNorm * row.x_stride]);
   const R* iy = row.y_columns + layers::kInverseNorm * row.y_stride + begin;
-  alignas(64) R p[kPairBlock];
-  for (index j = 0; j < n; ++j) p[j] = row.value[begin + j];
-  for (index j = n; j < kPairBlock && j < n + V::kLanes; ++j) p[j] = 0;
   bool any_near = false;
   for (index j = 0; j < n; j += V::kLanes) {
-    const V gap = V(1) - (V::load(p + j) * ix) * V::load(iy + j);
+    V product;
+    if (j + V::kLanes <= n) {
+      product = V::load(row.value + begin + j);
+    } else {  // the last, partial vector: the row's memory may end here
+      alignas(64) R rest[V::kLanes] = {};
+      std::memcpy(rest, row.value + begin + j, static_cast<std::size_t>(n - j) * sizeof(R));
+      product = V::load(rest);
+    }
+    const V gap = V(1) - (product * ix) * V::load(iy + j);
     gap.store(u + j);
     any_near |= any_outside(gap, kNear<R>, R(2) - kNear<R>);
   }
@@ -223,14 +228,14 @@ void pair_row_any(const PairRow<R>& row) {
 template <class R>
 double sum_of_squares(const R* x, index d) {
   using V = Vec<double>;
-  V sum(0), other(0);
+  V part[4] = {V(0), V(0), V(0), V(0)};
   index k = 0;
-  for (; k + 2 * V::kLanes <= d; k += 2 * V::kLanes) {
-    const V p = load_doubles(x + k), q = load_doubles(x + k + V::kLanes);
-    sum = fma(p, p, sum);
-    other = fma(q, q, other);
-  }
-  sum = sum + other;
+  for (; k + 4 * V::kLanes <= d; k += 4 * V::kLanes)
+    for (int a = 0; a < 4; ++a) {
+      const V p = load_doubles(x + k + a * V::kLanes);
+      part[a] = fma(p, p, part[a]);
+    }
+  const V sum = (part[0] + part[1]) + (part[2] + part[3]);
   double total = 0;
   for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
   for (; k < d; ++k) total += static_cast<double>(x[k]) * static_cast<double>(x[k]);
