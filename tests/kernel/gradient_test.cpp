@@ -60,6 +60,50 @@ TEST_CASE("grad with Pairing::same and a symmetric cotangent is half of the tota
   }
 }
 
+TEST_CASE("gram and gram_grad equal matrix and grad with and without kept products", "[kernel]") {
+  const auto backend = make_backend("cpu", 2);
+  const index n = 300;
+  const Matrix<double> x = kit::uniform_matrix<double>(n, 6, 15, -1, 1),
+                       u = kit::uniform_matrix<double>(n, 2, 16, -1, 1),
+                       v = kit::uniform_matrix<double>(n, 2, 17, -1, 1);
+  const Kernel kernel(KernelSpec::parse("fc:3"), *backend);
+  Matrix<double> k(n, n), expected_k(n, n), products(n, n), dx(n, 6), again(n, 6), expected(n, 6);
+  kernel.matrix(x.view(), x.view(), Pairing::same, expected_k.view());
+  kernel.grad(x.view(), x.view(), Pairing::same, u.view(), v.view(), expected.view());
+  kernel.gram(x.view(), k.view(), products.view());
+  kernel.gram_grad(x.view(), products.view(), u.view(), v.view(), dx.view());
+  kernel.gram_grad(x.view(), {}, u.view(), v.view(), again.view());
+  NTKROB_CHECK_SAME(kit::compare(k.view(), expected_k.view(), 1e-13 * kit::largest(expected_k)));
+  NTKROB_CHECK_SAME(kit::compare(dx.view(), expected.view(), 1e-12 * kit::largest(expected)));
+  NTKROB_CHECK_SAME(kit::compare(again.view(), expected.view(), 0));
+}
+
+TEST_CASE("pull_back equals apply on the other side, apply back and grad", "[kernel]") {
+  const auto backend = make_backend("cpu", 2), one = make_backend("cpu", 1);
+  const index n = 270, m = 700, r = 3;
+  const Matrix<double> x = kit::uniform_matrix<double>(n, 6, 18, -1, 1),
+                       y = kit::uniform_matrix<double>(m, 6, 19, -1, 1),
+                       v = kit::uniform_matrix<double>(n, r, 20, -1, 1);
+  const Kernel kernel(KernelSpec::parse("fc:2"), *backend), serial(KernelSpec::parse("fc:2"), *one);
+  const auto square = [](index, ConstView2D<double> out, View2D<double> g) {
+    for (index i = 0; i < out.rows; ++i)
+      for (index c = 0; c < out.cols; ++c) g(i, c) = out(i, c) * out(i, c);
+  };
+  Matrix<double> out(m, r), h(n, r), dx(n, 6), g(m, r), expected_out(m, r), expected_h(n, r), expected_dx(n, 6);
+  kernel.pull_back(x.view(), y.view(), v.view(), square, out.view(), h.view(), dx.view());
+  kernel.apply(y.view(), x.view(), Pairing::cross, v.view(), expected_out.view());
+  square(0, out.view(), g.view());
+  kernel.apply(x.view(), y.view(), Pairing::cross, g.view(), expected_h.view());
+  kernel.grad(x.view(), y.view(), Pairing::cross, v.view(), g.view(), expected_dx.view());
+  NTKROB_CHECK_SAME(kit::compare(out.view(), expected_out.view(), 1e-12 * kit::largest(expected_out)));
+  NTKROB_CHECK_SAME(kit::compare(h.view(), expected_h.view(), 1e-12 * kit::largest(expected_h)));
+  NTKROB_CHECK_SAME(kit::compare(dx.view(), expected_dx.view(), 1e-12 * kit::largest(expected_dx)));
+  Matrix<double> out1(m, r), h1(n, r), dx1(n, 6);
+  serial.pull_back(x.view(), y.view(), v.view(), square, out1.view(), h1.view(), dx1.view());
+  NTKROB_CHECK_SAME(kit::compare(dx1.view(), dx.view(), 0));
+  NTKROB_CHECK_SAME(kit::compare(h1.view(), h.view(), 0));
+}
+
 TEST_CASE("diag and its gradient equal the matrix diagonal and central differences", "[kernel][grad]") {
   const auto backend = make_backend("cpu", 1);
   const index n = 6;

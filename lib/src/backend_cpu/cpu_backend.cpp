@@ -124,7 +124,8 @@ class CpuBackend final : public Backend {
   void run_tile(const PairTile<R>& tile, const SimdFunctions<R>& simd) {
     const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
     NTKROB_CHECK_SHAPE(tile.value, n, m);
-    serial_gemm(Transpose::no, Transpose::yes, R(1) / static_cast<R>(d), tile.x, tile.y, R(0), tile.value);
+    if (!tile.products_given)
+      serial_gemm(Transpose::no, Transpose::yes, R(1) / static_cast<R>(d), tile.x, tile.y, R(0), tile.value);
     const Matrix<R>& xt = tile.x_table->coefficients;
     const Matrix<R>& yt = tile.y_table->coefficients;
     PairRow<R> row{};

@@ -105,26 +105,33 @@ void place(ConstView2D<R> block, View2D<O> out, index i, index j, bool mirror) {
 }
 
 template <class R, class O>
-void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out) {
+void matrix_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out,
+                 View2D<R> products = {}) {
   NTKROB_CHECK_SHAPE(out, x.rows, y.rows);
   const Call<R> call(kernel, Verb::matrix, x, y, pairing, 0);
   const bool half = pairing == Pairing::same;
   const index rows = call.plan.tile_rows, cols = half ? rows : call.plan.tile_cols;
   const index tile_rows = (x.rows + rows - 1) / rows, tile_cols = (y.rows + cols - 1) / cols;
-  kernel.backend().for_each(half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols,
-                            [&](index task, int worker) {
-                              index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
-                              if (half) {
-                                while ((ti + 1) * (ti + 2) / 2 <= task) ++ti;
-                                tj = task - ti * (ti + 1) / 2;
-                              }
-                              const index i = ti * rows, j = tj * cols;
-                              const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
-                              PairTile<R> tile = call.tile(i, n, j, m);
-                              tile.value = fit(call.scratch.workers[static_cast<std::size_t>(worker)].value, n, m);
-                              kernel.backend().pair_tile(tile);
-                              place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
-                            });
+  const index tasks = half ? tile_rows * (tile_rows + 1) / 2 : tile_rows * tile_cols;
+  kernel.backend().for_each(tasks, [&](index task, int worker) {
+    index ti = half ? 0 : task / tile_cols, tj = half ? 0 : task % tile_cols;
+    if (half) {
+      while ((ti + 1) * (ti + 2) / 2 <= task) ++ti;
+      tj = task - ti * (ti + 1) / 2;
+    }
+    const index i = ti * rows, j = tj * cols;
+    const index n = std::min(rows, x.rows - i), m = std::min(cols, y.rows - j);
+    PairTile<R> tile = call.tile(i, n, j, m);
+    tile.value = fit(call.scratch.workers[static_cast<std::size_t>(worker)].value, n, m);
+    if (!products.empty()) {
+      kernel.backend().gemm(Transpose::no, Transpose::yes, R(1) / static_cast<R>(x.cols), tile.x, tile.y, R(0),
+                            tile.value);
+      place(ConstView2D<R>(tile.value), products, i, j, half && ti != tj);
+      tile.products_given = true;
+    }
+    kernel.backend().pair_tile(tile);
+    place(ConstView2D<R>(tile.value), out, i, j, half && ti != tj);
+  });
 }
 
 /// out rows of one strip += tile * v, in float64.
@@ -145,7 +152,7 @@ void check_finite(ConstView2D<R> out, index first_row, const char* what) {
 /// Both apply (no cotangent) and apply_grad, so that out has the same bits in both.
 template <class R>
 void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, ConstView2D<R> v,
-            const Kernel::StripCotangent<R>* cotangent, View2D<R> out, View2D<R> dx) {
+            const Kernel::StripCotangent<R>* cotangent, View2D<R> out, View2D<R> dx, ConstView2D<R> products = {}) {
   const index r = v.cols, m = y.rows, d = x.cols;
   NTKROB_CHECK_SHAPE(v, y.rows, r);
   NTKROB_CHECK_SHAPE(out, x.rows, r);
@@ -177,6 +184,10 @@ void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pa
         tile.dq = dq.middle_cols(j, k);
         tile.da = da.middle_cols(j, k);
       }
+      if (!products.empty()) {
+        for (index a = 0; a < n; ++a) std::copy_n(products.row(i + a) + j, k, tile.value.row(a));
+        tile.products_given = true;
+      }
       backend.pair_tile(tile);
       add_product(backend, ConstView2D<R>(tile.value), v.middle_rows(j, k), part, sum);
     }
@@ -203,14 +214,15 @@ void strips(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pa
 
 template <class R>
 void grad_impl(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, ConstView2D<R> u,
-               ConstView2D<R> v, View2D<R> dx) {
+               ConstView2D<R> v, View2D<R> dx, ConstView2D<R> products = {}) {
   NTKROB_CHECK_SHAPE(u, x.rows, v.cols);
+  if (!products.empty()) NTKROB_CHECK_SHAPE(products, x.rows, y.rows);
   Matrix<R> unused(x.rows, v.cols);
   const Kernel::StripCotangent<R> given = [&](index first, ConstView2D<R> out, View2D<R> target) {
     for (index a = 0; a < out.rows; ++a)
       for (index c = 0; c < out.cols; ++c) target(a, c) = u(first + a, c);
   };
-  strips(kernel, x, y, pairing, v, &given, unused.view(), dx);
+  strips(kernel, x, y, pairing, v, &given, unused.view(), dx, products);
 }
 
 /// Strips of y one after the other; inside a strip the rows of x are shared out in chunks, each owned by one task.
@@ -334,6 +346,20 @@ void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2
 }
 void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> out) const {
   matrix_impl(*this, x, y, p, out);
+}
+void Kernel::gram(ConstView2D<float> x, View2D<double> out, View2D<float> products) const {
+  matrix_impl(*this, x, x, Pairing::same, out, products);
+}
+void Kernel::gram(ConstView2D<double> x, View2D<double> out, View2D<double> products) const {
+  matrix_impl(*this, x, x, Pairing::same, out, products);
+}
+void Kernel::gram_grad(ConstView2D<float> x, ConstView2D<float> products, ConstView2D<float> u, ConstView2D<float> v,
+                       View2D<float> dx) const {
+  grad_impl(*this, x, x, Pairing::same, u, v, dx, products);
+}
+void Kernel::gram_grad(ConstView2D<double> x, ConstView2D<double> products, ConstView2D<double> u,
+                       ConstView2D<double> v, View2D<double> dx) const {
+  grad_impl(*this, x, x, Pairing::same, u, v, dx, products);
 }
 void Kernel::apply(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v,
                    View2D<float> out) const {

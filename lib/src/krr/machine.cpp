@@ -71,7 +71,7 @@ BasicKernelMachine<R>::BasicKernelMachine(Kernel kernel, ImageShape shape, Const
   convert(labels, alpha_.view());
   check_finite(alpha_.view(), "support label ");
 
-  report_ = krr::factor_gram<R>(kernel_, support_.view(), ridge_, log, factor_);
+  report_ = krr::factor_gram<R>(kernel_, support_.view(), ridge_, log, factor_, products_);
   kernel_.backend().solve_spd(factor_.view(), alpha_.view());
   check_finite(alpha_.view(), "coefficient ");
   coefficients_ = Matrix<R>(labels.rows, labels.cols);
@@ -164,7 +164,7 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCo
       beta_alpha += beta(i, j) * alpha_(i, j);
     }
   Matrix<R> gram(n, shape_.size());
-  kernel_.grad(support_.view(), support_.view(), Pairing::same, u.view(), v.view(), gram.view());
+  kernel_.gram_grad(support_.view(), products_.view(), u.view(), v.view(), gram.view());
   for (index i = 0; i < n; ++i)
     for (index j = 0; j < gram.cols(); ++j) dsupport(i, j) += gram(i, j);
 

@@ -36,17 +36,23 @@ void describe_factor(ConstView2D<double> factor, FitReport& report) {
   report.condition = (largest / smallest) * (largest / smallest);
 }
 
+/// Inner products of the support set are kept for the gradient up to this size (n = 8192 in float32); beyond, they are
+/// formed twice.
+constexpr std::size_t kProductsLimit = std::size_t(256) << 20;
+
 }  // namespace
 
 template <class R>
 FitReport factor_gram(const Kernel& kernel, ConstView2D<R> support, const Ridge& ridge, const LogSink& log,
-                      Matrix<double>& factor) {
+                      Matrix<double>& factor, Matrix<R>& products) {
   const index n = support.rows;
   NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
                ", must be finite and at least 0");
   check_memory(kernel, n);
   factor = Matrix<double>(n, n);
-  kernel.matrix(support, support, Pairing::same, factor.view());
+  products = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R) <= kProductsLimit ? Matrix<R>(n, n)
+                                                                                                     : Matrix<R>();
+  kernel.gram(support, factor.view(), products.view());
 
   std::vector<double> diagonal(static_cast<std::size_t>(n));
   double trace = 0;
@@ -85,7 +91,9 @@ FitReport factor_gram(const Kernel& kernel, ConstView2D<R> support, const Ridge&
   return report;
 }
 
-template FitReport factor_gram(const Kernel&, ConstView2D<float>, const Ridge&, const LogSink&, Matrix<double>&);
-template FitReport factor_gram(const Kernel&, ConstView2D<double>, const Ridge&, const LogSink&, Matrix<double>&);
+template FitReport factor_gram(const Kernel&, ConstView2D<float>, const Ridge&, const LogSink&, Matrix<double>&,
+                               Matrix<float>&);
+template FitReport factor_gram(const Kernel&, ConstView2D<double>, const Ridge&, const LogSink&, Matrix<double>&,
+                               Matrix<double>&);
 
 }  // namespace ntkrob::krr

@@ -46,6 +46,7 @@ struct PairTile {
   index x_begin = 0;  // first row of x in x_table
   index y_begin = 0;  // first row of y in y_table
   bool same = false;  // Pairing::same: pairs with x_begin + i == y_begin + j are one sample
+  bool products_given = false;  // value holds x_i . y_j / D on entry, from gemm
   View2D<R> value;    // n x m: k(x_i, y_j)
   View2D<R> dq;       // n x m or empty: dk / d(x_i . y_j / D)
   View2D<R> da;       // n x m or empty: dk / d(x_i . x_i / D)

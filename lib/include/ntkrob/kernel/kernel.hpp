@@ -65,6 +65,16 @@ class Kernel {
   void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<double> out) const;
   void matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> out) const;
 
+  /// The Gram matrix of x, and the inner products it was made from, so that gram_grad need not form them again.
+  ///   out: N x N   products: N x N (overwritten: x_i . x_j / D) or empty
+  void gram(ConstView2D<float> x, View2D<double> out, View2D<float> products) const;
+  void gram(ConstView2D<double> x, View2D<double> out, View2D<double> products) const;
+  /// grad(x, x, Pairing::same, u, v, dx) from products as left by gram (or empty: they are formed again).
+  void gram_grad(ConstView2D<float> x, ConstView2D<float> products, ConstView2D<float> u, ConstView2D<float> v,
+                 View2D<float> dx) const;
+  void gram_grad(ConstView2D<double> x, ConstView2D<double> products, ConstView2D<double> u, ConstView2D<double> v,
+                 View2D<double> dx) const;
+
   /// out = K(x,y) v.   v: M x r   out: N x r (overwritten). Sums over M are accumulated in float64.
   void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v,
              View2D<float> out) const;

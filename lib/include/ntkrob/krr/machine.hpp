@@ -72,6 +72,7 @@ class BasicKernelMachine : public Model {
   Matrix<R> support_;       // n x D
   Matrix<R> labels_;        // n x C
   Matrix<double> factor_;   // n x n, lower
+  Matrix<R> products_;      // n x n inner products of the support, or empty
   Matrix<double> alpha_;    // n x C, float64 solution
   Matrix<R> coefficients_;  // n x C, alpha_ in R
   Ridge ridge_;
