@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "dataset_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "robustify_job.hpp"
 
 namespace ntkrob::cli {
 
@@ -12,6 +13,7 @@ namespace {
 struct ConvertParams {
   std::vector<std::string> inputs;
   IdxFiles idx;
+  bool initial = false;
   std::string output;
 };
 
@@ -21,7 +23,8 @@ void convert_files(const ConvertParams& p, Session& session) {
   NTKROB_CHECK(!p.inputs.empty() || named, ConfigError,
                "no input: name files or a folder, or --train-images and --train-labels");
   check_output(p.output, session.globals.force);
-  const Dataset data = open_dataset(p.inputs, p.idx);
+  Dataset data = open_dataset(p.inputs, p.idx);
+  if (p.initial) data = originals_of(data, p.inputs.empty() ? p.idx.train_images : p.inputs.front());
   if (session.globals.dry_run) {
     std::printf("would write %s:\n%s", p.output.c_str(), dataset_text(data).c_str());
     return;
@@ -45,12 +48,14 @@ Command make_convert() {
   command.options.add("train-labels", p->idx.train_labels, "IDX file of the training labels").type = "FILE";
   command.options.add("test-images", p->idx.test_images, "IDX file of the test images").type = "FILE";
   command.options.add("test-labels", p->idx.test_labels, "IDX file of the test labels").type = "FILE";
+  command.options.add("initial", p->initial, "write the images that a robust set was optimised from");
   command.options.add_output(p->output, "where to write; the extension chooses the format");
   command.examples = {"ntkrob convert mnist/ -o mnist.h5",
                       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
                       "train-labels-idx1-ubyte.gz -o mnist.h5",
                       "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
                       "ntkrob convert robust.h5 -o robust.npz",
+                      "ntkrob convert robust.h5 --initial -o originals.h5",
                       "ntkrob convert robust.h5 -o robust/          a folder of IDX files"};
   command.notes = [] { return formats_text(); };
   command.run = [p](Session& session) { convert_files(*p, session); };

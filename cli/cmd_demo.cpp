@@ -68,18 +68,6 @@ RobustifyJob robustify_job(const DemoParams& p, const std::string& folder, std::
   return job;
 }
 
-/// The set the optimisation started from: original images in the same number, with the same labels.
-Dataset originals_of(const Dataset& robust) {
-  Dataset originals;
-  originals.shape = robust.shape;
-  originals.classes = robust.classes;
-  originals.class_names = robust.class_names;
-  originals.train.n = robust.train.n;
-  originals.train.pixels = robust.provenance.initial_images;
-  originals.train.labels = robust.train.labels;
-  return originals;
-}
-
 void draw(const std::string& path, ConstView2D<float> left, ConstView2D<float> right, const Dataset& data, bool force) {
   constexpr index kImages = 100;
   const ImageGrid grid =
@@ -104,7 +92,7 @@ class Demo {
                  p_.kernel));
     const RobustifyJob job = robustify_job(p_, folder_, seed);
     const RobustifyOutcome outcome = run_robustify(job, strokes, session_);
-    const Dataset originals = originals_of(outcome.robust);
+    const Dataset originals = originals_of(outcome.robust, job.output);
     save_dataset(originals, folder_ + "originals.h5", force);
     draw(folder_ + "pairs.png", originals.train.pixels.view(), outcome.robust.train.pixels.view(), originals, force);
 

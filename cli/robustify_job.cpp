@@ -183,6 +183,21 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   return outcome;
 }
 
+Dataset originals_of(const Dataset& robust, const std::string& file) {
+  const Matrix<float>& initial = robust.provenance.initial_images;
+  NTKROB_CHECK(!initial.empty() && initial.rows() == robust.train.n, ConfigError, "initial: ", file, " stores ",
+               initial.rows(), " initial images for ", robust.train.n,
+               " training images; only results of ntkrob robustify have them");
+  Dataset originals;
+  originals.shape = robust.shape;
+  originals.classes = robust.classes;
+  originals.class_names = robust.class_names;
+  originals.train.n = robust.train.n;
+  originals.train.pixels = initial;
+  originals.train.labels = robust.train.labels;
+  return originals;
+}
+
 std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session) {
   const RobustifyOptions& o = job.options;
   const index d = data.shape.size();

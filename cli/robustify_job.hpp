@@ -36,6 +36,10 @@ struct RobustifyOutcome {
 ///   throws: Interrupted after Ctrl-C, with the checkpoint written; otherwise as Robustifier and the writers
 RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Session& session);
 
+/// The set that the optimisation of `robust` started from: as many original images with the same labels, the baseline
+/// to compare with. throws: ConfigError where the set stores no initial images; the message names `file`
+Dataset originals_of(const Dataset& robust, const std::string& file);
+
 /// Resolved options, data and kernel plan, for --dry-run and --explain.
 std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session);
 /// Schema "ntkrob.robustify/1".

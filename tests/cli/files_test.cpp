@@ -161,6 +161,26 @@ TEST_CASE("convert keeps images and labels through other formats", "[cli]") {
   CHECK(checksum("a.h5") == checksum("c.h5"));
 }
 
+TEST_CASE("convert --initial writes the images an optimisation started from, wherever it went", "[cli]") {
+  const Folder folder;
+  write_easy_h5(folder / "a.h5", 20, 2);
+  for (const std::string lr : {"0.1", "0.001"}) {
+    auto job = tiny_robustify(folder / "a.h5", folder / ("lr" + lr + ".h5"));
+    job.insert(job.end(), {"--lr", lr});
+    run_ok(job);
+    run_ok({"convert", folder / ("lr" + lr + ".h5"), "--initial", "--quiet", "-o", folder / ("initial" + lr + ".h5")});
+  }
+
+  const auto checksum = [&](const char* name) {
+    return nlohmann::json::parse(run_ok({"info", folder / name, "--json", "-"}))["file"]["checksum"];
+  };
+  CHECK(checksum("initial0.1.h5") == checksum("initial0.001.h5"));
+  CHECK(checksum("initial0.1.h5") != checksum("lr0.1.h5"));
+  CHECK(checksum("lr0.1.h5") != checksum("lr0.001.h5"));
+  CHECK_FAILS(run({"convert", folder / "a.h5", "--initial", "-o", folder / "x.h5"}), 2, "--initial", "a.h5",
+              "0 initial images");
+}
+
 TEST_CASE("show writes a PNG with a row per class, and pairs twice as wide", "[cli]") {
   const Folder folder;
   run_ok({"synth", "strokes", "--train", "30", "--test", "0", "--quiet", "-o", folder / "a.h5"});
