@@ -8,24 +8,24 @@
 
 namespace ntkrob {
 
-NTKROB_MULTIVERSION bool all_finite(const float* p, index n) {
-  std::uint32_t bad = 0;
+namespace {
+
+template <class Word, class R>
+inline bool finite(const R* p, index n, Word exponent) {
+  Word bad = 0;
   for (index i = 0; i < n; ++i) {
-    std::uint32_t bits;
+    Word bits;
     std::memcpy(&bits, p + i, sizeof bits);
-    bad |= static_cast<std::uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
+    bad |= static_cast<Word>((bits & exponent) == exponent);
   }
   return bad == 0;
 }
 
+}  // namespace
+
+NTKROB_MULTIVERSION bool all_finite(const float* p, index n) { return finite<std::uint32_t>(p, n, 0x7f800000u); }
 NTKROB_MULTIVERSION bool all_finite(const double* p, index n) {
-  std::uint64_t bad = 0;
-  for (index i = 0; i < n; ++i) {
-    std::uint64_t bits;
-    std::memcpy(&bits, p + i, sizeof bits);
-    bad |= static_cast<std::uint64_t>((bits & 0x7ff0000000000000ull) == 0x7ff0000000000000ull);
-  }
-  return bad == 0;
+  return finite<std::uint64_t>(p, n, 0x7ff0000000000000ull);
 }
 
 NTKROB_MULTIVERSION bool all_zero(const float* p, index n) {

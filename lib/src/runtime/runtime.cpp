@@ -22,8 +22,7 @@ std::unique_ptr<Backend> make_cpu(index, int workers) { return make_cpu_backend(
 std::unique_ptr<Backend> make_reference(index, int) { return make_reference_backend(); }
 
 // The row stays in a build without CUDA, so that asking for it gets an answer.
-constexpr const char* kNoCuda =
-    "not compiled into this build; configure with -DNTKROB_WITH_CUDA=ON once a release has it";
+constexpr const char* kNoCuda = "not compiled: this version has no CUDA backend; use cpu";
 std::string no_cuda() { return kNoCuda; }
 std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", kNoCuda)); }
 

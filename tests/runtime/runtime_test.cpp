@@ -1,0 +1,54 @@
+#include "ntkrob/runtime/runtime.hpp"
+
+#include <cstdlib>
+
+#include "kit/check.hpp"
+#include "ntkrob/base/error.hpp"
+
+using namespace ntkrob;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Sets an environment variable for one scope.
+struct Environment {
+  explicit Environment(const char* value) { setenv("NTKROB_BACKEND", value, 1); }
+  ~Environment() { unsetenv("NTKROB_BACKEND"); }
+};
+
+}  // namespace
+
+TEST_CASE("the table lists every backend, the absent ones with a reason", "[runtime]") {
+  const std::vector<BackendState> rows = backends();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows.back().name == "reference");
+  for (const BackendState& row : rows) {
+    INFO(row.name);
+    CHECK(row.available == row.reason.empty());
+    CHECK_FALSE(row.description.empty());
+  }
+}
+
+TEST_CASE("auto takes the environment's backend, else the first available row", "[runtime]") {
+  CHECK(make_backend("auto", 1)->info().name == "cpu");
+  {
+    const Environment environment("reference");
+    CHECK(make_backend("auto", 1)->info().name == "reference");
+    CHECK(make_backend("cpu", 1)->info().name == "cpu");
+  }
+  const Environment environment("tpu");
+  CHECK_THROWS_WITH(make_backend("auto"), Contains("unknown backend \"tpu\""));
+}
+
+TEST_CASE("a backend asked for by name is never replaced by another", "[runtime]") {
+  CHECK_THROWS_AS(make_backend("cuda"), NotCompiled);
+  CHECK_THROWS_AS(make_backend("cuda:1"), NotCompiled);
+  CHECK_THROWS_WITH(make_backend("gpu"), Contains("cuda, cpu, reference"));
+  CHECK_THROWS_WITH(make_backend("cpu:0"), Contains("only cuda takes a device number"));
+  CHECK_THROWS_WITH(make_backend("cpu", -1), Contains("workers is -1"));
+}
+
+TEST_CASE("a backend has as many workers as it was asked for", "[runtime]") {
+  CHECK(make_backend("cpu", 3)->info().workers == 3);
+  CHECK(make_backend("cpu")->info().workers >= 1);
+}
