@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "base/multiversion.hpp"
+#include "ntkrob/base/multiversion.hpp"
 
 namespace ntkrob {
 

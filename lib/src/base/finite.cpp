@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "base/multiversion.hpp"
+#include "ntkrob/base/multiversion.hpp"
 
 namespace ntkrob {
 

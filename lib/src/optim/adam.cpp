@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "base/multiversion.hpp"
+#include "ntkrob/base/multiversion.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
