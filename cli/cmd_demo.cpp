@@ -26,7 +26,7 @@ struct DemoParams {
   index test = 1000;
   index n = 500;
   index steps = 200;
-  double eps = 0.075;
+  double eps = 0.1;
   std::string kernel = "fc:3";
   std::string model = "mlp:256,128";
   index judge = 500;
@@ -206,7 +206,7 @@ Command make_demo() {
   auto p = std::make_shared<DemoParams>();
   Command command;
   visit_demo(*p, command.options.bind());
-  command.examples = {"ntkrob demo", "ntkrob demo --out demo10 --eps 0.1",
+  command.examples = {"ntkrob demo", "ntkrob demo --out demo05 --eps 0.05",
                       "ntkrob demo --n 100 --steps 40 --judge 200"};
   command.run = [p](Session& session) { demo(*p, session); };
   return command;

@@ -74,6 +74,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   robust.shape = data.shape;
   robust.classes = data.classes;
   robust.class_names = data.class_names;
+  robust.beyond_range = !job.options.clip;
   robust.train.n = set.images.rows();
   robust.train.pixels = std::move(set.images);
   robust.train.labels = std::move(set.labels);

@@ -68,9 +68,10 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
   const float* pixels = split.pixels.data();
   for (index i = 0; i < split.pixels.size(); ++i)
     // Written so that NaN fails too.
-    NTKROB_CHECK(pixels[i] >= data.value_low && pixels[i] <= data.value_high, IoError, where, ": ", name,
-                 " split: image ", i / size, ", pixel ", i % size, " is ", pixels[i], ", outside the value range [",
-                 data.value_low, ", ", data.value_high, "]");
+    NTKROB_CHECK((pixels[i] >= data.value_low && pixels[i] <= data.value_high) ||
+                     (data.beyond_range && std::isfinite(pixels[i])),
+                 IoError, where, ": ", name, " split: image ", i / size, ", pixel ", i % size, " is ", pixels[i],
+                 ", outside the value range [", data.value_low, ", ", data.value_high, "]");
 }
 
 }  // namespace

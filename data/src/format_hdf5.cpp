@@ -136,6 +136,7 @@ Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) {
     NTKROB_CHECK(range.size() == 2, IoError, path, ": attribute value_range holds ", range.size(),
                  " numbers, expected [low, high]");
     raw.value_range = {static_cast<float>(range[0]), static_cast<float>(range[1])};
+    raw.beyond_range = has_attribute(file, "beyond_range");
   }
   if (has_attribute(file, "class_names")) raw.class_names = read_texts(file, "class_names", path);
   if (has_attribute(file, "classes")) {
@@ -156,6 +157,7 @@ void write_hdf5(const Dataset& data, const std::string& path, bool force) {
   MemoryFile file;
   write_text_attribute(file, "ntkrob_schema", kSchema);
   write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
+  if (data.beyond_range) write_integer_attribute(file, "beyond_range", 1);
   write_integer_attribute(file, "classes", data.classes);
   if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
   write_split(file, data, data.train, "train");

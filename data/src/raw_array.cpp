@@ -176,6 +176,7 @@ Dataset assemble(RawDataset raw) {
   if (raw.value_range) {
     data.value_low = raw.value_range->first;
     data.value_high = raw.value_range->second;
+    data.beyond_range = raw.beyond_range;
   } else if (found && (found->low < 0 || found->high > 1)) {
     NTKROB_CHECK(found->low >= 0 && found->high <= 255, IoError, raw.file, ": floating-point pixels span [", found->low,
                  ", ", found->high,

@@ -42,6 +42,7 @@ struct RawDataset {
   RawSplit train, test;
   bool guess_layout = false;  // plain files: [N,C,H,W] with C = 1 or 3 is recognised
   std::optional<std::pair<float, float>> value_range;
+  bool beyond_range = false;
   index classes = 0;  // 0: inferred from names, targets, labels
   std::vector<std::string> class_names;
 };

@@ -143,6 +143,18 @@ TEST_CASE("1 and 2 threads write the same bytes, another seed others", "[cli]") 
   CHECK(read_file(s.folder / "one.h5") != read_file(s.folder / "seed.h5"));
 }
 
+TEST_CASE("a set optimised without clipping is saved and read with its pixels outside [0,1]", "[cli]") {
+  const Folder folder;
+  write_easy_h5(folder / "data.h5", 120, 3);
+  const std::string set = folder / "set.h5";
+
+  run_ok({"robustify", folder / "data.h5", "--kernel", "fc:1", "--n", "6", "--steps", "4", "--batch", "30", "--lr",
+          "0.5", "--validation", "0", "--no-clip", "-o", set});
+
+  run_ok({"evaluate", "--kernel", "fc:1", "--support", set, "--data", folder / "data.h5", "--split", "train", "--eps",
+          "0.1", "--attacks", "clean"});
+}
+
 TEST_CASE("robustify, train and evaluate fit together, and the reports have the promised names", "[cli]") {
   const Strokes s;
   const std::string robust = s.folder / "robust.h5", net = s.folder / "net.h5";

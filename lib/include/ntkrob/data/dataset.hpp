@@ -38,6 +38,7 @@ struct Dataset {
   index classes = 0;
   std::vector<std::string> class_names;  // classes names, or empty
   float value_low = 0, value_high = 1;   // of float pixels
+  bool beyond_range = false;             // float pixels may lie outside it (a set optimised without clipping)
   Split train, test;
   Provenance provenance;
   std::vector<std::string> notes;  // what the reader had to assume, one line each, to be shown to the user; not stored
