@@ -1,4 +1,4 @@
-# cmake -DCASE=core|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... [-DINSTALL=component,...] -P consume.cmake
+# cmake -DCASE=core|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...] -P consume.cmake
 #
 # Installs ntkrob from the build tree BUILD into a fresh prefix under WORK (all of it, or the components INSTALL), then builds
 # and runs a consumer in the way named by CASE.
@@ -27,7 +27,7 @@ else()
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
 endif()
 
-set(configure ${CMAKE_COMMAND} -B ${tree} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
+set(configure ${CMAKE_COMMAND} -G "${GENERATOR}" -B ${tree} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
   -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=${FLAGS}")
 if(CASE STREQUAL "core" OR CASE STREQUAL "full" OR CASE STREQUAL "readme")
   run(${configure} -S ${SOURCE}/${CASE})
