@@ -70,9 +70,11 @@ TEST_CASE("gram and gram_grad equal matrix and grad with and without kept produc
   Matrix<double> k(n, n), expected_k(n, n), products(n, n), dx(n, 6), again(n, 6), expected(n, 6);
   kernel.matrix(x.view(), x.view(), Pairing::same, expected_k.view());
   kernel.grad(x.view(), x.view(), Pairing::same, u.view(), v.view(), expected.view());
-  kernel.gram(x.view(), k.view(), products.view());
-  kernel.gram_grad(x.view(), products.view(), u.view(), v.view(), dx.view());
-  kernel.gram_grad(x.view(), {}, u.view(), v.view(), again.view());
+  PreparedSet<double> set;
+  kernel.prepare<double>(x.view(), set);
+  kernel.gram(set, k.view(), products.view());
+  kernel.gram_grad(set, products.view(), u.view(), v.view(), dx.view());
+  kernel.gram_grad(set, {}, u.view(), v.view(), again.view());
   NTKROB_CHECK_SAME(kit::compare(k.view(), expected_k.view(), 1e-13 * kit::largest(expected_k)));
   NTKROB_CHECK_SAME(kit::compare(dx.view(), expected.view(), 1e-12 * kit::largest(expected)));
   NTKROB_CHECK_SAME(kit::compare(again.view(), expected.view(), 0));

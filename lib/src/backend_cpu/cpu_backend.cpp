@@ -46,6 +46,27 @@ class CpuBackend final : public Backend {
     split_gemm(ta, tb, alpha, a, b, beta, c);
   }
 
+  void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) override {
+    pack_all(t, b, panels, *simd_table().f32.products);
+  }
+  void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override {
+    pack_all(t, b, panels, *simd_table().f64.products);
+  }
+  void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
+                View2D<float> c) override {
+    multiply_some(alpha, a, panels, begin, beta, c, *simd_table().f32.products);
+  }
+  void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
+                View2D<double> c) override {
+    multiply_some(alpha, a, panels, begin, beta, c, *simd_table().f64.products);
+  }
+  void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override {
+    simd_table().f32.products->thin(a, vt, sum);
+  }
+  void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override {
+    simd_table().f64.products->thin(a, vt, sum);
+  }
+
   index factor_spd(View2D<double> a) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
     return blocked_cholesky(a, pool_);
@@ -95,6 +116,26 @@ class CpuBackend final : public Backend {
   }
 
   template <class R>
+  void pack_all(Transpose t, ConstView2D<R> b, Panels<R>& panels, const ProductFunctions<R>& products) {
+    const bool transpose = t == Transpose::yes;
+    panels.k = transpose ? b.cols : b.rows;
+    panels.n = transpose ? b.rows : b.cols;
+    const index count = (panels.n + products.width - 1) / products.width, numbers = panels.k * products.width;
+    if (panels.data.rows() != count || panels.data.cols() != numbers) panels.data = Matrix<R>(count, numbers);
+    pool_.for_each(count,
+                   [&](index task, int) { products.pack(transpose, b, task * products.width, panels.data.row(task)); });
+  }
+
+  template <class R>
+  static void multiply_some(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c,
+                            const ProductFunctions<R>& products) {
+    NTKROB_CHECK_SHAPE(a, c.rows, panels.k);
+    NTKROB_CHECK(begin % kPanelStep == 0 && begin + c.cols <= panels.n, ShapeError, "columns ", begin, " to ",
+                 begin + c.cols, " of a packed operand with ", panels.n);
+    products.multiply(alpha, a, panels.data.row(begin / products.width), beta, c);
+  }
+
+  template <class R>
   void fill_table(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table,
                   double (*sum_of_squares)(const R*, index)) {
     const index rows = layers::sample_rows(chain);
@@ -124,8 +165,8 @@ class CpuBackend final : public Backend {
   void run_tile(const PairTile<R>& tile, const SimdFunctions<R>& simd) {
     const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
     NTKROB_CHECK_SHAPE(tile.value, n, m);
-    if (!tile.products_given)
-      serial_gemm(Transpose::no, Transpose::yes, R(1) / static_cast<R>(d), tile.x, tile.y, R(0), tile.value);
+    if (tile.panels != nullptr)
+      multiply_some(R(1) / static_cast<R>(d), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value, *simd.products);
     const Matrix<R>& xt = tile.x_table->coefficients;
     const Matrix<R>& yt = tile.y_table->coefficients;
     PairRow<R> row{};

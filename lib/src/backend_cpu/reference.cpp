@@ -48,6 +48,19 @@ class ReferenceBackend final : public Backend {
     product(ta, tb, alpha, a, b, beta, c);
   }
 
+  void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) override { copy(t, b, panels); }
+  void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override { copy(t, b, panels); }
+  void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
+                View2D<float> c) override {
+    product(Transpose::no, Transpose::no, alpha, a, panels.data.view().middle_cols(begin, c.cols), beta, c);
+  }
+  void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
+                View2D<double> c) override {
+    product(Transpose::no, Transpose::no, alpha, a, panels.data.view().middle_cols(begin, c.cols), beta, c);
+  }
+  void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override { add_rows(a, vt, sum); }
+  void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override { add_rows(a, vt, sum); }
+
   index factor_spd(View2D<double> a) override {
     for (index j = 0; j < a.rows; ++j) {
       const double pivot = a(j, j) - dot(a.row(j), a.row(j), j);
@@ -97,6 +110,22 @@ class ReferenceBackend final : public Backend {
         const double old = beta == R(0) ? 0.0 : static_cast<double>(beta) * static_cast<double>(c(i, j));
         c(i, j) = static_cast<R>(static_cast<double>(alpha) * sum + old);
       }
+  }
+
+  template <class R>
+  static void copy(Transpose t, ConstView2D<R> b, Panels<R>& panels) {
+    const bool transpose = t == Transpose::yes;
+    panels.k = transpose ? b.cols : b.rows;
+    panels.n = transpose ? b.rows : b.cols;
+    panels.data = Matrix<R>(panels.k, panels.n);
+    for (index p = 0; p < panels.k; ++p)
+      for (index j = 0; j < panels.n; ++j) panels.data(p, j) = transpose ? b(j, p) : b(p, j);
+  }
+
+  template <class R>
+  static void add_rows(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum) {
+    for (index i = 0; i < a.rows; ++i)
+      for (index c = 0; c < vt.rows; ++c) sum(i, c) += dot(a.row(i), vt.row(c), a.cols);
   }
 
   /// The reference needs no coefficients; the table only carries the check of the inputs.

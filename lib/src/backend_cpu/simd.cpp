@@ -287,11 +287,13 @@ void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da,
 
 }  // namespace
 
+extern const ProductFunctions<float> kProductsFloat;
+extern const ProductFunctions<double> kProductsDouble;
 extern const SimdTable kTable;
 #define NTKROB_TEXT_(x) #x
 #define NTKROB_TEXT(x) NTKROB_TEXT_(x)
 const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
-                       {&pair_row_any<float>, &weigh<float>, &sum_of_squares<float>},
-                       {&pair_row_any<double>, &weigh<double>, &sum_of_squares<double>}};
+                       {&pair_row_any<float>, &weigh<float>, &sum_of_squares<float>, &kProductsFloat},
+                       {&pair_row_any<double>, &weigh<double>, &sum_of_squares<double>, &kProductsDouble}};
 
 }  // namespace ntkrob::NTKROB_ISA

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "backend_cpu/products.hpp"
 #include "ntkrob/backend/chain.hpp"
 
 namespace ntkrob {
@@ -46,6 +47,7 @@ struct SimdFunctions {
   /// As Backend::weigh_tile.
   void (*weigh)(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum);
   double (*sum_of_squares)(const R* x, index d);
+  const ProductFunctions<R>* products;
 };
 
 struct SimdTable {

@@ -1,8 +1,8 @@
 /// Vec<R>: a SIMD vector of float or double for the instruction set this file is compiled for.
 ///
-/// Included only by simd.cpp, which the build compiles once per instruction set with NTKROB_ISA naming it; all names
-/// live in that namespace, so no two versions of one inline function meet in the linker. Arithmetic is exactly what is
-/// written
+/// Included only by simd.cpp and products.cpp, which the build compiles once per instruction set with NTKROB_ISA naming
+/// it; all names live in that namespace, so no two versions of one inline function meet in the linker. Arithmetic is
+/// exactly what is written
 /// (-ffp-contract=off): fma() is one instruction where the set has it and a multiply and an add otherwise.
 #pragma once
 
@@ -54,7 +54,7 @@ struct Vec {
   Vec() = default;
   explicit Vec(Lanes lanes) : v(lanes) {}
   template <class Number, class = decltype(static_cast<R>(Number{}))>
-  explicit Vec(Number x) : v(Lanes{} + static_cast<R>(x)) {}
+  explicit Vec(Number x) : v(static_cast<R>(x) - Lanes{}) {}  // x - 0 is x: a broadcast, no operation
 
   static Vec load(const R* p) {
     Vec x;
@@ -90,6 +90,16 @@ inline Vec<R> min(Vec<R> a, Vec<R> b) {
 template <class R>
 inline Vec<R> max_with_zero(Vec<R> a) {
   return select_greater(a, Vec<R>(0), a, Vec<R>(0));
+}
+
+/// The sum of all lanes, halves folded onto halves.
+template <class R>
+inline R sum_of_lanes(Vec<R> a) {
+  alignas(kBytes) R lanes[Vec<R>::kLanes];
+  a.store(lanes);
+  for (int n = Vec<R>::kLanes / 2; n > 0; n /= 2)
+    for (int l = 0; l < n; ++l) lanes[l] += lanes[l + n];
+  return lanes[0];
 }
 
 /// True if any lane has a < low or a > high.

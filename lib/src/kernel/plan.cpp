@@ -1,7 +1,7 @@
 /// Tile sizes from shapes and a budget: pure functions.
 ///
-/// Shapes, not the number of workers, decide the tiles, because the bits of a sum may depend on its blocking; the
-/// budget does too, when it is tight.
+/// The bits of a result do not depend on tile_rows, nor on tile_cols and band where they are multiples of 1024 (see
+/// Backend::multiply and add_thin); only a budget too tight for that changes the order of sums.
 #include <algorithm>
 
 #include "ntkrob/base/spec_text.hpp"
@@ -10,59 +10,80 @@
 namespace ntkrob {
 namespace {
 
-constexpr index kRows = 512;    // rows of a strip: long enough for the matrix product, short enough to balance
-constexpr index kSquare = 256;  // tiles of a matrix
-constexpr index kCols = 1024;   // columns worked on at once
-constexpr index kMinRows = 8;
-constexpr index kMinCols = 64;
+// Strips of whole register blocks (of 14 or 6 rows), whose values stay in the second-level cache.
+constexpr index kRows = 84;
+constexpr index kRowStep = 14;
+constexpr index kCols = 1024;        // pairs of a row worked on at once
+constexpr index kPullColumns = 512;  // samples of y that pull_back works on at once
+constexpr index kMinCols = kPanelStep;
 
 index round_up(index n, index to) { return (n + to - 1) / to * to; }
+std::size_t size(index n) { return static_cast<std::size_t>(std::max<index>(n, 0)); }
 
-/// Scratch of one worker for a tile of this shape; of all workers together for pull_back, which shares one strip.
-std::size_t worker_bytes(Verb verb, index rows, index cols, index m, index r, std::size_t number) {
-  const auto size = [](index n) { return static_cast<std::size_t>(std::max<index>(n, 0)); };
-  const std::size_t tile = size(rows) * size(cols) * number;
-  const std::size_t thin = size(rows) * size(r) * (2 * number + sizeof(double));
-  switch (verb) {
-    case Verb::pull_back:  // value, dq and da of all N x samples against a strip of y; `rows` counts y, m counts x
-      return 3 * size(rows) * size(m) * number + thin + size(m) * size(r + 1) * sizeof(double);
+struct Shape {
+  Verb verb;
+  index n, m, d, r;
+  std::size_t number;  // bytes
+  bool prepared;
+};
+
+std::size_t shared_bytes(const Shape& s, index band) {
+  const bool gradient = s.verb == Verb::grad || s.verb == Verb::pull_back;
+  const std::size_t panels = s.prepared ? 0 : (gradient ? 2 : 1) * panel_bytes(s.d, band, s.number);
+  switch (s.verb) {
     case Verb::matrix:
-      return tile;
+      return panels;
     case Verb::apply:
-      return tile + thin;
-    case Verb::grad:
-      return tile + thin + 2 * size(rows) * size(round_up(m, 16)) * number + size(rows) * sizeof(double);
+    case Verb::grad:  // v transposed, sums of rows
+      return panels + size(s.r) * size(s.m) * s.number + size(s.n) * size(s.r + 1) * sizeof(double);
+    case Verb::pull_back:  // value, dq and da of all x against a band of y
+      return panels + 3 * size(s.n) * size(band) * s.number + 3 * size(band) * size(s.r) * s.number +
+             size(s.n) * size(s.r + 1) * sizeof(double);
   }
-  return tile;
+  return panels;
+}
+
+std::size_t worker_bytes(const Shape& s, index rows, index cols, index band) {
+  if (s.verb == Verb::pull_back) return size(rows) * sizeof(double);
+  const std::size_t tile = size(rows) * size(cols) * s.number;
+  if (s.verb != Verb::grad) return tile;
+  return tile + 2 * size(rows) * size(band) * s.number + size(rows) * size(s.r) * s.number;
 }
 
 }  // namespace
 
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
-                      std::size_t budget) {
-  static_cast<void>(d);
-  KernelPlan plan;
-  index rows = verb == Verb::matrix ? kSquare : kRows;
-  // Strips of equal height, about four of them where there are rows enough to share.
-  if (verb != Verb::matrix) rows = std::min(rows, std::max<index>(32, round_up((n + 3) / 4, 8)));
-  rows = std::min(rows, std::max<index>(n, 1));
-  index cols = std::min(verb == Verb::matrix ? kSquare : kCols, std::max<index>(round_up(m, 16), 16));
+                      std::size_t budget, bool prepared) {
+  const Shape shape{verb, n, m, d, r, bytes_per_number, prepared};
+  const index share = (n + workers - 1) / workers;
+  index rows = std::clamp<index>(round_up(share, kRowStep), kRowStep, kRows);
+  index band = verb == Verb::pull_back ? std::min(m, kPullColumns) : m;
+  index cols = verb == Verb::pull_back ? band : std::min(m, kCols);
   const auto total = [&] {
-    return worker_bytes(verb, rows, cols, m, r, bytes_per_number) * static_cast<std::size_t>(workers);
+    return shared_bytes(shape, band) + worker_bytes(shape, rows, cols, band) * static_cast<std::size_t>(workers);
   };
-  while (total() > budget && (rows > kMinRows || cols > kMinCols)) {
-    if (rows > kMinRows)
-      rows = std::max(kMinRows, rows / 2);
+  // What costs least first: bands of whole column blocks, rows of one register block, then anything.
+  while (total() > budget) {
+    if (band > kCols && !prepared)
+      band = std::max(kCols, round_up(band / 2, kCols));
+    else if (rows > kRowStep)
+      rows = std::max(kRowStep, rows / 2 / kRowStep * kRowStep);
+    else if (band > kMinCols && !prepared)
+      band = std::max(kMinCols, round_up(band / 2, kMinCols));
     else
-      cols = std::max(kMinCols, cols / 2);
+      break;
+    cols = std::min(cols, band);
   }
   NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget,
                " bytes is too small: the smallest tile (", rows, " x ", cols, " pairs, ", workers, " workers) needs ",
                total(), " bytes; raise --memory or lower --threads");
+  KernelPlan plan;
   plan.tile_rows = rows;
   plan.tile_cols = cols;
-  plan.tiles = ((n + rows - 1) / rows) * ((m + cols - 1) / cols);
-  plan.scratch_bytes_per_worker = worker_bytes(verb, rows, cols, m, r, bytes_per_number);
+  plan.band = band;
+  plan.tiles = ((n + rows - 1) / rows) * ((m + cols - 1) / std::max<index>(cols, 1));
+  plan.shared_bytes = shared_bytes(shape, band);
+  plan.scratch_bytes_per_worker = worker_bytes(shape, rows, cols, band);
   plan.scratch_bytes = total();
   return plan;
 }

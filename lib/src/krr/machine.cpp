@@ -71,7 +71,8 @@ BasicKernelMachine<R>::BasicKernelMachine(Kernel kernel, ImageShape shape, Const
   convert(labels, alpha_.view());
   check_finite(alpha_.view(), "support label ");
 
-  report_ = krr::factor_gram<R>(kernel_, support_.view(), ridge_, log, factor_, products_);
+  kernel_.prepare(this->support(), prepared_);
+  report_ = krr::factor_gram<R>(kernel_, prepared_, ridge_, log, factor_, products_);
   kernel_.backend().solve_spd(factor_.view(), alpha_.view());
   check_finite(alpha_.view(), "coefficient ");
   coefficients_ = Matrix<R>(labels.rows, labels.cols);
@@ -84,7 +85,7 @@ void BasicKernelMachine<R>::logits(ConstView2D<float> x, View2D<float> out) cons
   NTKROB_CHECK_SHAPE(out, x.rows, classes());
   const In<R> input(x);
   Out<R> output(out);
-  kernel_.apply(input.view(), support_.view(), Pairing::cross, coefficients_.view(), output.view());
+  kernel_.apply(input.view(), prepared_, coefficients_.view(), output.view());
   output.commit();
 }
 
@@ -95,7 +96,7 @@ void BasicKernelMachine<R>::input_grad(ConstView2D<float> x, ConstView2D<float> 
   NTKROB_CHECK_SHAPE(dx, x.rows, shape_.size());
   const In<R> input(x), g(cotangent);
   Out<R> gradient(dx);
-  kernel_.grad(input.view(), support_.view(), Pairing::cross, g.view(), coefficients_.view(), gradient.view());
+  kernel_.grad(input.view(), prepared_, g.view(), coefficients_.view(), gradient.view());
   gradient.commit();
 }
 
@@ -117,8 +118,7 @@ void BasicKernelMachine<R>::logits_and_grad(ConstView2D<float> x, const Cotangen
       convert(derivative.view(), g);
     }
   };
-  kernel_.apply_grad(input.view(), support_.view(), Pairing::cross, coefficients_.view(), strip, output.view(),
-                     gradient.view());
+  kernel_.apply_grad(input.view(), prepared_, coefficients_.view(), strip, output.view(), gradient.view());
   output.commit();
   gradient.commit();
 }
@@ -164,7 +164,7 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCo
       beta_alpha += beta(i, j) * alpha_(i, j);
     }
   Matrix<R> gram(n, shape_.size());
-  kernel_.gram_grad(support_.view(), products_.view(), u.view(), v.view(), gram.view());
+  kernel_.gram_grad(prepared_, products_.view(), u.view(), v.view(), gram.view());
   for (index i = 0; i < n; ++i)
     for (index j = 0; j < gram.cols(); ++j) dsupport(i, j) += gram(i, j);
 

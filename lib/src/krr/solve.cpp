@@ -43,9 +43,9 @@ constexpr std::size_t kProductsLimit = std::size_t(256) << 20;
 }  // namespace
 
 template <class R>
-FitReport factor_gram(const Kernel& kernel, ConstView2D<R> support, const Ridge& ridge, const LogSink& log,
+FitReport factor_gram(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge, const LogSink& log,
                       Matrix<double>& factor, Matrix<R>& products) {
-  const index n = support.rows;
+  const index n = support.samples.rows;
   NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
                ", must be finite and at least 0");
   check_memory(kernel, n);
@@ -91,9 +91,9 @@ FitReport factor_gram(const Kernel& kernel, ConstView2D<R> support, const Ridge&
   return report;
 }
 
-template FitReport factor_gram(const Kernel&, ConstView2D<float>, const Ridge&, const LogSink&, Matrix<double>&,
+template FitReport factor_gram(const Kernel&, const PreparedSet<float>&, const Ridge&, const LogSink&, Matrix<double>&,
                                Matrix<float>&);
-template FitReport factor_gram(const Kernel&, ConstView2D<double>, const Ridge&, const LogSink&, Matrix<double>&,
+template FitReport factor_gram(const Kernel&, const PreparedSet<double>&, const Ridge&, const LogSink&, Matrix<double>&,
                                Matrix<double>&);
 
 }  // namespace ntkrob::krr

@@ -34,6 +34,20 @@ struct SampleTable {
   std::vector<double> inverse_norm;  // n: 1 / sqrt(x.x / D), float64; 0 for a zero sample
 };
 
+/// The right-hand operand op(b) (k x n) of many products, laid out for them once. Opaque outside backends.
+template <class R>
+struct Panels {
+  index k = 0, n = 0;
+  Matrix<R> data;
+};
+/// Products with Panels begin at a column that is a multiple of this.
+constexpr index kPanelStep = 64;
+/// Bytes of Panels of this shape, at most.
+constexpr std::size_t panel_bytes(index k, index n, std::size_t bytes_per_number) {
+  return static_cast<std::size_t>(k) * static_cast<std::size_t>((n + kPanelStep - 1) / kPanelStep * kPanelStep) *
+         bytes_per_number;
+}
+
 /// Arguments of Backend::pair_tile: kernel values, and on request derivatives, of all pairs of x rows and y rows.
 template <class R>
 struct PairTile {
@@ -43,13 +57,14 @@ struct PairTile {
   ConstView2D<R> y;  // m x D
   const SampleTable<R>* x_table = nullptr;
   const SampleTable<R>* y_table = nullptr;
-  index x_begin = 0;  // first row of x in x_table
-  index y_begin = 0;  // first row of y in y_table
-  bool same = false;  // Pairing::same: pairs with x_begin + i == y_begin + j are one sample
-  bool products_given = false;  // value holds x_i . y_j / D on entry, from gemm
-  View2D<R> value;    // n x m: k(x_i, y_j)
-  View2D<R> dq;       // n x m or empty: dk / d(x_i . y_j / D)
-  View2D<R> da;       // n x m or empty: dk / d(x_i . x_i / D)
+  index x_begin = 0;                  // first row of x in x_table
+  index y_begin = 0;                  // first row of y in y_table
+  bool same = false;                  // Pairing::same: pairs with x_begin + i == y_begin + j are one sample
+  const Panels<R>* panels = nullptr;  // y^T (D x ...), or null: then value holds x_i . y_j / D on entry
+  index panel_begin = 0;              // column of panels that is the first row of y, a multiple of kPanelStep
+  View2D<R> value;                    // n x m: k(x_i, y_j)
+  View2D<R> dq;                       // n x m or empty: dk / d(x_i . y_j / D)
+  View2D<R> da;                       // n x m or empty: dk / d(x_i . x_i / D)
 };
 
 /// A computing device. Not copyable; one caller at a time, except inside for_each.
@@ -69,6 +84,20 @@ class Backend {
                     View2D<float> c) = 0;
   virtual void gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
                     View2D<double> c) = 0;
+
+  /// Lays out op(b) for multiply. Parallel outside for_each.   b: k x n, or n x k with Transpose::yes
+  virtual void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) = 0;
+  virtual void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) = 0;
+  /// c = alpha a op(b)[:, begin .. begin + m) + beta c. Serial: one task's share. An element's bits depend on its row
+  /// of a, its column and k alone.   a: n x k   c: n x m   begin: a multiple of kPanelStep
+  virtual void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
+                        View2D<float> c) = 0;
+  virtual void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
+                        View2D<double> c) = 0;
+  /// sum += a vt^T for few columns; at most 1024 terms are summed in R, the rest in float64. Serial; bits as for
+  /// multiply, and the same for a cut at multiples of 1024.   a: n x m   vt: r x m   sum: n x r
+  virtual void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) = 0;
+  virtual void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) = 0;
 
   /// In-place Cholesky factor, lower triangle (the upper one is left as it was). a: n x n
   /// returns: -1, or the index of the first pivot that is not positive (then a holds no factor)

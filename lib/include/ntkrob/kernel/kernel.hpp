@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "ntkrob/backend/backend.hpp"
 #include "ntkrob/kernel/spec.hpp"
@@ -35,22 +36,41 @@ enum class Verb { matrix, apply, grad, pull_back };
 
 /// What one call will do, decided before the first operation. Pure data.
 struct KernelPlan {
-  index tile_rows = 0;
-  index tile_cols = 0;
+  index tile_rows = 0;  // height of a strip, one task
+  index tile_cols = 0;  // pairs of a row worked on at once
+  index band = 0;       // samples of y laid out for products at once; all of them where the budget allows
   index tiles = 0;
+  std::size_t shared_bytes = 0;  // scratch of all workers together
   std::size_t scratch_bytes_per_worker = 0;
-  std::size_t scratch_bytes = 0;  // all workers
+  std::size_t scratch_bytes = 0;  // shared, and every worker's own
 };
 
-/// The pure planning function. bytes_per_number 4 or 8; r = thin columns.
+/// The pure planning function. bytes_per_number 4 or 8; r = thin columns. With `prepared` the layouts of y are there
+/// already and count as inputs.
 /// throws: ResourceError with the bytes needed when the budget is too small for the smallest tile
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
-                      std::size_t budget);
+                      std::size_t budget, bool prepared = false);
+
+/// A second argument made ready once for many calls (the support set of an attack): its sample table, and the layouts
+/// that products read, 2 M D numbers. It refers to the samples, which must outlive it and stay as they are.
+template <class R>
+struct PreparedSet {
+  ConstView2D<R> samples;  // M x D
+  SampleTable<R> table;
+  Panels<R> transposed;  // samples^T (D x M), for values
+  Panels<R> plain;       // samples (M x D), for gradients
+};
 
 /// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between
 /// calls of the same shape, so that a loop allocates only in its first round.
 class Kernel {
  public:
+  /// Views that follow the precision of another argument.
+  template <class R>
+  using In = ConstView2D<std::common_type_t<R>>;
+  template <class R>
+  using To = View2D<std::common_type_t<R>>;
+
   /// backend must outlive the kernel. throws: NotSupported when the backend cannot run the spec (with its reason)
   Kernel(KernelSpec spec, Backend& backend, KernelOptions options = {});
 
@@ -64,16 +84,6 @@ class Kernel {
   void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<float> out) const;
   void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<double> out) const;
   void matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> out) const;
-
-  /// The Gram matrix of x, and the inner products it was made from, so that gram_grad need not form them again.
-  ///   out: N x N   products: N x N (overwritten: x_i . x_j / D) or empty
-  void gram(ConstView2D<float> x, View2D<double> out, View2D<float> products) const;
-  void gram(ConstView2D<double> x, View2D<double> out, View2D<double> products) const;
-  /// grad(x, x, Pairing::same, u, v, dx) from products as left by gram (or empty: they are formed again).
-  void gram_grad(ConstView2D<float> x, ConstView2D<float> products, ConstView2D<float> u, ConstView2D<float> v,
-                 View2D<float> dx) const;
-  void gram_grad(ConstView2D<double> x, ConstView2D<double> products, ConstView2D<double> u, ConstView2D<double> v,
-                 View2D<double> dx) const;
 
   /// out = K(x,y) v.   v: M x r   out: N x r (overwritten). Sums over M are accumulated in float64.
   void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v,
@@ -97,6 +107,25 @@ class Kernel {
                   const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> dx) const;
   void apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, ConstView2D<double> v,
                   const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const;
+
+  /// Makes y (M x D) ready for the verbs below; memory of an earlier use of `set` is kept.   throws: NonFinite
+  template <class R>
+  void prepare(ConstView2D<R> y, PreparedSet<R>& set) const;
+  /// The verbs above with Pairing::cross and a prepared second argument: the same bits, without its preparation.
+  template <class R>
+  void apply(In<R> x, const PreparedSet<R>& y, In<R> v, To<R> out) const;
+  template <class R>
+  void grad(In<R> x, const PreparedSet<R>& y, In<R> u, In<R> v, To<R> dx) const;
+  template <class R>
+  void apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v, const StripCotangent<std::common_type_t<R>>& cotangent,
+                  To<R> out, To<R> dx) const;
+  /// The Gram matrix of a prepared set, and the inner products it was made from, so that gram_grad need not form them
+  /// again.   out: N x N   products: N x N (overwritten: x_i . x_j / D) or empty
+  template <class R>
+  void gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const;
+  /// grad(x, x, Pairing::same, u, v, dx) from products as left by gram (or empty: they are formed again).
+  template <class R>
+  void gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const;
 
   /// Prediction at y from x, and the derivative back to x, in one pass over the pairs: out = K(y,x) v; g =
   /// cotangent(out); h = K(x,y) g; dx = d/dx sum_ij (v_i . g_j) k(x_i, y_j). This is the cross part of a loss on

@@ -42,6 +42,9 @@ class BasicKernelMachine : public Model {
   BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support, ConstView2D<R> labels, Ridge ridge = {},
                      const LogSink& log = {});
 
+  BasicKernelMachine(const BasicKernelMachine&) = delete;
+  BasicKernelMachine& operator=(const BasicKernelMachine&) = delete;
+
   ImageShape input_shape() const override { return shape_; }
   index classes() const override { return labels_.cols(); }
   void logits(ConstView2D<float> x, View2D<float> out) const override;
@@ -69,12 +72,13 @@ class BasicKernelMachine : public Model {
  private:
   Kernel kernel_;
   ImageShape shape_;
-  Matrix<R> support_;       // n x D
-  Matrix<R> labels_;        // n x C
-  Matrix<double> factor_;   // n x n, lower
-  Matrix<R> products_;      // n x n inner products of the support, or empty
-  Matrix<double> alpha_;    // n x C, float64 solution
-  Matrix<R> coefficients_;  // n x C, alpha_ in R
+  Matrix<R> support_;        // n x D
+  PreparedSet<R> prepared_;  // of support_
+  Matrix<R> labels_;         // n x C
+  Matrix<double> factor_;    // n x n, lower
+  Matrix<R> products_;       // n x n inner products of the support, or empty
+  Matrix<double> alpha_;     // n x C, float64 solution
+  Matrix<R> coefficients_;   // n x C, alpha_ in R
   Ridge ridge_;
   FitReport report_;
 };

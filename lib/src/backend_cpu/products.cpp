@@ -1,0 +1,179 @@
+/// Matrix products with a packed right-hand operand, and products with few columns. Compiled once per instruction set
+/// (NTKROB_ISA), as simd.cpp is.
+///
+/// A BLAS packs its operands in every call. Here the support set of a whole attack is packed once, elementwise work
+/// follows while a strip is in the cache, and the bits of an element depend on its row, its column and the inner length
+/// alone, so that rows may be shared out in any way.
+#include "backend_cpu/products.hpp"
+
+#include "backend_cpu/vec.hpp"
+
+namespace ntkrob::NTKROB_ISA {
+namespace {
+
+/// Registers hold kRows x kVectors accumulators, one row of panels and one broadcast.
+#if defined(__AVX512F__)
+constexpr int kRows = 14;
+#else
+constexpr int kRows = 6;
+#endif
+constexpr int kVectors = 2;
+/// The inner length is cut here: partial sums stay short, and the part of a panel in use stays in the cache.
+constexpr index kInner = 512;
+/// Rows worked on together, so that each panel is read once for all of them.
+constexpr index kRowBlock = 8 * kRows;
+
+template <class R>
+constexpr int kWidth = kVectors* Vec<R>::kLanes;
+
+/// c (rows x width) = alpha a b + beta c, with a: rows x k and b: one panel from row 0 of its inner length.
+template <class R, int rows>
+void micro(R alpha, const R* a, index a_stride, const R* b, index k, R beta, R* c, index c_stride) {
+  using V = Vec<R>;
+  V sum[rows][kVectors];
+  for (int i = 0; i < rows; ++i)
+    for (int v = 0; v < kVectors; ++v) sum[i][v] = V(0);
+  for (index p = 0; p < k; ++p) {
+    V right[kVectors];
+    for (int v = 0; v < kVectors; ++v) right[v] = V::load(b + p * kWidth<R> + v * V::kLanes);
+    for (int i = 0; i < rows; ++i) {
+      const V left(a[i * a_stride + p]);
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = fma(left, right[v], sum[i][v]);
+    }
+  }
+  const V scale(alpha), keep(beta);
+  for (int i = 0; i < rows; ++i)
+    for (int v = 0; v < kVectors; ++v) {
+      R* to = c + i * c_stride + v * V::kLanes;
+      V value = scale * sum[i][v];
+      if (beta != R(0)) value = fma(keep, V::load(to), value);
+      value.store(to);
+    }
+}
+
+template <class R, int rows>
+void micro_any(int n, R alpha, const R* a, index a_stride, const R* b, index k, R beta, R* c, index c_stride) {
+  if constexpr (rows > 0) {
+    if (n == rows)
+      micro<R, rows>(alpha, a, a_stride, b, k, beta, c, c_stride);
+    else
+      micro_any<R, rows - 1>(n, alpha, a, a_stride, b, k, beta, c, c_stride);
+  }
+}
+
+template <class R>
+void multiply(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c) {
+  constexpr index width = kWidth<R>;
+  const index k = a.cols;
+  for (index block = 0; block < a.rows; block += kRowBlock) {
+    const index block_end = block + kRowBlock < a.rows ? block + kRowBlock : a.rows;
+    for (index inner = 0; inner < k; inner += kInner) {
+      const index length = inner + kInner < k ? kInner : k - inner;
+      const R keep = inner == 0 ? beta : R(1);
+      for (index j = 0; j < c.cols; j += width) {
+        const R* panel = panels + j * k + inner * width;
+        const bool whole = j + width <= c.cols;
+        for (index i = block; i < block_end; i += kRows) {
+          const int rows = static_cast<int>(i + kRows < block_end ? kRows : block_end - i);
+          const R* left = a.data + i * a.stride + inner;
+          R* to = c.data + i * c.stride + j;
+          if (whole) {
+            micro_any<R, kRows>(rows, alpha, left, a.stride, panel, length, keep, to, c.stride);
+            continue;
+          }
+          // The last panel is padded: its columns beyond c stay here.
+          alignas(64) R edge[kRows * width] = {};
+          const auto bytes = static_cast<std::size_t>(c.cols - j) * sizeof(R);
+          for (int r = 0; r < rows; ++r) std::memcpy(edge + r * width, to + r * c.stride, bytes);
+          micro_any<R, kRows>(rows, alpha, left, a.stride, panel, length, keep, edge, width);
+          for (int r = 0; r < rows; ++r) std::memcpy(to + r * c.stride, edge + r * width, bytes);
+        }
+      }
+    }
+  }
+}
+
+template <class R>
+void pack(bool transpose, ConstView2D<R> b, index first, R* panel) {
+  constexpr index width = kWidth<R>;
+  const index k = transpose ? b.cols : b.rows, n = transpose ? b.rows : b.cols;
+  const index used = first + width < n ? width : n - first;
+  if (!transpose) {
+    for (index p = 0; p < k; ++p) {
+      for (index c = 0; c < used; ++c) panel[p * width + c] = b.data[p * b.stride + first + c];
+      for (index c = used; c < width; ++c) panel[p * width + c] = R(0);
+    }
+    return;
+  }
+  constexpr index kStep = 16;  // a line of each row at a time
+  for (index begin = 0; begin < k; begin += kStep) {
+    const index end = begin + kStep < k ? begin + kStep : k;
+    for (index c = 0; c < used; ++c) {
+      const R* from = b.data + (first + c) * b.stride;
+      for (index p = begin; p < end; ++p) panel[p * width + c] = from[p];
+    }
+    for (index c = used; c < width; ++c)
+      for (index p = begin; p < end; ++p) panel[p * width + c] = R(0);
+  }
+}
+
+/// Partial sums of a thin product in the precision of its operands are over at most this many terms.
+constexpr index kThinBlock = 1024;
+
+/// sum(i + row, c + column) += a vt^T for `rows` rows and `columns` columns. An element's arithmetic does not depend on
+/// either.
+template <class R, int rows, int columns>
+void thin_some(ConstView2D<R> a, ConstView2D<R> vt, index i, index c, View2D<double> sum) {
+  using V = Vec<R>;
+  for (index begin = 0; begin < a.cols; begin += kThinBlock) {
+    const index end = begin + kThinBlock < a.cols ? begin + kThinBlock : a.cols;
+    V part[rows][columns];
+    for (int r = 0; r < rows; ++r)
+      for (int s = 0; s < columns; ++s) part[r][s] = V(0);
+    index j = begin;
+    for (; j + V::kLanes <= end; j += V::kLanes) {
+      V left[rows];
+      for (int r = 0; r < rows; ++r) left[r] = V::load(a.data + (i + r) * a.stride + j);
+      for (int s = 0; s < columns; ++s) {
+        const V right = V::load(vt.data + (c + s) * vt.stride + j);
+        for (int r = 0; r < rows; ++r) part[r][s] = fma(left[r], right, part[r][s]);
+      }
+    }
+    for (int r = 0; r < rows; ++r)
+      for (int s = 0; s < columns; ++s) {
+        R total = 0;
+        for (index rest = j; rest < end; ++rest)
+          total += a.data[(i + r) * a.stride + rest] * vt.data[(c + s) * vt.stride + rest];
+        sum.data[(i + r) * sum.stride + c + s] += static_cast<double>(total + sum_of_lanes(part[r][s]));
+      }
+  }
+}
+
+template <class R, int rows>
+void thin_rows(ConstView2D<R> a, ConstView2D<R> vt, index i, View2D<double> sum) {
+  constexpr int kColumns = 5;  // 10 classes are 2 x 5
+  index c = 0;
+  for (; c + kColumns <= vt.rows; c += kColumns) thin_some<R, rows, kColumns>(a, vt, i, c, sum);
+  for (; c < vt.rows; ++c) thin_some<R, rows, 1>(a, vt, i, c, sum);
+}
+
+template <class R>
+void thin(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum) {
+#if defined(__AVX512F__)
+  constexpr int kThinRows = 4;
+#else
+  constexpr int kThinRows = 2;
+#endif
+  index i = 0;
+  for (; i + kThinRows <= a.rows; i += kThinRows) thin_rows<R, kThinRows>(a, vt, i, sum);
+  for (; i < a.rows; ++i) thin_rows<R, 1>(a, vt, i, sum);
+}
+
+}  // namespace
+
+extern const ProductFunctions<float> kProductsFloat;
+const ProductFunctions<float> kProductsFloat{kWidth<float>, &pack<float>, &multiply<float>, &thin<float>};
+extern const ProductFunctions<double> kProductsDouble;
+const ProductFunctions<double> kProductsDouble{kWidth<double>, &pack<double>, &multiply<double>, &thin<double>};
+
+}  // namespace ntkrob::NTKROB_ISA

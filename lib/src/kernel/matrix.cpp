@@ -1,0 +1,81 @@
+/// Kernel matrices and Gram matrices: tiles of strips and column blocks, written out as they come.
+#include "kernel/tiles.hpp"
+
+namespace ntkrob {
+namespace kernel {
+namespace {
+
+struct Tile {
+  index i, n, j, m;
+};
+
+/// The tiles of a band. With half, those that hold pairs on or above the diagonal.
+template <class R>
+std::vector<Tile> tiles_of(const Call<R>& call, const Band<R>& band, bool half) {
+  std::vector<Tile> tiles;
+  const index end = band.begin + band.size;
+  for (index strip = 0; strip < call.strips(); ++strip) {
+    const index i = strip * call.plan.tile_rows, n = call.strip_rows(strip);
+    const index first = half ? std::max(band.begin, i / kPanelStep * kPanelStep) : band.begin;
+    for (index j = first; j < end; j += call.plan.tile_cols)
+      tiles.push_back({i, n, j, std::min(call.plan.tile_cols, end - j)});
+  }
+  return tiles;
+}
+
+/// Copies a block into a matrix of the same or a wider type; with half, its pairs on and above the diagonal, and their
+/// mirror images.
+template <class R, class O>
+void place(ConstView2D<R> block, View2D<O> out, const Tile& t, bool half) {
+  for (index a = 0; a < t.n; ++a)
+    for (index b = half ? std::max<index>(0, t.i + a - t.j) : 0; b < t.m; ++b)
+      out(t.i + a, t.j + b) = static_cast<O>(block(a, b));
+  if (!half) return;
+  for (index b = 0; b < t.m; ++b)
+    for (index a = 0; a < std::min(t.n, t.j + b - t.i); ++a) out(t.j + b, t.i + a) = static_cast<O>(block(a, b));
+}
+
+template <class R, class O>
+void matrix(const Call<R>& call, View2D<O> out, View2D<R> products = {}) {
+  NTKROB_CHECK_SHAPE(out, call.x.rows, call.y.rows);
+  const bool half = call.pairing == Pairing::same;
+  Backend& backend = call.backend();
+  call.for_each_band(true, false, [&](const Band<R>& band) {
+    const std::vector<Tile> tiles = tiles_of(call, band, half);
+    backend.for_each(static_cast<index>(tiles.size()), [&](index task, int worker) {
+      const Tile& t = tiles[static_cast<std::size_t>(task)];
+      PairTile<R> tile = call.tile(t.i, t.n, t.j, t.m, band);
+      tile.value = fit(call.own(worker).value, t.n, t.m);
+      if (!products.empty()) {
+        backend.multiply(R(1) / static_cast<R>(call.x.cols), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value);
+        place(ConstView2D<R>(tile.value), products, t, half);
+        tile.panels = nullptr;
+      }
+      backend.pair_tile(tile);
+      place(ConstView2D<R>(tile.value), out, t, half);
+    });
+  });
+}
+
+}  // namespace
+}  // namespace kernel
+
+void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<float> out) const {
+  kernel::matrix(kernel::Call<float>(*this, Verb::matrix, x, y, p, 0), out);
+}
+void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<double> out) const {
+  kernel::matrix(kernel::Call<float>(*this, Verb::matrix, x, y, p, 0), out);
+}
+void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> out) const {
+  kernel::matrix(kernel::Call<double>(*this, Verb::matrix, x, y, p, 0), out);
+}
+
+template <class R>
+void Kernel::gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const {
+  if (!products.empty()) NTKROB_CHECK_SHAPE(products, x.samples.rows, x.samples.rows);
+  kernel::matrix(kernel::Call<R>(*this, Verb::matrix, x.samples, x.samples, Pairing::same, 0, &x), out, products);
+}
+template void Kernel::gram(const PreparedSet<float>&, View2D<double>, View2D<float>) const;
+template void Kernel::gram(const PreparedSet<double>&, View2D<double>, View2D<double>) const;
+
+}  // namespace ntkrob

@@ -1,0 +1,200 @@
+/// apply, grad and apply_grad: strips of rows of x, each taken through all pairs of a band of y while it is in the
+/// cache. A row's arithmetic does not depend on the strip it is in.
+#include "kernel/tiles.hpp"
+
+namespace ntkrob {
+namespace kernel {
+namespace {
+
+/// What a pass over the pairs is to produce.
+template <class R>
+struct Job {
+  ConstView2D<R> v;                                      // M x r
+  View2D<R> out;                                         // N x r: K v, or empty
+  View2D<R> dx;                                          // N x D: the gradient, or empty
+  ConstView2D<R> u;                                      // N x r: its cotangent, if known
+  const Kernel::StripCotangent<R>* cotangent = nullptr;  // or made from out
+  ConstView2D<R> products;                               // N x M inner products / D, if they are there already
+};
+
+template <class R>
+void check(const Call<R>& call, const Job<R>& job) {
+  NTKROB_CHECK(call.y.rows > 0, ShapeError, "a kernel's second argument has no samples");
+  NTKROB_CHECK_SHAPE(job.v, call.y.rows, job.v.cols);
+  if (!job.out.empty()) NTKROB_CHECK_SHAPE(job.out, call.x.rows, job.v.cols);
+  if (!job.dx.empty()) NTKROB_CHECK_SHAPE(job.dx, call.x.rows, call.x.cols);
+  if (!job.u.empty()) NTKROB_CHECK_SHAPE(job.u, call.x.rows, job.v.cols);
+  if (!job.products.empty()) NTKROB_CHECK_SHAPE(job.products, call.x.rows, call.y.rows);
+}
+
+/// Columns of vt that belong to a band.
+template <class R>
+ConstView2D<R> of(const Band<R>& band, ConstView2D<R> vt) {
+  return vt.middle_cols(band.begin, band.size);
+}
+
+/// One strip against one band. sum: N x (r + 1), K v so far and, last, the row sums of the cotangent times dk/da.
+template <class R>
+void run_strip(const Call<R>& call, const Job<R>& job, const Band<R>& band, ConstView2D<R> vt, View2D<double> sum,
+               index strip, int worker) {
+  Backend& backend = call.backend();
+  WorkerScratch<R>& own = call.own(worker);
+  const index i = strip * call.plan.tile_rows, n = call.strip_rows(strip), r = job.v.cols, d = call.x.cols;
+  const bool forward = !job.out.empty(), gradient = !job.dx.empty();
+  const View2D<R> dq = gradient ? fit(own.dq, n, band.size) : View2D<R>();
+  const View2D<R> da = gradient ? fit(own.da, n, band.size) : View2D<R>();
+  for (index j = 0; j < band.size; j += call.plan.tile_cols) {
+    const index m = std::min(call.plan.tile_cols, band.size - j), first = band.begin + j;
+    PairTile<R> tile = call.tile(i, n, first, m, band);
+    tile.value = fit(own.value, n, m);
+    if (gradient) {
+      tile.dq = dq.middle_cols(j, m);
+      tile.da = da.middle_cols(j, m);
+    }
+    if (!job.products.empty())
+      for (index a = 0; a < n; ++a) std::copy_n(job.products.row(i + a) + first, m, tile.value.row(a));
+    backend.pair_tile(tile);
+    if (forward)
+      backend.add_thin(ConstView2D<R>(tile.value), vt.middle_cols(first, m), sum.middle_rows(i, n).middle_cols(0, r));
+  }
+  if (forward && band.last) {
+    const View2D<R> result = job.out.middle_rows(i, n);
+    for (index a = 0; a < n; ++a)
+      for (index c = 0; c < r; ++c) result(a, c) = static_cast<R>(sum(i + a, c));
+    check_finite(ConstView2D<R>(result), i, "kernel output");
+  }
+  if (!gradient) return;
+
+  ConstView2D<R> u = job.u.empty() ? job.u : job.u.middle_rows(i, n);
+  if (job.cotangent != nullptr) {
+    const View2D<R> made = fit(own.u, n, r);
+    (*job.cotangent)(i, job.out.middle_rows(i, n), made);
+    u = made;
+  }
+  std::vector<double> row_sum(static_cast<std::size_t>(n), 0.0);
+  backend.weigh_tile(u, of(band, vt), dq, da, row_sum.data());
+  const View2D<R> target = job.dx.middle_rows(i, n);
+  backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(dq), *band.plain, 0, band.begin == 0 ? R(0) : R(1), target);
+  for (index a = 0; a < n; ++a) sum(i + a, r) += row_sum[static_cast<std::size_t>(a)];
+  if (!band.last) return;
+  for (index a = 0; a < n; ++a) {
+    const R factor = static_cast<R>(2 * sum(i + a, r) / static_cast<double>(d));
+    for (index k = 0; k < d; ++k) target(a, k) += factor * call.x(i + a, k);
+  }
+  check_finite(ConstView2D<R>(target), i, "kernel gradient");
+}
+
+template <class R>
+void run(const Call<R>& call, const Job<R>& job) {
+  check(call, job);
+  const index r = job.v.cols;
+  const ConstView2D<R> vt = transposed(job.v, call.scratch.vt);
+  const View2D<double> sum = fit(call.scratch.sum, call.x.rows, r + 1);
+  for (index i = 0; i < sum.rows; ++i) std::fill_n(sum.row(i), r + 1, 0.0);
+  call.for_each_band(job.products.empty(), !job.dx.empty(), [&](const Band<R>& band) {
+    call.backend().for_each(call.strips(),
+                            [&](index strip, int worker) { run_strip(call, job, band, vt, sum, strip, worker); });
+  });
+}
+
+template <class R>
+void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v, View2D<R> out,
+           const PreparedSet<R>* prepared = nullptr) {
+  Job<R> job;
+  job.v = v;
+  job.out = out;
+  NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
+  run(Call<R>(k, Verb::apply, x, y, p, v.cols, prepared), job);
+}
+
+template <class R>
+void grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> u, ConstView2D<R> v,
+          View2D<R> dx, const PreparedSet<R>* prepared = nullptr, ConstView2D<R> products = {}) {
+  Job<R> job;
+  job.v = v;
+  job.u = u;
+  job.dx = dx;
+  job.products = products;
+  NTKROB_CHECK_SHAPE(u, x.rows, v.cols);
+  NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  run(Call<R>(k, Verb::grad, x, y, p, v.cols, prepared), job);
+}
+
+template <class R>
+void apply_grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v,
+                const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx,
+                const PreparedSet<R>* prepared = nullptr) {
+  NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
+  NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  const Call<R> call(k, Verb::grad, x, y, p, v.cols, prepared);
+  if (call.plan.band < y.rows) {  // derivatives of all pairs of a strip do not fit: the pairs are formed twice
+    apply(k, x, y, p, v, out, prepared);
+    Matrix<R> u(x.rows, v.cols);
+    cotangent(0, out, u.view());
+    return grad(k, x, y, p, ConstView2D<R>(u.view()), v, dx, prepared);
+  }
+  Job<R> job;
+  job.v = v;
+  job.out = out;
+  job.dx = dx;
+  job.cotangent = &cotangent;
+  run(call, job);
+}
+
+}  // namespace
+}  // namespace kernel
+
+void Kernel::apply(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v,
+                   View2D<float> out) const {
+  kernel::apply(*this, x, y, p, v, out);
+}
+void Kernel::apply(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
+                   View2D<double> out) const {
+  kernel::apply(*this, x, y, p, v, out);
+}
+void Kernel::grad(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> u, ConstView2D<float> v,
+                  View2D<float> dx) const {
+  kernel::grad(*this, x, y, p, u, v, dx);
+}
+void Kernel::grad(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> u, ConstView2D<double> v,
+                  View2D<double> dx) const {
+  kernel::grad(*this, x, y, p, u, v, dx);
+}
+void Kernel::apply_grad(ConstView2D<float> x, ConstView2D<float> y, Pairing p, ConstView2D<float> v,
+                        const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> dx) const {
+  kernel::apply_grad(*this, x, y, p, v, cotangent, out, dx);
+}
+void Kernel::apply_grad(ConstView2D<double> x, ConstView2D<double> y, Pairing p, ConstView2D<double> v,
+                        const StripCotangent<double>& cotangent, View2D<double> out, View2D<double> dx) const {
+  kernel::apply_grad(*this, x, y, p, v, cotangent, out, dx);
+}
+
+template <class R>
+void Kernel::apply(In<R> x, const PreparedSet<R>& y, In<R> v, To<R> out) const {
+  kernel::apply<R>(*this, x, y.samples, Pairing::cross, v, out, &y);
+}
+template <class R>
+void Kernel::grad(In<R> x, const PreparedSet<R>& y, In<R> u, In<R> v, To<R> dx) const {
+  kernel::grad<R>(*this, x, y.samples, Pairing::cross, u, v, dx, &y);
+}
+template <class R>
+void Kernel::apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v,
+                        const StripCotangent<std::common_type_t<R>>& cotangent, To<R> out, To<R> dx) const {
+  kernel::apply_grad<R>(*this, x, y.samples, Pairing::cross, v, cotangent, out, dx, &y);
+}
+template <class R>
+void Kernel::gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const {
+  kernel::grad<R>(*this, x.samples, x.samples, Pairing::same, u, v, dx, &x, products);
+}
+
+#define NTKROB_INSTANTIATE(R)                                                                                         \
+  template void Kernel::apply(ConstView2D<R>, const PreparedSet<R>&, ConstView2D<R>, View2D<R>) const;                \
+  template void Kernel::grad(ConstView2D<R>, const PreparedSet<R>&, ConstView2D<R>, ConstView2D<R>, View2D<R>) const; \
+  template void Kernel::apply_grad(ConstView2D<R>, const PreparedSet<R>&, ConstView2D<R>, const StripCotangent<R>&,   \
+                                   View2D<R>, View2D<R>) const;                                                       \
+  template void Kernel::gram_grad(const PreparedSet<R>&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>)   \
+      const;
+NTKROB_INSTANTIATE(float)
+NTKROB_INSTANTIATE(double)
+
+}  // namespace ntkrob
