@@ -20,76 +20,135 @@ constexpr int kRows = 6;
 constexpr int kVectors = 2;
 /// The inner length is cut here: partial sums stay short, and the part of a panel in use stays in the cache.
 constexpr index kInner = 512;
-/// Rows worked on together, so that each panel is read once for all of them.
-constexpr index kRowBlock = 8 * kRows;
+/// Rows and columns of c worked on together: a panel is read once for all rows, c stays in the cache between inner
+/// ranges.
+constexpr index kRowBlock = 6 * kRows;
+constexpr index kColumnBlock = 1024;
 
 template <class R>
 constexpr int kWidth = kVectors* Vec<R>::kLanes;
 
-/// c (rows x width) = alpha a b + beta c, with a: rows x k and b: one panel from row 0 of its inner length.
+/// The share of the next panel that one tile of rows brings into the second-level cache on the way: four tiles bring it
+/// whole.
+template <class R>
+constexpr index kAhead = kWidth<R> / 4;
+
+/// One tile of c: alpha a b + beta c, with a: rows x k and b: a panel from row 0 of its inner length.
+template <class R>
+struct Tile {
+  R alpha;
+  const R* a;
+  index a_stride;
+  const R* b;
+  index k;
+  R beta;
+  R* c;
+  index c_stride;
+  const R* ahead;
+};
+
 template <class R, int rows>
-void micro(R alpha, const R* a, index a_stride, const R* b, index k, R beta, R* c, index c_stride) {
+void micro(const Tile<R>& t) {
   using V = Vec<R>;
+  const R *a = t.a, *b = t.b, *ahead = t.ahead;
+  const index stride = t.a_stride;
   V sum[rows][kVectors];
   for (int i = 0; i < rows; ++i)
     for (int v = 0; v < kVectors; ++v) sum[i][v] = V(0);
-  for (index p = 0; p < k; ++p) {
+  for (index p = 0; p < t.k; ++p) {
+    __builtin_prefetch(ahead + p * kAhead<R>, 0, 2);
     V right[kVectors];
     for (int v = 0; v < kVectors; ++v) right[v] = V::load(b + p * kWidth<R> + v * V::kLanes);
     for (int i = 0; i < rows; ++i) {
-      const V left(a[i * a_stride + p]);
+      const V left(a[i * stride + p]);
       for (int v = 0; v < kVectors; ++v) sum[i][v] = fma(left, right[v], sum[i][v]);
     }
   }
-  const V scale(alpha), keep(beta);
+  const V scale(t.alpha), keep(t.beta);
   for (int i = 0; i < rows; ++i)
     for (int v = 0; v < kVectors; ++v) {
-      R* to = c + i * c_stride + v * V::kLanes;
+      R* to = t.c + i * t.c_stride + v * V::kLanes;
       V value = scale * sum[i][v];
-      if (beta != R(0)) value = fma(keep, V::load(to), value);
+      if (t.beta != R(0)) value = fma(keep, V::load(to), value);
       value.store(to);
     }
 }
 
 template <class R, int rows>
-void micro_any(int n, R alpha, const R* a, index a_stride, const R* b, index k, R beta, R* c, index c_stride) {
+void micro_any(int n, const Tile<R>& t) {
   if constexpr (rows > 0) {
     if (n == rows)
-      micro<R, rows>(alpha, a, a_stride, b, k, beta, c, c_stride);
+      micro<R, rows>(t);
     else
-      micro_any<R, rows - 1>(n, alpha, a, a_stride, b, k, beta, c, c_stride);
+      micro_any<R, rows - 1>(n, t);
+  }
+}
+
+/// The last panel is padded: its columns beyond the first `cols` stay here.
+template <class R>
+void micro_edge(int n, Tile<R> t, index cols) {
+  alignas(64) R edge[kRows * kWidth<R>] = {};
+  const auto bytes = static_cast<std::size_t>(cols) * sizeof(R);
+  for (int i = 0; i < n; ++i) std::memcpy(edge + i * kWidth<R>, t.c + i * t.c_stride, bytes);
+  R* const c = t.c;
+  const index stride = t.c_stride;
+  t.c = edge;
+  t.c_stride = kWidth<R>;
+  micro_any<R, kRows>(n, t);
+  for (int i = 0; i < n; ++i) std::memcpy(c + i * stride, edge + i * kWidth<R>, bytes);
+}
+
+/// Rows of a, for an inner range of at most kInner, at a distance that does not map them onto the same cache sets.
+template <class R>
+struct LeftBlock {
+  static constexpr index kStride = kInner + 64 / sizeof(R);
+  alignas(64) R copy[kRowBlock * kStride];
+  const R* data;
+  index stride;
+
+  LeftBlock(ConstView2D<R> a, index inner, index length) : data(a.data + inner), stride(a.stride) {
+    if (static_cast<std::size_t>(stride) * sizeof(R) % 512 != 0) return;
+    for (index i = 0; i < a.rows; ++i)
+      std::memcpy(copy + i * kStride, data + i * stride, static_cast<std::size_t>(length) * sizeof(R));
+    data = copy;
+    stride = kStride;
+  }
+};
+
+/// Rows [0, a.rows) and columns [begin, end) of c; everything it touches stays in the second-level cache.
+template <class R>
+void multiply_block(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c, index begin, index end) {
+  constexpr index width = kWidth<R>;
+  const index k = a.cols;
+  for (index inner = 0; inner < k; inner += kInner) {
+    const index length = inner + kInner < k ? kInner : k - inner;
+    const LeftBlock<R> left(a, inner, length);
+    Tile<R> t{alpha, nullptr, left.stride, nullptr, length, inner == 0 ? beta : R(1), nullptr, c.stride, nullptr};
+    for (index j = begin; j < end; j += width) {
+      t.b = panels + j * k + inner * width;
+      const R* next = j + width < end ? t.b + width * k : t.b + width * length;
+      for (index i = 0; i < a.rows; i += kRows) {
+        const int rows = static_cast<int>(i + kRows < a.rows ? kRows : a.rows - i);
+        t.a = left.data + i * left.stride;
+        t.c = c.data + i * c.stride + j;
+        t.ahead = i < 4 * kRows ? next + i / kRows * length * kAhead<R> : t.b;
+        if (j + width <= c.cols)
+          micro_any<R, kRows>(rows, t);
+        else
+          micro_edge(rows, t, c.cols - j);
+      }
+    }
   }
 }
 
 template <class R>
 void multiply(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c) {
-  constexpr index width = kWidth<R>;
-  const index k = a.cols;
-  for (index block = 0; block < a.rows; block += kRowBlock) {
-    const index block_end = block + kRowBlock < a.rows ? block + kRowBlock : a.rows;
-    for (index inner = 0; inner < k; inner += kInner) {
-      const index length = inner + kInner < k ? kInner : k - inner;
-      const R keep = inner == 0 ? beta : R(1);
-      for (index j = 0; j < c.cols; j += width) {
-        const R* panel = panels + j * k + inner * width;
-        const bool whole = j + width <= c.cols;
-        for (index i = block; i < block_end; i += kRows) {
-          const int rows = static_cast<int>(i + kRows < block_end ? kRows : block_end - i);
-          const R* left = a.data + i * a.stride + inner;
-          R* to = c.data + i * c.stride + j;
-          if (whole) {
-            micro_any<R, kRows>(rows, alpha, left, a.stride, panel, length, keep, to, c.stride);
-            continue;
-          }
-          // The last panel is padded: its columns beyond c stay here.
-          alignas(64) R edge[kRows * width] = {};
-          const auto bytes = static_cast<std::size_t>(c.cols - j) * sizeof(R);
-          for (int r = 0; r < rows; ++r) std::memcpy(edge + r * width, to + r * c.stride, bytes);
-          micro_any<R, kRows>(rows, alpha, left, a.stride, panel, length, keep, edge, width);
-          for (int r = 0; r < rows; ++r) std::memcpy(to + r * c.stride, edge + r * width, bytes);
-        }
-      }
-    }
+  for (index i = 0; i < a.rows; i += kRowBlock) {
+    const index rows = i + kRowBlock < a.rows ? kRowBlock : a.rows - i;
+    const ConstView2D<R> a_rows(a.data + i * a.stride, rows, a.cols, a.stride);
+    const View2D<R> c_rows(c.data + i * c.stride, rows, c.cols, c.stride);
+    for (index j = 0; j < c.cols; j += kColumnBlock)
+      multiply_block(alpha, a_rows, panels, beta, c_rows, j, j + kColumnBlock < c.cols ? j + kColumnBlock : c.cols);
   }
 }
 
