@@ -47,26 +47,27 @@ struct Tile {
   const R* ahead;
 };
 
-template <class R, int rows>
+/// `vectors` of the panel's columns, the first ones.
+template <class R, int rows, int vectors>
 void micro(const Tile<R>& t) {
   using V = Vec<R>;
   const R *a = t.a, *b = t.b, *ahead = t.ahead;
   const index stride = t.a_stride;
-  V sum[rows][kVectors];
+  V sum[rows][vectors];
   for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < kVectors; ++v) sum[i][v] = V(0);
+    for (int v = 0; v < vectors; ++v) sum[i][v] = V(0);
   for (index p = 0; p < t.k; ++p) {
     __builtin_prefetch(ahead + p * kAhead<R>, 0, 2);
-    V right[kVectors];
-    for (int v = 0; v < kVectors; ++v) right[v] = V::load(b + p * kWidth<R> + v * V::kLanes);
+    V right[vectors];
+    for (int v = 0; v < vectors; ++v) right[v] = V::load(b + p * kWidth<R> + v * V::kLanes);
     for (int i = 0; i < rows; ++i) {
       const V left(a[i * stride + p]);
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = fma(left, right[v], sum[i][v]);
+      for (int v = 0; v < vectors; ++v) sum[i][v] = fma(left, right[v], sum[i][v]);
     }
   }
   const V scale(t.alpha), keep(t.beta);
   for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < kVectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       R* to = t.c + i * t.c_stride + v * V::kLanes;
       V value = scale * sum[i][v];
       if (t.beta != R(0)) value = fma(keep, V::load(to), value);
@@ -74,13 +75,13 @@ void micro(const Tile<R>& t) {
     }
 }
 
-template <class R, int rows>
+template <class R, int vectors, int rows = kRows>
 void micro_any(int n, const Tile<R>& t) {
   if constexpr (rows > 0) {
     if (n == rows)
-      micro<R, rows>(t);
+      micro<R, rows, vectors>(t);
     else
-      micro_any<R, rows - 1>(n, t);
+      micro_any<R, vectors, rows - 1>(n, t);
   }
 }
 
@@ -94,7 +95,10 @@ void micro_edge(int n, Tile<R> t, index cols) {
   const index stride = t.c_stride;
   t.c = edge;
   t.c_stride = kWidth<R>;
-  micro_any<R, kRows>(n, t);
+  if (cols <= Vec<R>::kLanes)
+    micro_any<R, 1>(n, t);
+  else
+    micro_any<R, kVectors>(n, t);
   for (int i = 0; i < n; ++i) std::memcpy(c + i * stride, edge + i * kWidth<R>, bytes);
 }
 
@@ -133,7 +137,7 @@ void multiply_block(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R
         t.c = c.data + i * c.stride + j;
         t.ahead = i < 4 * kRows ? next + i / kRows * length * kAhead<R> : t.b;
         if (j + width <= c.cols)
-          micro_any<R, kRows>(rows, t);
+          micro_any<R, kVectors>(rows, t);
         else
           micro_edge(rows, t, c.cols - j);
       }

@@ -15,6 +15,7 @@ struct Job {
   ConstView2D<R> u;                                      // N x r: its cotangent, if known
   const Kernel::StripCotangent<R>* cotangent = nullptr;  // or made from out
   ConstView2D<R> products;                               // N x M inner products / D, if they are there already
+  bool add = false;                                      // to what dx holds
 };
 
 template <class R>
@@ -74,7 +75,8 @@ void run_strip(const Call<R>& call, const Job<R>& job, const Band<R>& band, Cons
   std::vector<double> row_sum(static_cast<std::size_t>(n), 0.0);
   backend.weigh_tile(u, of(band, vt), dq, da, row_sum.data());
   const View2D<R> target = job.dx.middle_rows(i, n);
-  backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(dq), *band.plain, 0, band.begin == 0 ? R(0) : R(1), target);
+  backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(dq), *band.plain, 0,
+                   band.begin == 0 && !job.add ? R(0) : R(1), target);
   for (index a = 0; a < n; ++a) sum(i + a, r) += row_sum[static_cast<std::size_t>(a)];
   if (!band.last) return;
   for (index a = 0; a < n; ++a) {
@@ -109,12 +111,11 @@ void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, Const
 
 template <class R>
 void grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> u, ConstView2D<R> v,
-          View2D<R> dx, const PreparedSet<R>* prepared = nullptr, ConstView2D<R> products = {}) {
+          View2D<R> dx, const PreparedSet<R>* prepared = nullptr) {
   Job<R> job;
   job.v = v;
   job.u = u;
   job.dx = dx;
-  job.products = products;
   NTKROB_CHECK_SHAPE(u, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   run(Call<R>(k, Verb::grad, x, y, p, v.cols, prepared), job);
@@ -184,7 +185,15 @@ void Kernel::apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v,
 }
 template <class R>
 void Kernel::gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const {
-  kernel::grad<R>(*this, x.samples, x.samples, Pairing::same, u, v, dx, &x, products);
+  kernel::Job<R> job;
+  job.v = v;
+  job.u = u;
+  job.dx = dx;
+  job.products = products;
+  job.add = true;
+  NTKROB_CHECK_SHAPE(u, x.samples.rows, v.cols);
+  NTKROB_CHECK_SHAPE(dx, x.samples.rows, x.samples.cols);
+  kernel::run(kernel::Call<R>(*this, Verb::grad, x.samples, x.samples, Pairing::same, v.cols, &x), job);
 }
 
 #define NTKROB_INSTANTIATE(R)                                                                                         \

@@ -14,6 +14,13 @@ void check_finite(ConstView2D<double> a, const char* what) {
       NTKROB_CHECK(std::isfinite(a(i, j)), NonFinite, what, "(", i, ",", j, ") is ", a(i, j));
 }
 
+/// Copies into a matrix that is allocated only when its shape changes.
+template <class From, class To>
+void keep(ConstView2D<From> source, Matrix<To>& target) {
+  if (target.rows() != source.rows || target.cols() != source.cols) target = Matrix<To>(source.rows, source.cols);
+  convert(source, target.view());
+}
+
 /// A float view in the precision of the machine: itself, or a converted copy that lives as long as this object.
 template <class R>
 class In {
@@ -61,26 +68,39 @@ class Out {
 template <class R>
 BasicKernelMachine<R>::BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support,
                                           ConstView2D<R> labels, Ridge ridge, const LogSink& log)
-    : kernel_(std::move(kernel)), shape_(shape), support_(support), labels_(labels), ridge_(ridge) {
+    : kernel_(std::move(kernel)), shape_(shape), ridge_(ridge) {
+  refit(support, labels, log);
+}
+
+template <class R>
+void BasicKernelMachine<R>::refit(ConstView2D<R> support, ConstView2D<R> labels, const LogSink& log) {
+  fitted_ = false;
   NTKROB_CHECK(support.rows > 0, ShapeError, "a kernel machine needs at least one support image");
-  NTKROB_CHECK(support.cols == shape.size(), ShapeError, "support images have ", support.cols, " numbers, expected ",
-               shape.height, " x ", shape.width, " x ", shape.channels);
+  NTKROB_CHECK(support.cols == shape_.size(), ShapeError, "support images have ", support.cols, " numbers, expected ",
+               shape_.height, " x ", shape_.width, " x ", shape_.channels);
   NTKROB_CHECK(labels.rows == support.rows && labels.cols > 0, ShapeError, "labels are ", labels.rows, " x ",
                labels.cols, ", expected ", support.rows, " rows and at least one column");
-  alpha_ = Matrix<double>(labels.rows, labels.cols);
-  convert(labels, alpha_.view());
+  keep(support, support_);
+  keep(labels, labels_);
+  keep(labels, alpha_);
   check_finite(alpha_.view(), "support label ");
 
   kernel_.prepare(this->support(), prepared_);
   report_ = krr::factor_gram<R>(kernel_, prepared_, ridge_, log, factor_, products_);
   kernel_.backend().solve_spd(factor_.view(), alpha_.view());
   check_finite(alpha_.view(), "coefficient ");
-  coefficients_ = Matrix<R>(labels.rows, labels.cols);
-  convert(alpha_.view(), coefficients_.view());
+  keep(ConstView2D<double>(alpha_.view()), coefficients_);
+  fitted_ = true;
+}
+
+template <class R>
+void BasicKernelMachine<R>::check_fitted() const {
+  NTKROB_CHECK(fitted_, ConfigError, "the last refit of this kernel machine failed; refit it before use");
 }
 
 template <class R>
 void BasicKernelMachine<R>::logits(ConstView2D<float> x, View2D<float> out) const {
+  check_fitted();
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
   NTKROB_CHECK_SHAPE(out, x.rows, classes());
   const In<R> input(x);
@@ -91,6 +111,7 @@ void BasicKernelMachine<R>::logits(ConstView2D<float> x, View2D<float> out) cons
 
 template <class R>
 void BasicKernelMachine<R>::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const {
+  check_fitted();
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
   NTKROB_CHECK_SHAPE(cotangent, x.rows, classes());
   NTKROB_CHECK_SHAPE(dx, x.rows, shape_.size());
@@ -103,6 +124,7 @@ void BasicKernelMachine<R>::input_grad(ConstView2D<float> x, ConstView2D<float> 
 template <class R>
 void BasicKernelMachine<R>::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                             View2D<float> dx) const {
+  check_fitted();
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
   NTKROB_CHECK_SHAPE(out, x.rows, classes());
   NTKROB_CHECK_SHAPE(dx, x.rows, shape_.size());
@@ -137,6 +159,7 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, ConstView2D<R> g, Vie
 template <class R>
 void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCotangent<R>& cotangent, View2D<R> out,
                                          View2D<R> dsupport, View2D<R> dlabels) const {
+  check_fitted();
   const index n = support_.rows(), c = classes();
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
   NTKROB_CHECK_SHAPE(out, x.rows, c);
@@ -163,10 +186,7 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCo
       v(i, c + j) = static_cast<R>(-beta(i, j));
       beta_alpha += beta(i, j) * alpha_(i, j);
     }
-  Matrix<R> gram(n, shape_.size());
-  kernel_.gram_grad(prepared_, products_.view(), u.view(), v.view(), gram.view());
-  for (index i = 0; i < n; ++i)
-    for (index j = 0; j < gram.cols(); ++j) dsupport(i, j) += gram(i, j);
+  kernel_.gram_grad(prepared_, products_.view(), u.view(), v.view(), dsupport);
 
   // A relative ridge grows with the trace: dL/d lambda = -sum(beta o alpha), lambda = rho sum_i k(s_i, s_i) / n. The
   // ridge in use counts, also where it was escalated from a relative one.

@@ -49,9 +49,9 @@ FitReport factor_gram(const Kernel& kernel, const PreparedSet<R>& support, const
   NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
                ", must be finite and at least 0");
   check_memory(kernel, n);
-  factor = Matrix<double>(n, n);
-  products = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R) <= kProductsLimit ? Matrix<R>(n, n)
-                                                                                                     : Matrix<R>();
+  if (factor.rows() != n) factor = Matrix<double>(n, n);
+  const bool keep = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R) <= kProductsLimit;
+  if (!keep || products.rows() != n) products = keep ? Matrix<R>(n, n) : Matrix<R>();
   kernel.gram(support, factor.view(), products.view());
 
   std::vector<double> diagonal(static_cast<std::size_t>(n));

@@ -7,8 +7,8 @@ namespace ntkrob::krr {
 
 /// factor = Cholesky factor of K(S,S) + lambda I (lower triangle; the strict upper one keeps K), with lambda per
 /// `ridge`.
-///   support: the prepared images (n)   factor: n x n (overwritten)   products: n x n for Kernel::gram_grad, or empty where they would be large
-///   throws: as the constructor of BasicKernelMachine
+///   support: the prepared images (n)   factor: n x n (overwritten)   products: n x n for Kernel::gram_grad, or empty
+///   where they would be large throws: as the constructor of BasicKernelMachine
 template <class R>
 FitReport factor_gram(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge, const LogSink& log,
                       Matrix<double>& factor, Matrix<R>& products);

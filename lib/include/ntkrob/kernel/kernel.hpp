@@ -123,7 +123,7 @@ class Kernel {
   /// again.   out: N x N   products: N x N (overwritten: x_i . x_j / D) or empty
   template <class R>
   void gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const;
-  /// grad(x, x, Pairing::same, u, v, dx) from products as left by gram (or empty: they are formed again).
+  /// dx += grad(x, x, Pairing::same, u, v) from products as left by gram (or empty: they are formed again).
   template <class R>
   void gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const;
 

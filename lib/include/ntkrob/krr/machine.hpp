@@ -42,6 +42,10 @@ class BasicKernelMachine : public Model {
   BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support, ConstView2D<R> labels, Ridge ridge = {},
                      const LogSink& log = {});
 
+  /// As a new machine with the same kernel, shape and ridge; memory is kept where the shapes are the same. After an
+  /// exception the machine is of no use until the next refit: its verbs throw ConfigError.
+  void refit(ConstView2D<R> support, ConstView2D<R> labels, const LogSink& log = {});
+
   BasicKernelMachine(const BasicKernelMachine&) = delete;
   BasicKernelMachine& operator=(const BasicKernelMachine&) = delete;
 
@@ -70,6 +74,8 @@ class BasicKernelMachine : public Model {
   void support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport, View2D<R> dlabels) const;
 
  private:
+  void check_fitted() const;
+
   Kernel kernel_;
   ImageShape shape_;
   Matrix<R> support_;        // n x D
@@ -81,6 +87,7 @@ class BasicKernelMachine : public Model {
   Matrix<R> coefficients_;   // n x C, alpha_ in R
   Ridge ridge_;
   FitReport report_;
+  bool fitted_ = false;
 };
 
 using KernelMachine = BasicKernelMachine<float>;
