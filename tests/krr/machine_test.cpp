@@ -278,4 +278,30 @@ TEST_CASE("wrong shapes, NaN and negative ridges are refused", "[krr]") {
   CHECK_THROWS_WITH(make_machine("fc:3", s, y, {}), Catch::Contains("label (1,1)"));
 }
 
+TEST_CASE("a refitted machine has the bits of a new one, and none after a failed refit", "[krr]") {
+  const Matrix<double> s = random_matrix(kN, kD, "first"), t = random_matrix(kN, kD, "second"),
+                       more = random_matrix(kN + 4, kD, "third");
+  const Matrix<double> y = random_matrix(kN, kC, "labels"), more_y = random_matrix(kN + 4, kC, "more labels");
+  const Matrix<float> x = random_matrix<float>(kB, kD, "inputs");
+  Matrix<float> f(kB, kC), expected(kB, kC);
+  Machine64 machine(make_kernel("fc:2"), {1, 1, kD}, s.view(), y.view());
+  machine.refit(t.view(), y.view());
+  machine.logits(x.view(), f.view());
+  Machine64(make_kernel("fc:2"), {1, 1, kD}, t.view(), y.view()).logits(x.view(), expected.view());
+  NTKROB_CHECK_SAME(kit::compare(f.view(), expected.view(), 0));
+
+  machine.refit(more.view(), more_y.view());
+  machine.logits(x.view(), f.view());
+  Machine64(make_kernel("fc:2"), {1, 1, kD}, more.view(), more_y.view()).logits(x.view(), expected.view());
+  NTKROB_CHECK_SAME(kit::compare(f.view(), expected.view(), 0));
+
+  Matrix<double> bad = s;
+  bad(2, 3) = std::nan("");
+  CHECK_THROWS_AS(machine.refit(bad.view(), y.view()), NonFinite);
+  CHECK_THROWS_WITH(machine.logits(x.view(), f.view()), Catch::Contains("refit"));
+  machine.refit(more.view(), more_y.view());
+  machine.logits(x.view(), f.view());
+  NTKROB_CHECK_SAME(kit::compare(f.view(), expected.view(), 0));
+}
+
 }  // namespace ntkrob
