@@ -14,10 +14,10 @@ class Clean : public Attack {
   AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t,
                        View2D<float> adversarial) const override {
     check_attack_arguments(model, batch, threat, adversarial);
-    BestIterate best(batch, adversarial);
+    BestIterate best(batch, model.classes(), adversarial);
     Matrix<float> logits(batch.x.rows, model.classes());
     model.logits(batch.x, logits);
-    best.judge(batch.x, logits.view());
+    for_rows(model, batch.x.rows, [&](index i) { best.judge(i, batch.x.row(i), logits.row(i)); });
     return best.take(0);
   }
 };

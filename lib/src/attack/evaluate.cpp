@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "attack/search.hpp"
 #include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
@@ -78,17 +79,16 @@ double self_test(const Task& task, const std::vector<int>& predicted) {
   return accuracy;
 }
 
-void check_membership(const ThreatModel& threat, const AttackBatch& batch, const std::string& name,
+void check_membership(const Model& model, const ThreatModel& threat, const AttackBatch& batch, const std::string& name,
                       ConstView2D<float> adversarial) {
-  std::vector<float> projected(static_cast<std::size_t>(batch.x.cols));
-  for (index i = 0; i < batch.x.rows; ++i) {
+  for_rows(model, batch.x.rows, [&](index i) {
     const float* z = adversarial.row(i);
-    std::copy(z, z + adversarial.cols, projected.begin());
+    std::vector<float> projected(z, z + adversarial.cols);
     threat.project(batch.x.row(i), projected.data(), adversarial.cols);
     NTKROB_CHECK(std::equal(projected.begin(), projected.end(), z), NumericalError, "attack ", name, " left the ",
                  to_string(threat.norm), " ball or the box at sample ", batch.sample(i), ": distance ",
                  threat.distance(batch.x.row(i), z, adversarial.cols), ", eps ", threat.eps);
-  }
+  });
 }
 
 /// One attack on the samples in `attacked`, in batches of copied rows.
@@ -117,7 +117,7 @@ AttackReport run_attack(const Task& task, const std::string& spec, const std::ve
     }
     const AttackBatch batch{x.view(), labels.data(), targets.view(), 0, samples};
     const AttackResult result = attack->perturb(task.model, batch, task.options.threat, task.options.seed, adversarial);
-    check_membership(task.options.threat, batch, report.name, adversarial.view());
+    check_membership(task.model, task.options.threat, batch, report.name, adversarial.view());
     report.zero_gradients += result.zero_gradients;
     for (index i = 0; i < n; ++i) {
       const auto from = static_cast<std::size_t>(i), to = static_cast<std::size_t>(samples[i]);

@@ -21,19 +21,19 @@ class Fgsm : public Attack {
                        View2D<float> adversarial) const override {
     check_attack_arguments(model, batch, threat, adversarial);
     GradientPass pass(model, batch, options_.loss, options_.temperature);
-    BestIterate best(batch, adversarial);
+    BestIterate best(batch, model.classes(), adversarial);
     Matrix<float> logits(batch.x.rows, model.classes());
     Matrix<float> gradient(batch.x.rows, batch.x.cols);
     Matrix<float> z(batch.x);
 
-    pass.run(z.view(), logits, gradient);
-    best.judge(z.view(), logits.view());
-    for (index i = 0; i < z.rows(); ++i) {
+    const auto judge = [&](index i) { best.judge(i, z.row(i), logits.row(i)); };
+    pass.run(z.view(), logits, gradient, [&](index i) {
+      judge(i);
       threat.ascend(gradient.row(i), z.row(i), z.cols(), threat.eps);
       threat.project(batch.x.row(i), z.row(i), z.cols());
-    }
+    });
     model.logits(z.view(), logits);
-    best.judge(z.view(), logits.view());
+    for_rows(model, z.rows(), judge);
     return best.take(pass.zero_gradients());
   }
 

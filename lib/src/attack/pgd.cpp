@@ -18,13 +18,6 @@ float step_size(const ThreatModel& threat, index steps, double step) {
   return static_cast<float>(step > 0 ? step : kDefaultReach * threat.eps / static_cast<double>(steps));
 }
 
-void move(const ThreatModel& threat, ConstView2D<float> x, ConstView2D<float> gradient, float step, View2D<float> z) {
-  for (index i = 0; i < x.rows; ++i) {
-    threat.ascend(gradient.row(i), z.row(i), x.cols, step);
-    threat.project(x.row(i), z.row(i), x.cols);
-  }
-}
-
 /// Some rows of a batch, copied together; keeps their sample numbers.
 struct Subset {
   Subset(const AttackBatch& whole, std::vector<index> rows_) : rows(std::move(rows_)) {
@@ -68,7 +61,7 @@ class Pgd : public Attack {
     check_attack_arguments(model, batch, threat, adversarial);
     const Rng rng(seed, "attack/pgd");
     const float step = step_size(threat, steps_, options_.step);
-    BestIterate best(batch, adversarial);
+    BestIterate best(batch, model.classes(), adversarial);
     index zero_gradients = 0;
 
     std::vector<index> active(static_cast<std::size_t>(batch.x.rows));
@@ -81,18 +74,24 @@ class Pgd : public Attack {
       Matrix<float> logits(z.rows(), model.classes());
       Matrix<float> gradient(z.rows(), z.cols());
       if (options_.random_start)
-        for (index k = 0; k < z.rows(); ++k)
+        for_rows(model, z.rows(), [&](index k) {
           threat.random_start(
               part.x.row(k), z.row(k), z.cols(),
               rng.fork(static_cast<std::uint64_t>(part.sample(k))).fork(static_cast<std::uint64_t>(restart)));
+        });
+      const auto judge = [&](index k) {
+        best.judge(subset.rows[static_cast<std::size_t>(k)], z.row(k), logits.row(k));
+      };
       // The pass of step t gives the logits that judge iterate t; the last iterate needs a forward pass of its own.
       for (index t = 0; t < steps_; ++t) {
-        pass.run(z.view(), logits, gradient);
-        best.judge(z.view(), logits.view(), subset.rows.data());
-        move(threat, part.x, gradient.view(), step, z);
+        pass.run(z.view(), logits, gradient, [&](index k) {
+          judge(k);
+          threat.ascend(gradient.row(k), z.row(k), z.cols(), step);
+          threat.project(part.x.row(k), z.row(k), z.cols());
+        });
       }
       model.logits(z.view(), logits);
-      best.judge(z.view(), logits.view(), subset.rows.data());
+      for_rows(model, z.rows(), judge);
       zero_gradients += pass.zero_gradients();
       active.erase(std::remove_if(active.begin(), active.end(), [&](index row) { return !best.robust(row); }),
                    active.end());
@@ -120,17 +119,19 @@ void pgd(const Model& model, const AttackBatch& batch, const ThreatModel& threat
   NTKROB_CHECK(steps >= 1, ConfigError, "pgd: ", steps, " steps, must be 1 or more");
   NTKROB_CHECK(step >= 0, ConfigError, "pgd: step is ", step, ", must be 0 (default) or more");
   GradientPass pass(model, batch, loss, temperature);
-  const index n = batch.x.rows;
-  for (index i = 0; i < n; ++i)
-    threat.random_start(batch.x.row(i), adversarial.row(i), batch.x.cols,
-                        rng.fork(static_cast<std::uint64_t>(batch.sample(i))));
+  const index n = batch.x.rows, d = batch.x.cols;
+  for_rows(model, n, [&](index i) {
+    threat.random_start(batch.x.row(i), adversarial.row(i), d, rng.fork(static_cast<std::uint64_t>(batch.sample(i))));
+  });
   if (threat.eps == 0) return;
   Matrix<float> logits(n, model.classes());
-  Matrix<float> gradient(n, batch.x.cols);
+  Matrix<float> gradient(n, d);
   const float size = step_size(threat, steps, step);
   for (index t = 0; t < steps; ++t) {
-    pass.run(adversarial, logits, gradient);
-    move(threat, batch.x, gradient.view(), size, adversarial);
+    pass.run(adversarial, logits, gradient, [&](index i) {
+      threat.ascend(gradient.row(i), adversarial.row(i), d, size);
+      threat.project(batch.x.row(i), adversarial.row(i), d);
+    });
   }
 }
 

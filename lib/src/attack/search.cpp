@@ -1,15 +1,22 @@
 #include "attack/search.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
-#include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
 
 namespace {
+
+void check_finite_gradient(index sample, const float* gradient, index d) {
+  if (all_finite(gradient, d)) return;
+  for (index j = 0; j < d; ++j)
+    NTKROB_CHECK(std::isfinite(gradient[j]), NonFinite, "the input gradient of sample ", sample, ", component ", j,
+                 " is ", gradient[j], ", must be finite");
+}
 
 /// check_finite_logits, with the sample numbers of the batch.
 void check_finite(const AttackBatch& batch, index first_row, ConstView2D<float> logits) {
@@ -44,7 +51,8 @@ GradientPass::GradientPass(const Model& model, const AttackBatch& batch, const s
                "; pass targets or take loss=ce or loss=margin");
 }
 
-void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient) {
+void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient,
+                       const std::function<void(index)>& row) {
   const auto cotangent = [&](index first, ConstView2D<float> block, View2D<float> out) {
     check_finite(batch_, first, block);
     const ConstView2D<float> targets =
@@ -52,38 +60,35 @@ void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float>
     loss_->evaluate(block, batch_.labels + first, targets, values_.data() + first, out);
   };
   model_.logits_and_grad(z, cotangent, logits, gradient);
-  for (index i = 0; i < gradient.rows; ++i) {
-    for (index j = 0; j < gradient.cols && !all_finite(gradient.row(i), gradient.cols); ++j)
-      NTKROB_CHECK(std::isfinite(gradient(i, j)), NonFinite, "the input gradient of sample ", batch_.sample(i),
-                   ", component ", j, " is ", gradient(i, j), ", must be finite");
-    zero_gradients_ += all_zero(gradient.row(i), gradient.cols);
-  }
+  std::atomic<index> zeros{0};
+  for_rows(model_, gradient.rows, [&](index i) {
+    check_finite_gradient(batch_.sample(i), gradient.row(i), gradient.cols);
+    if (all_zero(gradient.row(i), gradient.cols)) zeros.fetch_add(1, std::memory_order_relaxed);
+    row(i);
+  });
+  zero_gradients_ += zeros;
 }
 
-BestIterate::BestIterate(const AttackBatch& batch, View2D<float> adversarial)
-    : batch_(batch), adversarial_(adversarial) {
+BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial)
+    : batch_(batch), classes_(classes), adversarial_(adversarial) {
   const auto n = static_cast<std::size_t>(batch.x.rows);
   result_.robust.assign(n, 1);
   result_.margin.assign(n, 0);
   result_.queries.assign(n, 0);
 }
 
-void BestIterate::judge(ConstView2D<float> z, ConstView2D<float> logits, const index* rows) {
-  for (index k = 0; k < z.rows; ++k) {
-    const index row = rows == nullptr ? k : rows[k];
-    const auto i = static_cast<std::size_t>(row);
-    const int y = batch_.labels[row];
-    check_finite_logits(logits.middle_rows(k, 1), batch_.sample(row));
-    const float margin = logits(k, y) - logits(k, strongest_rival(logits.row(k), logits.cols, y));
-    // Not margin > 0: where two logits tie, the prediction is the lower index, as in predictions().
-    const char robust = predicted_class(logits.row(k), logits.cols) == y;
-    const bool first = result_.queries[i]++ == 0;
-    if (!first && (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i]))))
-      continue;
-    result_.robust[i] = robust;
-    result_.margin[i] = margin;
-    std::copy(z.row(k), z.row(k) + z.cols, adversarial_.row(row));
-  }
+void BestIterate::judge(index row, const float* z, const float* logits) {
+  const auto i = static_cast<std::size_t>(row);
+  const int y = batch_.labels[row];
+  check_finite_logits({logits, 1, classes_}, batch_.sample(row));
+  const float margin = logits[y] - logits[strongest_rival(logits, classes_, y)];
+  // Not margin > 0: where two logits tie, the prediction is the lower index, as in predictions().
+  const char robust = predicted_class(logits, classes_) == y;
+  const bool first = result_.queries[i]++ == 0;
+  if (!first && (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i])))) return;
+  result_.robust[i] = robust;
+  result_.margin[i] = margin;
+  std::copy_n(z, adversarial_.cols, adversarial_.row(row));
 }
 
 AttackResult BestIterate::take(index zero_gradients) {

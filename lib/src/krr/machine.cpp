@@ -146,6 +146,11 @@ void BasicKernelMachine<R>::logits_and_grad(ConstView2D<float> x, const Cotangen
 }
 
 template <class R>
+void BasicKernelMachine<R>::for_each(index n, const std::function<void(index)>& task) const {
+  kernel_.backend().for_each(n, [&](index i, int) { task(i); });
+}
+
+template <class R>
 void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport,
                                          View2D<R> dlabels) const {
   NTKROB_CHECK_SHAPE(g, x.rows, classes());

@@ -10,4 +10,8 @@ void Model::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, 
   input_grad(x, c, dx);
 }
 
+void Model::for_each(index n, const std::function<void(index)>& task) const {
+  for (index i = 0; i < n; ++i) task(i);
+}
+
 }  // namespace ntkrob

@@ -108,14 +108,7 @@ void Net::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, Vi
                           View2D<float> dx) const {
   check_io(*this, x, out);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
-  nn::reserve(layers_, std::min(kRowBlock, x.rows), scratch_);
-  for_row_blocks(x.rows, [&](index first, index n) {
-    const ConstView2D<float> rows = x.middle_rows(first, n);
-    const View2D<float> block = out.middle_rows(first, n), c = scratch_.cotangent.view().middle_rows(0, n);
-    nn::forward<float>(*backend_, layers_, rows, scratch_, block);
-    cotangent(first, block, c);
-    nn::backward<float>(*backend_, layers_, rows, c, scratch_, dx.middle_rows(first, n), nullptr, 0.0f);
-  });
+  forward_backward(x, cotangent, out, dx, nullptr);
 }
 
 void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
@@ -133,14 +126,24 @@ void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cot
       std::fill_n(grads[l].bias.data(), grads[l].bias.size(), 0.0f);
     }
   }
+  forward_backward(x, cotangent, out, View2D<float>(), &grads);
+}
+
+void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
+                           std::vector<DenseLayer>* grads) const {
   nn::reserve(layers_, std::min(kRowBlock, x.rows), scratch_);
   for_row_blocks(x.rows, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
     const View2D<float> block = out.middle_rows(first, n), c = scratch_.cotangent.view().middle_rows(0, n);
     nn::forward<float>(*backend_, layers_, rows, scratch_, block);
     cotangent(first, block, c);
-    nn::backward<float>(*backend_, layers_, rows, c, scratch_, View2D<float>(), &grads, first == 0 ? 0.0f : 1.0f);
+    nn::backward<float>(*backend_, layers_, rows, c, scratch_, dx.empty() ? dx : dx.middle_rows(first, n), grads,
+                        first == 0 ? 0.0f : 1.0f);
   });
+}
+
+void Net::for_each(index n, const std::function<void(index)>& task) const {
+  backend_->for_each(n, [&](index i, int) { task(i); });
 }
 
 }  // namespace ntkrob

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "nn/blocks.hpp"
+#include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
@@ -83,10 +84,12 @@ class Batches {
 };
 
 void check_finite(ConstView2D<float> values, const char* what) {
-  for (index i = 0; i < values.rows; ++i)
+  for (index i = 0; i < values.rows; ++i) {
+    if (all_finite(values.row(i), values.cols)) continue;
     for (index j = 0; j < values.cols; ++j)
       NTKROB_CHECK(std::isfinite(values(i, j)), NonFinite, "train: ", what, " ", i, " holds ", values(i, j),
                    " at position ", j, "; every number must be finite");
+  }
 }
 
 void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options) {
@@ -115,10 +118,12 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
 
 void check_parameters(const Net& net, index steps, double lr) {
   for (const DenseLayer& layer : net.layers())
-    for (const Matrix<float>* values : {&layer.weight, &layer.bias})
+    for (const Matrix<float>* values : {&layer.weight, &layer.bias}) {
+      if (all_finite(values->data(), values->size())) continue;
       for (index i = 0; i < values->size(); ++i)
         NTKROB_CHECK(std::isfinite(values->data()[i]), NonFinite, "train: a parameter is ", values->data()[i],
                      " after step ", steps, " with lr ", lr, "; the training diverged: lower --lr, for example by 10");
+    }
 }
 
 /// Fraction of rows whose largest logit (the first of equals) is the label's.

@@ -35,17 +35,33 @@ NTKROB_MULTIVERSION void update_row(double* p, const double* g, double* m, doubl
 template <class R>
 void Adam<R>::step(View2D<R> p, ConstView2D<R> g, double lr) {
   NTKROB_CHECK_SHAPE(g, p.rows, p.cols);
+  begin_step(p.rows, p.cols, lr);
+  step_rows(0, p, g);
+}
+
+template <class R>
+void Adam<R>::begin_step(index rows, index cols, double lr) {
   if (m_.empty()) {
-    m_ = Matrix<R>(p.rows, p.cols);
-    v_ = Matrix<R>(p.rows, p.cols);
+    Matrix<R> m(rows, cols), v(rows, cols);
+    m_ = std::move(m);
+    v_ = std::move(v);
   }
-  NTKROB_CHECK_SHAPE(p, m_.rows(), m_.cols());
+  NTKROB_CHECK(rows == m_.rows() && cols == m_.cols(), ShapeError, "Adam: parameters are ", rows, " x ", cols,
+               ", were ", m_.rows(), " x ", m_.cols(), " in the step before");
   ++t_;
-  const double step_size = lr / (1 - std::pow(options_.beta1, static_cast<double>(t_)));
-  const double root_correction = std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(t_)));
+  step_size_ = lr / (1 - std::pow(options_.beta1, static_cast<double>(t_)));
+  root_correction_ = std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(t_)));
+}
+
+template <class R>
+void Adam<R>::step_rows(index first, View2D<R> p, ConstView2D<R> g) {
+  NTKROB_CHECK_SHAPE(p, p.rows, m_.cols());
+  NTKROB_CHECK_SHAPE(g, p.rows, p.cols);
+  NTKROB_CHECK(first >= 0 && first + p.rows <= m_.rows(), ShapeError, "Adam: rows [", first, ", ", first + p.rows,
+               ") are not among the ", m_.rows(), " rows of begin_step");
   for (index i = 0; i < p.rows; ++i)
-    update_row(p.row(i), g.row(i), m_.row(i), v_.row(i), p.cols,
-               {options_.beta1, options_.beta2, options_.epsilon, step_size, root_correction});
+    update_row(p.row(i), g.row(i), m_.row(first + i), v_.row(first + i), p.cols,
+               {options_.beta1, options_.beta2, options_.epsilon, step_size_, root_correction_});
 }
 
 template <class R>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <type_traits>
 
 #include "ntkrob/attack/attack.hpp"
@@ -11,15 +13,27 @@
 namespace ntkrob::robust {
 namespace {
 
+constexpr index kRowsPerTask = 32;  // some 10 us of work for images of 784 pixels
+
+/// Calls rows(first, n) for chunks of the rows [0, n_rows), on the workers.
+template <class Rows>
+void for_row_chunks(Backend& backend, index n_rows, const Rows& rows) {
+  const auto chunk = [&](index k, int) { rows(k * kRowsPerTask, std::min(kRowsPerTask, n_rows - k * kRowsPerTask)); };
+  backend.for_each((n_rows + kRowsPerTask - 1) / kRowsPerTask, std::ref(chunk));
+}
+
+/// Row sums on the workers, added in the order of the rows. row_sums: scratch
 template <class R>
-double sum_of_squares(const Matrix<R>& a) {
-  double total = 0;
-  for (index i = 0; i < a.rows(); ++i) {
-    double row = 0;
-    for (index j = 0; j < a.cols(); ++j) row += static_cast<double>(a(i, j)) * static_cast<double>(a(i, j));
-    total += row;
-  }
-  return total;
+double sum_of_squares(Backend& backend, ConstView2D<R> a, std::vector<double>& row_sums) {
+  row_sums.resize(static_cast<std::size_t>(a.rows));
+  for_row_chunks(backend, a.rows, [&](index first, index n) {
+    for (index i = first; i < first + n; ++i) {
+      double row = 0;
+      for (index j = 0; j < a.cols; ++j) row += static_cast<double>(a(i, j)) * static_cast<double>(a(i, j));
+      row_sums[static_cast<std::size_t>(i)] = row;
+    }
+  });
+  return std::accumulate(row_sums.begin(), row_sums.end(), 0.0);
 }
 
 template <class R>
@@ -54,6 +68,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
   current_.labels = Matrix<R>(n, c);
   convert(centred_one_hot(draw_.labels, c).view(), current_.labels.view());
 
+  batch_images_.resize(static_cast<std::size_t>(b));
   batch_labels_.resize(static_cast<std::size_t>(b));
   losses_.resize(static_cast<std::size_t>(b));
   batch_x_ = Matrix<float>(b, d);
@@ -135,22 +150,30 @@ StepRecord Loop<R>::whole_step() {
       Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(t)), adversarial_.view());
   outer_pass(machine, record);
 
-  Iterate next = current_;
-  update(next, lr_factor);
-  machine_.reset();  // before the next one is fitted: two Gram matrices would be the peak of memory
-  std::unique_ptr<Machine> next_machine;
-  bool better = false;
-  if (options_.validation > 0 && (record.step % options_.validate_every == 0 || record.step == options_.steps)) {
-    next_machine = fit(next);
-    better = judge(*next_machine, record);
-  }
-
+  if (history_.size() == history_.capacity()) history_.reserve(2 * history_.size() + 16);  // no failure after advance()
+  advance(record, lr_factor);
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (better) keep_best(record, next);
   history_.push_back(record);
-  current_ = std::move(next);
-  machine_ = std::move(next_machine);
   return record;
+}
+
+template <class R>
+void Loop<R>::advance(StepRecord& record, double lr_factor) {
+  const bool validates =
+      options_.validation > 0 && (record.step % options_.validate_every == 0 || record.step == options_.steps);
+  const bool may_fail = validates || record.step == 1;  // the first update allocates the moments
+  if (may_fail) previous_ = current_;
+  try {
+    update(lr_factor);
+    machine_.reset();  // before the next one is fitted: two Gram matrices would be the peak of memory
+    if (!validates) return;
+    machine_ = fit(current_);
+    if (judge(*machine_, record)) keep_best(record, current_);
+  } catch (...) {
+    if (may_fail) std::swap(current_, previous_);
+    machine_.reset();
+    throw;
+  }
 }
 
 template <class R>
@@ -163,9 +186,13 @@ void Loop<R>::draw_batch(index step) {
       epoch_ = epoch;
     }
     const index image = split_.pool[static_cast<std::size_t>(epoch_order_[static_cast<std::size_t>(position % pool)])];
-    std::copy_n(data_.x.row(image), data_.x.cols, batch_x_.row(i));
+    batch_images_[static_cast<std::size_t>(i)] = image;
     batch_labels_[static_cast<std::size_t>(i)] = (*data_.labels)[static_cast<std::size_t>(image)];
   }
+  for_row_chunks(kernel_.backend(), options_.batch, [&](index first, index n) {
+    for (index i = first; i < first + n; ++i)
+      std::copy_n(data_.x.row(batch_images_[static_cast<std::size_t>(i)]), data_.x.cols, batch_x_.row(i));
+  });
   batch_targets_ = centred_one_hot(batch_labels_, data_.classes);
 }
 
@@ -196,31 +223,38 @@ void Loop<R>::outer_pass(const Machine& machine, StepRecord& record) {
   record.adversarial = static_cast<double>(right) * per_image;
   NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
                "; lower --lr or raise --ridge");
-  const double norm = std::sqrt(sum_of_squares(dsupport_)), label_norm = std::sqrt(sum_of_squares(dlabels_));
+  Backend& backend = kernel_.backend();
+  const double norm = std::sqrt(sum_of_squares<R>(backend, dsupport_.view(), row_squares_));
+  const double label_norm = std::sqrt(sum_of_squares<R>(backend, dlabels_.view(), row_squares_));
   NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
                " (labels: ", label_norm, "); lower --lr or raise --ridge");
   record.gradient_norm = norm;
 }
 
 template <class R>
-void Loop<R>::update(Iterate& iterate, double lr_factor) const {
-  Matrix<R>& s = iterate.support;
+void Loop<R>::update(double lr_factor) {
+  const View2D<R> s = current_.support.view();
   const double lr = options_.lr * lr_factor;
-  if (uses_adam()) {
-    iterate.adam.step(s.view(), dsupport_.view(), lr);
-  } else {
-    const R step = static_cast<R>(lr), radius = static_cast<R>(options_.radius);
-    for (index i = 0; i < s.rows(); ++i)
-      for (index j = 0; j < s.cols(); ++j) {
-        const R origin = static_cast<R>(draw_.images(i, j));
-        s(i, j) = std::clamp(s(i, j) - step * sign(dsupport_(i, j)), origin - radius, origin + radius);
-      }
-  }
-  if (options_.clip)
-    for (index i = 0; i < s.rows(); ++i)
-      for (index j = 0; j < s.cols(); ++j) s(i, j) = std::clamp(s(i, j), R(0), R(1));
+  if (uses_adam()) current_.adam.begin_step(s.rows, s.cols, lr);
+  for_row_chunks(kernel_.backend(), s.rows, [&](index first, index n) {
+    const View2D<R> rows = s.middle_rows(first, n);
+    const ConstView2D<R> slope = dsupport_.view().middle_rows(first, n);
+    if (uses_adam()) {
+      current_.adam.step_rows(first, rows, slope);
+    } else {
+      const R step = static_cast<R>(lr), radius = static_cast<R>(options_.radius);
+      for (index i = 0; i < n; ++i)
+        for (index j = 0; j < s.cols; ++j) {
+          const R origin = static_cast<R>(draw_.images(first + i, j));
+          rows(i, j) = std::clamp(rows(i, j) - step * sign(slope(i, j)), origin - radius, origin + radius);
+        }
+    }
+    if (options_.clip)
+      for (index i = 0; i < n; ++i)
+        for (index j = 0; j < s.cols; ++j) rows(i, j) = std::clamp(rows(i, j), R(0), R(1));
+  });
   if (options_.learn_labels)
-    iterate.label_adam.step(iterate.labels.view(), dlabels_.view(), options_.label_lr * lr_factor);
+    current_.label_adam.step(current_.labels.view(), dlabels_.view(), options_.label_lr * lr_factor);
 }
 
 template <class R>

@@ -1,8 +1,8 @@
 /// The outer loop of the robustifier in one precision. Private to robust.
 ///
 /// Loop<float> is the mixed path, Loop<double> computes in float64. Everything random is a function of (seed, purpose,
-/// step); a step works on a copy of the iterate and commits it at its end, so that an exception leaves the last whole
-/// step behind.
+/// step). A step changes the iterate as late as it can, and where something that may fail follows (a validation) it
+/// keeps the iterate before, so that an exception leaves the last whole step behind.
 #pragma once
 
 #include <memory>
@@ -75,9 +75,11 @@ class Loop final : public LoopBase {
   void draw_batch(index step);
   /// Loss and accuracy on the adversarial batch, and the gradient with respect to images and labels, in one pass.
   void outer_pass(const Machine& machine, StepRecord& record);
-  void update(Iterate& iterate, double lr_factor) const;
+  void update(double lr_factor);
   /// Fills the validation fields of the record; true when this beats the best so far.
   bool judge(const Machine& machine, StepRecord& record) const;
+  /// update(), and the validation of the new iterate where the record's step has one. All or nothing.
+  void advance(StepRecord& record, double lr_factor);
   void keep_best(const StepRecord& record, const Iterate& iterate);
 
   bool uses_adam() const { return options_.optimizer == "adam"; }
@@ -97,6 +99,7 @@ class Loop final : public LoopBase {
   std::vector<int> held_out_labels_;
 
   Iterate current_;
+  Iterate previous_;  // where a failed validation goes back to; its memory is kept
   Best best_;
   std::vector<StepRecord> history_;
   StepRecord initial_;
@@ -105,7 +108,9 @@ class Loop final : public LoopBase {
   // Scratch of a step, allocated once.
   index epoch_ = -1;
   std::vector<index> epoch_order_;
+  std::vector<index> batch_images_;  // B: rows of the data
   std::vector<int> batch_labels_;
+  std::vector<double> row_squares_;                                       // n
   std::vector<double> losses_;                                            // B
   Matrix<float> batch_x_, batch_targets_, adversarial_, logits_, slope_;  // B x D, B x C, B x D, B x C, B x C
   Matrix<R> adversarial_r_, outputs_;                                     // B x D (float64 only), B x C

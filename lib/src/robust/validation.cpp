@@ -39,11 +39,12 @@ bool Loop<R>::judge(const Machine& machine, StepRecord& record) const {
 
 template <class R>
 void Loop<R>::keep_best(const StepRecord& record, const Iterate& iterate) {
+  // The assignments that may fail come first; from the second time on none can.
+  best_.support = iterate.support;
+  best_.labels = iterate.labels;
   best_.step = record.step;
   best_.robust = record.validation_robust;
   best_.clean = record.validation_clean;
-  best_.support = iterate.support;
-  best_.labels = iterate.labels;
 }
 
 template bool Loop<float>::judge(const Machine&, StepRecord&) const;

@@ -1,10 +1,11 @@
 /// Non-owning matrix views and the one owning host matrix.
 ///
-/// All matrices are row-major: component j of row i is data[i * stride + j]. Every parameter of the library that is a view
-/// carries its shape in a comment, for example `x, // N x D`. Views are trivially copyable and never own; a view must
-/// not outlive its matrix. Float64 and float32 are distinct types and never convert silently.
+/// All matrices are row-major: component j of row i is data[i * stride + j]. Every parameter of the library that is a
+/// view carries its shape in a comment, for example `x, // N x D`. Views are trivially copyable and never own; a view
+/// must not outlive its matrix. Float64 and float32 are distinct types and never convert silently.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -54,22 +55,47 @@ inline std::size_t checked_mul(std::size_t a, std::size_t b, const char* what) {
   return a * b;
 }
 
-/// Owning row-major host matrix, contiguous (stride == cols), 64-byte aligned, zero-initialised. Copyable and movable.
+/// Copies source into target and converts the element type. Shapes must agree.
+template <class To, class From>
+void convert(View2D<From> source, View2D<To> target) {
+  NTKROB_CHECK_SHAPE(source, target.rows, target.cols);
+  for (index i = 0; i < source.rows; ++i) {
+    if constexpr (std::is_same<std::remove_const_t<From>, To>::value) {
+      std::copy_n(source.row(i), source.cols, target.row(i));
+    } else {
+      for (index j = 0; j < source.cols; ++j) target(i, j) = static_cast<To>(source(i, j));
+    }
+  }
+}
+
+/// Owning row-major host matrix, contiguous (stride == cols), 64-byte aligned, zero-initialised. Copyable and movable;
+/// assigning a matrix of the same shape reuses the memory.
 template <class T>
 class Matrix {
  public:
   static_assert(std::is_arithmetic<T>::value, "Matrix holds numbers");
 
   Matrix() = default;
-  Matrix(index rows, index cols) : rows_(rows), cols_(cols), data_(allocate(rows, cols)) {}
-  explicit Matrix(View2D<const T> source) : Matrix(source.rows, source.cols) {
-    for (index i = 0; i < rows_; ++i)
-      for (index j = 0; j < cols_; ++j) (*this)(i, j) = source(i, j);
+  Matrix(index rows, index cols) : rows_(rows), cols_(cols), data_(allocate(rows, cols)) {
+    std::fill_n(data(), size(), T(0));
+  }
+  explicit Matrix(View2D<const T> source)
+      : rows_(source.rows), cols_(source.cols), data_(allocate(source.rows, source.cols)) {
+    convert(source, view());
   }
   Matrix(const Matrix& other) : Matrix(other.view()) {}
   Matrix(Matrix&& other) noexcept { swap(other); }
-  Matrix& operator=(Matrix other) noexcept {
-    swap(other);
+  Matrix& operator=(const Matrix& other) {
+    if (this == &other) return *this;
+    if (rows_ == other.rows_ && cols_ == other.cols_) {
+      convert(other.view(), view());
+    } else {
+      Matrix(other).swap(*this);
+    }
+    return *this;
+  }
+  Matrix& operator=(Matrix&& other) noexcept {
+    Matrix(std::move(other)).swap(*this);
     return *this;
   }
 
@@ -100,6 +126,7 @@ class Matrix {
   };
   using Block = std::unique_ptr<T[], Free>;
 
+  /// Not initialised.
   static Block allocate(index rows, index cols) {
     NTKROB_CHECK(rows >= 0 && cols >= 0, ShapeError, "Matrix: negative size ", rows, " x ", cols);
     const std::size_t count = checked_mul(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), "Matrix");
@@ -108,23 +135,13 @@ class Matrix {
     void* p = std::aligned_alloc(64, bytes);
     NTKROB_CHECK(p != nullptr, ResourceError, "out of memory: a ", rows, " x ", cols, " matrix needs ", bytes,
                  " bytes; lower --memory, the batch or the number of images");
-    Block block(static_cast<T*>(p));
-    for (std::size_t i = 0; i < count; ++i) block[i] = T(0);
-    return block;
+    return Block(static_cast<T*>(p));
   }
 
   index rows_ = 0;
   index cols_ = 0;
   Block data_;
 };
-
-/// Copies source into target and converts the element type. Shapes must agree.
-template <class To, class From>
-void convert(View2D<From> source, View2D<To> target) {
-  NTKROB_CHECK_SHAPE(source, target.rows, target.cols);
-  for (index i = 0; i < source.rows; ++i)
-    for (index j = 0; j < source.cols; ++j) target(i, j) = static_cast<To>(source(i, j));
-}
 
 /// Shape of one image, NHWC order. A plain vector of D numbers is {1, 1, D}.
 struct ImageShape {

@@ -55,6 +55,7 @@ class BasicKernelMachine : public Model {
   void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
   void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                        View2D<float> dx) const override;
+  void for_each(index n, const std::function<void(index task)>& task) const override;
 
   const FitReport& report() const { return report_; }
   const Kernel& kernel() const { return kernel_; }

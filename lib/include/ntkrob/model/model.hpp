@@ -1,7 +1,8 @@
 /// Model: everything that attacks and metrics need to know about a classifier.
 ///
-/// A kernel machine, a net on a backend and a net on a micro-controller are all Models. An implementer writes two functions;
-/// the third has a default and exists because attacks always want both at once, and most models can share the forward pass.
+/// A kernel machine, a net on a backend and a net on a micro-controller are all Models. An implementer writes two
+/// functions; the third has a default and exists because attacks always want both at once, and most models can share
+/// the forward pass.
 #pragma once
 
 #include <functional>
@@ -36,6 +37,12 @@ class Model {
   ///   ensures: out has the same bits as logits(x, out)
   virtual void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                View2D<float> dx) const;
+
+  /// The workers of the model, lent for row-wise work between its passes: runs task(i) for i in [0, n), in any order.
+  /// Tasks write disjoint rows, and the cut into tasks does not depend on the number of workers.
+  ///   default: one after another on the calling thread
+  ///   throws: what the lowest failing task threw
+  virtual void for_each(index n, const std::function<void(index task)>& task) const;
 };
 
 }  // namespace ntkrob

@@ -60,6 +60,7 @@ class Net : public Model {
   void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
   void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                        View2D<float> dx) const override;
+  void for_each(index n, const std::function<void(index task)>& task) const override;
 
   const std::string& spec() const { return spec_; }
   /// For optimisers and for setting parameters; the shapes must stay as they are.
@@ -77,6 +78,11 @@ class Net : public Model {
   StateDict state() const;
 
  private:
+  /// Forward pass, cotangent and backward pass, block of rows by block of rows.   dx: N x D, or no data   grads: like
+  /// layers(), or null
+  void forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
+                        std::vector<DenseLayer>* grads) const;
+
   std::string spec_;
   ImageShape shape_;
   index classes_ = 0;

@@ -45,6 +45,11 @@ class Adam {
   explicit Adam(Options options = {}) : options_(options) {}
   /// p, g: same shape, the same on every call.
   void step(View2D<R> p, ConstView2D<R> g, double lr);
+  /// step() in parts: begin_step(), then step_rows() once for every row of the rows x cols parameters, in any order or
+  /// on several workers at once. The result has the bits of step().
+  void begin_step(index rows, index cols, double lr);
+  /// p, g: rows [first, first + p.rows) of parameters and gradient
+  void step_rows(index first, View2D<R> p, ConstView2D<R> g);
   /// Moments and step count under `prefix`, for checkpoints.
   void save(StateDict& state, const std::string& prefix) const;
   /// throws: IoError naming the entry that is missing or is not rows x cols
@@ -54,6 +59,7 @@ class Adam {
   Options options_;
   Matrix<R> m_, v_;
   std::int64_t t_ = 0;
+  double step_size_ = 0, root_correction_ = 1;  // of step t_
 };
 
 /// Learning-rate factor in [0,1] as a pure function of progress. Grammar:
