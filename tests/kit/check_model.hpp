@@ -1,9 +1,9 @@
 /// Conformance test for any implementer of Model: NTKROB_CHECK_MODEL(model, x) inside a TEST_CASE.
 ///
 /// Looks at: shapes and their refusal, strided views, outputs overwritten and nothing else, repeatability, independence
-/// of the cut into batches, logits_and_grad against logits and input_grad, linearity in the cotangent, and input_grad
-/// against central differences of the logits. The difference test needs inputs away from kinks by about `step`, or a
-/// looser bound.
+/// of the cut into batches, logits_and_grad against logits and input_grad, linearity in the cotangent, for_each, and
+/// input_grad against central differences of the logits. The difference test needs inputs away from kinks by about
+/// `step`, or a looser bound.
 #pragma once
 
 #include <algorithm>
@@ -166,6 +166,21 @@ inline std::vector<std::string> model_problems(const Model& model, ConstView2D<f
     if (seen[static_cast<std::size_t>(i)] != 1)
       note(
           text("logits_and_grad asked for the cotangent of row ", i, " ", seen[static_cast<std::size_t>(i)], " times"));
+
+  // The lent workers: every task once, and of two failures the lower one.
+  constexpr index kTasks = 41;
+  std::vector<int> runs(kTasks, 0);
+  model.for_each(kTasks, [&](index i) { ++runs[static_cast<std::size_t>(i)]; });
+  for (index i = 0; i < kTasks; ++i)
+    if (runs[static_cast<std::size_t>(i)] != 1)
+      note(text("for_each ran task ", i, " ", runs[static_cast<std::size_t>(i)], " times"));
+  std::string caught = "nothing";
+  try {
+    model.for_each(kTasks, [](index i) { NTKROB_CHECK(i != 7 && i != 23, ConfigError, "task ", i); });
+  } catch (const ConfigError& error) {
+    caught = error.what();
+  }
+  if (caught != "task 7") note("for_each with tasks 7 and 23 failing threw " + caught + ", expected task 7");
 
   // input_grad against 4-point central differences, all rows at once; the sums over classes in double.
   Matrix<float> moved(x);

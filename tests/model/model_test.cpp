@@ -20,7 +20,7 @@ namespace {
 /// A correct model with one planted defect.
 class Defective : public kit::SineModel {
  public:
-  enum class Defect { gradient, fused_logits, batch, stride, accepts_any_width };
+  enum class Defect { gradient, fused_logits, batch, stride, accepts_any_width, skips_tasks, last_error };
   explicit Defective(Defect defect) : SineModel(12, 6, 3, 2), defect_(defect) {}
   void logits(ConstView2D<float> x, View2D<float> out) const override {
     if (defect_ == Defect::accepts_any_width) return SineModel::logits(x.middle_cols(0, 12), out);
@@ -37,6 +37,11 @@ class Defective : public kit::SineModel {
     Model::logits_and_grad(x, c, out, dx);
     if (defect_ == Defect::fused_logits) out(0, 1) = std::nextafter(out(0, 1), 100.0f);
   }
+  void for_each(index n, const std::function<void(index)>& task) const override {
+    if (defect_ == Defect::skips_tasks) return SineModel::for_each(n - 1, task);
+    if (defect_ != Defect::last_error) return SineModel::for_each(n, task);
+    for (index i = n - 1; i >= 0; --i) task(i);
+  }
 
  private:
   Defect defect_;
@@ -47,7 +52,8 @@ class Defective : public kit::SineModel {
 TEST_CASE("the conformance test finds every planted defect", "[model][kit]") {
   const Matrix<float> x = kit::uniform_matrix(7, 12, 1);
   using D = Defective::Defect;
-  for (const D defect : {D::gradient, D::fused_logits, D::batch, D::stride, D::accepts_any_width}) {
+  for (const D defect :
+       {D::gradient, D::fused_logits, D::batch, D::stride, D::accepts_any_width, D::skips_tasks, D::last_error}) {
     INFO("defect " << static_cast<int>(defect));
     CHECK_FALSE(kit::model_problems(Defective(defect), x.view()).empty());
   }

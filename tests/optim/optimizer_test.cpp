@@ -1,5 +1,6 @@
 #include "ntkrob/optim/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kit/check.hpp"
@@ -112,6 +113,34 @@ TEMPLATE_TEST_CASE("an optimiser saved before its first step restores as new", "
   sgd.step(q, scalar<TestType>(1).view(), 0.1);
   CHECK(p(0, 0) == Approx(0.9));
   CHECK(q(0, 0) == Approx(0.9));
+}
+
+TEMPLATE_TEST_CASE("an Adam step in parts has the bits of a whole one, in any order of the parts", "[optim]", float,
+                   double) {
+  const index rows = 11, cols = 7;
+  Matrix<TestType> whole(rows, cols), parts(rows, cols), g(rows, cols);
+  Adam<TestType> a, b;
+  for (index t = 0; t < 4; ++t) {
+    for (index k = 0; k < g.size(); ++k) g.data()[k] = static_cast<TestType>(std::sin(3.0 * k + 5.0 * t));
+    a.step(whole, g.view(), 0.1);
+    b.begin_step(rows, cols, 0.1);
+    for (const index first : {8, 0, 4}) {
+      const index n = std::min<index>(4, rows - first);
+      b.step_rows(first, parts.view().middle_rows(first, n), g.view().middle_rows(first, n));
+    }
+    NTKROB_CHECK_SAME(kit::compare(parts.view(), whole.view(), 0));
+  }
+  CHECK(whole(10, 6) != 0);
+}
+
+TEST_CASE("an Adam step in parts refuses rows that it does not have", "[optim]") {
+  Adam<float> adam;
+  Matrix<float> p(4, 3);
+  CHECK_THROWS_AS(adam.step_rows(0, p, p.view()), ShapeError);
+  adam.begin_step(6, 3, 0.1);
+  CHECK_THROWS_AS(adam.step_rows(3, p, p.view()), ShapeError);
+  CHECK_THROWS_AS(adam.step_rows(-1, p, p.view()), ShapeError);
+  CHECK_THROWS_AS(adam.begin_step(6, 4, 0.1), ShapeError);
 }
 
 TEST_CASE("optimisers refuse another shape than before", "[optim]") {

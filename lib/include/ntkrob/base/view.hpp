@@ -77,7 +77,7 @@ class Matrix {
 
   Matrix() = default;
   Matrix(index rows, index cols) : rows_(rows), cols_(cols), data_(allocate(rows, cols)) {
-    std::fill_n(data(), size(), T(0));
+    if (const index n = size(); n > 0) std::fill_n(data(), n, T(0));
   }
   explicit Matrix(View2D<const T> source)
       : rows_(source.rows), cols_(source.cols), data_(allocate(source.rows, source.cols)) {
