@@ -22,6 +22,22 @@ class FailingBackend : public Backend {
             View2D<double> c) override {
     inner_.gemm(ta, tb, alpha, a, b, beta, c);
   }
+  void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) override { inner_.pack(t, b, panels); }
+  void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
+                View2D<float> c) override {
+    inner_.multiply(alpha, a, panels, begin, beta, c);
+  }
+  void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override {
+    inner_.add_thin(a, vt, sum);
+  }
+  void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override { inner_.pack(t, b, panels); }
+  void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
+                View2D<double> c) override {
+    inner_.multiply(alpha, a, panels, begin, beta, c);
+  }
+  void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override {
+    inner_.add_thin(a, vt, sum);
+  }
   index factor_spd(View2D<double> a) override { return fail ? 0 : inner_.factor_spd(a); }
   void solve_spd(ConstView2D<double> factor, View2D<double> b) override { inner_.solve_spd(factor, b); }
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {

@@ -106,7 +106,13 @@ std::unique_ptr<BasicKernelMachine<R>> Loop<R>::fit(const Iterate& iterate) cons
 
 template <class R>
 const BasicKernelMachine<R>& Loop<R>::current_machine() {
-  if (!machine_) machine_ = fit(current_);
+  if (fitted_) return *machine_;
+  if (machine_) {
+    machine_->refit(current_.support.view(), current_.labels.view(), log_);
+  } else {
+    machine_ = fit(current_);
+  }
+  fitted_ = true;
   return *machine_;
 }
 
@@ -164,14 +170,12 @@ void Loop<R>::advance(StepRecord& record, double lr_factor) {
   const bool may_fail = validates || record.step == 1;  // the first update allocates the moments
   if (may_fail) previous_ = current_;
   try {
+    fitted_ = false;
     update(lr_factor);
-    machine_.reset();  // before the next one is fitted: two Gram matrices would be the peak of memory
-    if (!validates) return;
-    machine_ = fit(current_);
-    if (judge(*machine_, record)) keep_best(record, current_);
+    if (validates && judge(current_machine(), record)) keep_best(record, current_);
   } catch (...) {
     if (may_fail) std::swap(current_, previous_);
-    machine_.reset();
+    fitted_ = false;
     throw;
   }
 }

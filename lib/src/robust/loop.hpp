@@ -103,7 +103,8 @@ class Loop final : public LoopBase {
   Best best_;
   std::vector<StepRecord> history_;
   StepRecord initial_;
-  std::unique_ptr<Machine> machine_;  // of current_, or null
+  std::unique_ptr<Machine> machine_;  // its memory serves every iterate; null before the first fit
+  bool fitted_ = false;               // machine_ is that of current_
 
   // Scratch of a step, allocated once.
   index epoch_ = -1;
