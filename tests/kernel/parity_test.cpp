@@ -132,7 +132,7 @@ TEST_CASE("mixed gradients agree with float64 to 1e-5 of the largest component",
 
 TEST_CASE("factor and solve equal the reference and name the bad pivot", "[kernel]") {
   Pair b;
-  for (const index n : {1, 5, 191, 192, 193, 450}) {
+  for (const index n : {1, 5, 191, 192, 193, 450, 700}) {
     const Matrix<double> g = kit::uniform_matrix<double>(n, n + 3, 15, -1, 1);
     Matrix<double> a(n, n), rhs = kit::uniform_matrix<double>(n, 3, 16, -1, 1), solution = rhs;
     b.cpu->gemm(Transpose::no, Transpose::yes, 1.0, g.view(), g.view(), 0.0, a.view());

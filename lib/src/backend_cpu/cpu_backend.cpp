@@ -73,7 +73,7 @@ class CpuBackend final : public Backend {
   }
   void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
     NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);
-    cholesky_solve(factor, b);
+    cholesky_solve(factor, b, pool_);
   }
 
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {

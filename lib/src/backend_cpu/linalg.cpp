@@ -4,10 +4,7 @@
 #define EIGEN_USE_BLAS
 #endif
 #define EIGEN_DONT_PARALLELIZE
-#include <Eigen/Cholesky>
 #include <Eigen/Core>
-#include <algorithm>
-#include <cmath>
 
 #ifdef NTKROB_HAS_BLAS
 extern "C" {
@@ -81,17 +78,6 @@ void checked_gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstVi
     for (index j = 0; j < c.cols; ++j) c(i, j) = beta == R(0) ? R(0) : beta * c(i, j);
 }
 
-/// Index of the first pivot of a diagonal block that is not positive (or not a number), by the unblocked algorithm.
-index bad_pivot(RowMajor<double> a) {
-  for (index j = 0; j < a.rows(); ++j) {
-    const double pivot = a(j, j) - a.row(j).head(j).squaredNorm();
-    if (!(pivot > 0)) return j;
-    a(j, j) = std::sqrt(pivot);
-    for (index i = j + 1; i < a.rows(); ++i) a(i, j) = (a(i, j) - a.row(i).head(j).dot(a.row(j).head(j))) / a(j, j);
-  }
-  return a.rows() - 1;
-}
-
 }  // namespace
 
 void serial_gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
@@ -101,47 +87,6 @@ void serial_gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, 
 void serial_gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a, ConstView2D<double> b, double beta,
                  View2D<double> c) {
   checked_gemm(ta, tb, alpha, a, b, beta, c);
-}
-
-index blocked_cholesky(View2D<double> a, WorkerPool& pool) {
-  constexpr index kBlock = 192;
-  const index n = a.rows;
-  const auto block = [&](index i, index j) {
-    return View2D<double>(a.row(i * kBlock) + j * kBlock, std::min(kBlock, n - i * kBlock),
-                          std::min(kBlock, n - j * kBlock), a.stride);
-  };
-  const index blocks = (n + kBlock - 1) / kBlock;
-  for (index k = 0; k < blocks; ++k) {
-    auto diagonal = map(block(k, k));
-    const RowMajor<double> before = diagonal;
-    Eigen::LLT<Eigen::Ref<RowMajor<double>, 0, Eigen::OuterStride<>>, Eigen::Lower> factor(diagonal);
-    if (factor.info() != Eigen::Success || !diagonal.diagonal().allFinite()) return k * kBlock + bad_pivot(before);
-    // Panel below the diagonal block: rows are independent.
-    pool.for_each(blocks - k - 1, [&](index task, int) {
-      auto rows = map(block(k + 1 + task, k));
-      map(ConstView2D<double>(block(k, k)))
-          .transpose()
-          .triangularView<Eigen::Upper>()
-          .solveInPlace<Eigen::OnTheRight>(rows);
-    });
-    // Trailing update: every block of the lower triangle is one task.
-    const index rest = blocks - k - 1;
-    pool.for_each(rest * (rest + 1) / 2, [&](index task, int) {
-      index i = 0;
-      while ((i + 1) * (i + 2) / 2 <= task) ++i;
-      const index j = task - i * (i + 1) / 2;
-      serial_gemm(Transpose::no, Transpose::yes, -1.0, ConstView2D<double>(block(k + 1 + i, k)),
-                  ConstView2D<double>(block(k + 1 + j, k)), 1.0, block(k + 1 + i, k + 1 + j));
-    });
-  }
-  return -1;
-}
-
-void cholesky_solve(ConstView2D<double> factor, View2D<double> b) {
-  auto x = map(b);
-  const auto lower = map(factor);
-  lower.triangularView<Eigen::Lower>().solveInPlace(x);
-  lower.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
 }
 
 std::string linalg_description() {

@@ -17,7 +17,7 @@ void serial_gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a
 
 /// As Backend::factor_spd and solve_spd. Blocks are fixed, so the bits do not depend on the pool's size.
 index blocked_cholesky(View2D<double> a, WorkerPool& pool);
-void cholesky_solve(ConstView2D<double> factor, View2D<double> b);
+void cholesky_solve(ConstView2D<double> factor, View2D<double> b, WorkerPool& pool);
 
 /// "OpenBLAS ..." or "Eigen 3.4.0", for DeviceInfo.
 std::string linalg_description();
