@@ -44,6 +44,7 @@ struct Tile {
   R beta;
   R* c;
   index c_stride;
+  index cols;  // of c: at most the width of the panel, whose padding goes nowhere
   const R* ahead;
 };
 
@@ -68,10 +69,16 @@ void micro(const Tile<R>& t) {
   const V scale(t.alpha), keep(t.beta);
   for (int i = 0; i < rows; ++i)
     for (int v = 0; v < vectors; ++v) {
+      const V value = scale * sum[i][v];
       R* to = t.c + i * t.c_stride + v * V::kLanes;
-      V value = scale * sum[i][v];
-      if (t.beta != R(0)) value = fma(keep, V::load(to), value);
-      value.store(to);
+      const index cols = t.cols - v * V::kLanes;
+      if (cols >= V::kLanes) {
+        (t.beta == R(0) ? value : fma(keep, V::load(to), value)).store(to);
+      } else {
+        alignas(64) R lanes[V::kLanes];
+        value.store(lanes);
+        for (index l = 0; l < cols; ++l) to[l] = t.beta == R(0) ? lanes[l] : multiply_add(t.beta, to[l], lanes[l]);
+      }
     }
 }
 
@@ -83,23 +90,6 @@ void micro_any(int n, const Tile<R>& t) {
     else
       micro_any<R, vectors, rows - 1>(n, t);
   }
-}
-
-/// The last panel is padded: its columns beyond the first `cols` stay here.
-template <class R>
-void micro_edge(int n, Tile<R> t, index cols) {
-  alignas(64) R edge[kRows * kWidth<R>] = {};
-  const auto bytes = static_cast<std::size_t>(cols) * sizeof(R);
-  for (int i = 0; i < n; ++i) std::memcpy(edge + i * kWidth<R>, t.c + i * t.c_stride, bytes);
-  R* const c = t.c;
-  const index stride = t.c_stride;
-  t.c = edge;
-  t.c_stride = kWidth<R>;
-  if (cols <= Vec<R>::kLanes)
-    micro_any<R, 1>(n, t);
-  else
-    micro_any<R, kVectors>(n, t);
-  for (int i = 0; i < n; ++i) std::memcpy(c + i * stride, edge + i * kWidth<R>, bytes);
 }
 
 /// Rows of a, for an inner range of at most kInner, at a distance that does not map them onto the same cache sets.
@@ -127,19 +117,20 @@ void multiply_block(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R
   for (index inner = 0; inner < k; inner += kInner) {
     const index length = inner + kInner < k ? kInner : k - inner;
     const LeftBlock<R> left(a, inner, length);
-    Tile<R> t{alpha, nullptr, left.stride, nullptr, length, inner == 0 ? beta : R(1), nullptr, c.stride, nullptr};
+    Tile<R> t{alpha, nullptr, left.stride, nullptr, length, inner == 0 ? beta : R(1), nullptr, c.stride, 0, nullptr};
     for (index j = begin; j < end; j += width) {
       t.b = panels + j * k + inner * width;
+      t.cols = j + width < c.cols ? width : c.cols - j;
       const R* next = j + width < end ? t.b + width * k : t.b + width * length;
       for (index i = 0; i < a.rows; i += kRows) {
         const int rows = static_cast<int>(i + kRows < a.rows ? kRows : a.rows - i);
         t.a = left.data + i * left.stride;
         t.c = c.data + i * c.stride + j;
         t.ahead = i < 4 * kRows ? next + i / kRows * length * kAhead<R> : t.b;
-        if (j + width <= c.cols)
+        if (t.cols > Vec<R>::kLanes)
           micro_any<R, kVectors>(rows, t);
         else
-          micro_edge(rows, t, c.cols - j);
+          micro_any<R, 1>(rows, t);
       }
     }
   }

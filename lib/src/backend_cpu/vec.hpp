@@ -136,6 +136,18 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
 #endif
 }
 
+/// fma() of numbers: the same rounding as one lane.
+template <class R>
+inline R multiply_add(R a, R b, R c) {
+#if defined(__FMA__)
+  return sizeof(R) == 4
+             ? static_cast<R>(__builtin_fmaf(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c)))
+             : static_cast<R>(__builtin_fma(static_cast<double>(a), static_cast<double>(b), static_cast<double>(c)));
+#else
+  return a * b + c;
+#endif
+}
+
 inline Vec<float> sqrt(Vec<float> a) {
 #if defined(__AVX512F__)
   return Vec<float>((FloatLanes)_mm512_sqrt_ps(a.v));
