@@ -82,14 +82,19 @@ int run(int argc, char** argv) {
     for (index i = 0; i < o.rows; ++i)
       for (index c = 0; c < o.cols; ++c) u(i, c) = o(i, c) - 1;
   };
+  PreparedSet<float> set;  // as a kernel machine keeps its support set
+  kernel.prepare<float>(s.view(), set);
   report("attack step: batch against n, two products",
-         [&] { kernel.apply_grad(x.view(), s.view(), Pairing::cross, alpha.view(), cotangent, out.view(), dx.view()); },
+         [&] { kernel.apply_grad(x.view(), set, alpha.view(), cotangent, out.view(), dx.view()); },
          [&] {
            bench::bare_gemm(threads, true, x.view(), s.view(), products.view());
            bench::bare_gemm(threads, false, products.view(), s.view(), back.view());
          },
          rounds);
   report("prediction: batch against n, one product",
+         [&] { kernel.apply(x.view(), set, alpha.view(), out.view()); },
+         [&] { bench::bare_gemm(threads, true, x.view(), s.view(), products.view()); }, rounds);
+  report("the same, support set not prepared",
          [&] { kernel.apply(x.view(), s.view(), Pairing::cross, alpha.view(), out.view()); },
          [&] { bench::bare_gemm(threads, true, x.view(), s.view(), products.view()); }, rounds);
   return 0;

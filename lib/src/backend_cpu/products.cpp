@@ -154,20 +154,24 @@ void pack(bool transpose, ConstView2D<R> b, index first, R* panel) {
   const index used = first + width < n ? width : n - first;
   if (!transpose) {
     for (index p = 0; p < k; ++p) {
-      for (index c = 0; c < used; ++c) panel[p * width + c] = b.data[p * b.stride + first + c];
+      std::memcpy(panel + p * width, b.data + p * b.stride + first, static_cast<std::size_t>(used) * sizeof(R));
       for (index c = used; c < width; ++c) panel[p * width + c] = R(0);
     }
     return;
   }
-  constexpr index kStep = 16;  // a line of each row at a time
-  for (index begin = 0; begin < k; begin += kStep) {
-    const index end = begin + kStep < k ? begin + kStep : k;
-    for (index c = 0; c < used; ++c) {
-      const R* from = b.data + (first + c) * b.stride;
-      for (index p = begin; p < end; ++p) panel[p * width + c] = from[p];
-    }
-    for (index c = used; c < width; ++c)
-      for (index p = begin; p < end; ++p) panel[p * width + c] = R(0);
+  using V = Vec<R>;
+  for (index c = 0; c < width; c += V::kLanes) {
+    index p = 0;
+    if (c + V::kLanes <= used)
+      for (; p + V::kLanes <= k; p += V::kLanes) {
+        V square[V::kLanes];
+        for (int l = 0; l < V::kLanes; ++l) square[l] = V::load(b.data + (first + c + l) * b.stride + p);
+        transpose_square(square);
+        for (int l = 0; l < V::kLanes; ++l) square[l].store(panel + (p + l) * width + c);
+      }
+    for (; p < k; ++p)
+      for (index l = c; l < c + V::kLanes; ++l)
+        panel[p * width + l] = l < used ? b.data[(first + l) * b.stride + p] : R(0);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -90,6 +91,29 @@ inline Vec<R> min(Vec<R> a, Vec<R> b) {
 template <class R>
 inline Vec<R> max_with_zero(Vec<R> a) {
   return select_greater(a, Vec<R>(0), a, Vec<R>(0));
+}
+
+/// The first (high = 0) or second half of the lanes of a and b, taken in turn: a0 b0 a1 b1 ...
+template <int high, class R, std::size_t... lane>
+inline Vec<R> zip(Vec<R> a, Vec<R> b, std::index_sequence<lane...>) {
+  constexpr int n = Vec<R>::kLanes;
+  return Vec<R>(__builtin_shufflevector(
+      a.v, b.v, (static_cast<int>(lane % 2) * n + static_cast<int>(lane / 2) + high * n / 2)...));
+}
+
+/// Transposes a square of vectors in place: after log2(lanes) rounds of zipping rows i and i + n/2.
+template <class R>
+inline void transpose_square(Vec<R> (&x)[Vec<R>::kLanes]) {
+  constexpr int n = Vec<R>::kLanes;
+  constexpr std::make_index_sequence<static_cast<std::size_t>(n)> lanes{};
+  for (int round = 1; round < n; round *= 2) {
+    Vec<R> y[n];
+    for (int i = 0; i < n / 2; ++i) {
+      y[2 * i] = zip<0>(x[i], x[i + n / 2], lanes);
+      y[2 * i + 1] = zip<1>(x[i], x[i + n / 2], lanes);
+    }
+    for (int i = 0; i < n; ++i) x[i] = y[i];
+  }
 }
 
 /// The sum of all lanes, halves folded onto halves.
