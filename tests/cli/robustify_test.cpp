@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "run.hpp"
@@ -60,6 +62,16 @@ bool wait_for_rows(Process& process, const std::string& log, int rows) {
   }
   return process.running();
 }
+
+/// A variable of the environment of what runs next.
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Environment() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
 
 struct Strokes {
   Folder folder;
@@ -141,6 +153,42 @@ TEST_CASE("1 and 2 threads write the same bytes, another seed others", "[cli]") 
 
   CHECK(read_file(s.folder / "one.h5") == read_file(s.folder / "two.h5"));
   CHECK(read_file(s.folder / "one.h5") != read_file(s.folder / "seed.h5"));
+}
+
+TEST_CASE("a bfloat16 attack: the same bytes for 1 and 2 threads, stored, and no other precision resumes it", "[cli]") {
+  const Strokes s;
+  const auto rough_job = [&](const std::string& name, const std::string& steps) {
+    auto arguments = with(job(s.data, s.folder / name), {"--attack-precision", "bfloat16"});
+    *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = steps;
+    return arguments;
+  };
+  {
+    const Environment forced("NTKROB_SIMD", "baseline");
+    CHECK_FAILS(run(rough_job("no.h5", "6")), 2, "--attack-precision bfloat16", "AVX512_BF16",
+                "give --attack-precision float32");
+    CHECK(!std::filesystem::exists(s.folder / "no.h5"));
+  }
+  const Finished one = run(with(rough_job("one.h5", "6"), {"--threads", "1", "--json", s.folder / "one.json"}));
+  if (contains(one.err, "AVX512_BF16")) {
+    std::printf("skipped: %s", one.err.c_str());
+    return;
+  }
+  CHECK_FAILS(one, 0);
+  run_ok(with(rough_job("two.h5", "6"), {"--threads", "2"}));
+  CHECK(read_file(s.folder / "one.h5") == read_file(s.folder / "two.h5"));
+  CHECK(read_json(s.folder / "one.json")["options"]["attack-precision"] == "bfloat16");
+  CHECK(contains(run_ok({"info", s.folder / "one.h5"}), "attack-precision  bfloat16"));
+
+  const std::string log = s.folder / "cut.csv";
+  const auto command = with(rough_job("cut.h5", std::to_string(kSteps)), {"--log", log});
+  Process process(command);
+  REQUIRE(wait_for_rows(process, log, 5));
+  process.signal(SIGINT);
+  REQUIRE(process.wait().code == 130);
+  auto other = with(command, {"--resume"});
+  *std::find(other.begin(), other.end(), "bfloat16") = "float32";
+  CHECK_FAILS(run(other), 2, "--attack-precision bfloat16", "--attack-precision float32");
+  run_ok(with(command, {"--resume"}));
 }
 
 TEST_CASE("a set optimised without clipping is saved and read with its pixels outside [0,1]", "[cli]") {

@@ -101,6 +101,16 @@ TEST_CASE("steps of many rows have the same bytes for every number of workers", 
   }
 }
 
+TEST_CASE("a backend without bfloat16 products is refused with the remedy", "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  options.attack_precision = "bfloat16";
+  FailingBackend without;  // has what every backend has
+  CHECK_THROWS_AS(Robustifier(options, blobs.data(), without), NotSupported);
+  CHECK_THROWS_WITH(Robustifier(options, blobs.data(), without),
+                    Catch::Contains("bfloat16 on backend cpu") && Catch::Contains("give --attack-precision float32"));
+}
+
 TEST_CASE("a run goes on from a failed validation as if it had never been tried", "[robust]") {
   const Blobs blobs;
   RobustifyOptions options = small_options();

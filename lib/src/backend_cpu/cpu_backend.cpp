@@ -52,13 +52,22 @@ class CpuBackend final : public Backend {
   void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override {
     pack_all(t, b, panels, *simd_table().f64.products);
   }
+  std::string supports_bfloat16() const override {
+    if (bfloat16_products() != nullptr) return {};
+    return text(
+        "products of bfloat16 numbers need a processor and a build with AVX512_BF16 (in use: ", simd_table().name, ")");
+  }
+  void pack_bfloat16(Transpose t, ConstView2D<float> b, Panels<float>& panels) override {
+    NTKROB_CHECK(bfloat16_products() != nullptr, NotSupported, "backend cpu: ", supports_bfloat16());
+    pack_all(t, b, panels, *bfloat16_products(), Operands::bfloat16);
+  }
   void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
                 View2D<float> c) override {
-    multiply_some(alpha, a, panels, begin, beta, c, *simd_table().f32.products);
+    multiply_some(alpha, a, panels, begin, beta, c);
   }
   void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
                 View2D<double> c) override {
-    multiply_some(alpha, a, panels, begin, beta, c, *simd_table().f64.products);
+    multiply_some(alpha, a, panels, begin, beta, c);
   }
   void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override {
     simd_table().f32.products->thin(a, vt, sum);
@@ -115,20 +124,28 @@ class CpuBackend final : public Backend {
     });
   }
 
+  static const ProductFunctions<float>& products_of(const Panels<float>& panels) {
+    return panels.operands == Operands::bfloat16 ? *bfloat16_products() : *simd_table().f32.products;
+  }
+  static const ProductFunctions<double>& products_of(const Panels<double>&) { return *simd_table().f64.products; }
+
   template <class R>
-  void pack_all(Transpose t, ConstView2D<R> b, Panels<R>& panels, const ProductFunctions<R>& products) {
+  void pack_all(Transpose t, ConstView2D<R> b, Panels<R>& panels, const ProductFunctions<R>& products,
+                Operands operands = Operands::full) {
     const bool transpose = t == Transpose::yes;
     panels.k = transpose ? b.cols : b.rows;
     panels.n = transpose ? b.rows : b.cols;
-    const index count = (panels.n + products.width - 1) / products.width, numbers = panels.k * products.width;
-    if (panels.data.rows() != count || panels.data.cols() != numbers) panels.data = Matrix<R>(count, numbers);
+    panels.operands = operands;
+    const index count = (panels.n + products.width - 1) / products.width;
+    const index cells = (panels.k + products.per_cell - 1) / products.per_cell * products.width;
+    if (panels.data.rows() != count || panels.data.cols() != cells) panels.data = Matrix<R>(count, cells);
     pool_.for_each(count,
                    [&](index task, int) { products.pack(transpose, b, task * products.width, panels.data.row(task)); });
   }
 
   template <class R>
-  static void multiply_some(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c,
-                            const ProductFunctions<R>& products) {
+  static void multiply_some(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c) {
+    const ProductFunctions<R>& products = products_of(panels);
     NTKROB_CHECK_SHAPE(a, c.rows, panels.k);
     NTKROB_CHECK(begin % kPanelStep == 0 && begin + c.cols <= panels.n, ShapeError, "columns ", begin, " to ",
                  begin + c.cols, " of a packed operand with ", panels.n);
@@ -166,7 +183,7 @@ class CpuBackend final : public Backend {
     const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
     NTKROB_CHECK_SHAPE(tile.value, n, m);
     if (tile.panels != nullptr)
-      multiply_some(R(1) / static_cast<R>(d), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value, *simd.products);
+      multiply_some(R(1) / static_cast<R>(d), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value);
     const Matrix<R>& xt = tile.x_table->coefficients;
     const Matrix<R>& yt = tile.y_table->coefficients;
     PairRow<R> row{};

@@ -6,146 +6,27 @@
 /// alone, so that rows may be shared out in any way.
 #include "backend_cpu/products.hpp"
 
-#include "backend_cpu/vec.hpp"
+#include "backend_cpu/product_loops.hpp"
 
 namespace ntkrob::NTKROB_ISA {
 namespace {
 
-/// Registers hold kRows x kVectors accumulators, one row of panels and one broadcast.
-#if defined(__AVX512F__)
-constexpr int kRows = 14;
-#else
-constexpr int kRows = 6;
-#endif
-constexpr int kVectors = 2;
-/// The inner length is cut here: partial sums stay short, and the part of a panel in use stays in the cache.
-constexpr index kInner = 512;
-/// Rows and columns of c worked on together: a panel is read once for all rows, c stays in the cache between inner
-/// ranges.
-constexpr index kRowBlock = 6 * kRows;
-constexpr index kColumnBlock = 1024;
-
+/// Operands as numbers of type R.
 template <class R>
-constexpr int kWidth = kVectors* Vec<R>::kLanes;
+struct Numbers {
+  using Number = R;
+  using Lanes = Vec<R>;
+  static constexpr index kPerCell = 1;
+  static constexpr index kInner = 512;
+  static constexpr bool kConverts = false;
 
-/// The share of the next panel that one tile of rows brings into the second-level cache on the way: four tiles bring it
-/// whole.
-template <class R>
-constexpr index kAhead = kWidth<R> / 4;
-
-/// One tile of c: alpha a b + beta c, with a: rows x k and b: a panel from row 0 of its inner length.
-template <class R>
-struct Tile {
-  R alpha;
-  const R* a;
-  index a_stride;
-  const R* b;
-  index k;
-  R beta;
-  R* c;
-  index c_stride;
-  index cols;  // of c: at most the width of the panel, whose padding goes nowhere
-  const R* ahead;
-};
-
-/// `vectors` of the panel's columns, the first ones.
-template <class R, int rows, int vectors>
-void micro(const Tile<R>& t) {
-  using V = Vec<R>;
-  const R *a = t.a, *b = t.b, *ahead = t.ahead;
-  const index stride = t.a_stride;
-  V sum[rows][vectors];
-  for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < vectors; ++v) sum[i][v] = V(0);
-  for (index p = 0; p < t.k; ++p) {
-    __builtin_prefetch(ahead + p * kAhead<R>, 0, 2);
-    V right[vectors];
-    for (int v = 0; v < vectors; ++v) right[v] = V::load(b + p * kWidth<R> + v * V::kLanes);
-    for (int i = 0; i < rows; ++i) {
-      const V left(a[i * stride + p]);
-      for (int v = 0; v < vectors; ++v) sum[i][v] = fma(left, right[v], sum[i][v]);
-    }
-  }
-  const V scale(t.alpha), keep(t.beta);
-  for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < vectors; ++v) {
-      const V value = scale * sum[i][v];
-      R* to = t.c + i * t.c_stride + v * V::kLanes;
-      const index cols = t.cols - v * V::kLanes;
-      if (cols >= V::kLanes) {
-        (t.beta == R(0) ? value : fma(keep, V::load(to), value)).store(to);
-      } else {
-        alignas(64) R lanes[V::kLanes];
-        value.store(lanes);
-        for (index l = 0; l < cols; ++l) to[l] = t.beta == R(0) ? lanes[l] : multiply_add(t.beta, to[l], lanes[l]);
-      }
-    }
-}
-
-template <class R, int vectors, int rows = kRows>
-void micro_any(int n, const Tile<R>& t) {
-  if constexpr (rows > 0) {
-    if (n == rows)
-      micro<R, rows, vectors>(t);
-    else
-      micro_any<R, vectors, rows - 1>(n, t);
-  }
-}
-
-/// Rows of a, for an inner range of at most kInner, at a distance that does not map them onto the same cache sets.
-template <class R>
-struct LeftBlock {
-  static constexpr index kStride = kInner + 64 / sizeof(R);
-  alignas(64) R copy[kRowBlock * kStride];
-  const R* data;
-  index stride;
-
-  LeftBlock(ConstView2D<R> a, index inner, index length) : data(a.data + inner), stride(a.stride) {
-    if (static_cast<std::size_t>(stride) * sizeof(R) % 512 != 0) return;
-    for (index i = 0; i < a.rows; ++i)
-      std::memcpy(copy + i * kStride, data + i * stride, static_cast<std::size_t>(length) * sizeof(R));
-    data = copy;
-    stride = kStride;
+  static Lanes load(const R* cells) { return Lanes::load(cells); }
+  static Lanes broadcast(const R* cell) { return Lanes(*cell); }
+  static Vec<R> add_product(Lanes left, Lanes right, Vec<R> sum) { return fma(left, right, sum); }
+  static void read(const R* from, index n, R* cells) {
+    std::memcpy(cells, from, static_cast<std::size_t>(n) * sizeof(R));
   }
 };
-
-/// Rows [0, a.rows) and columns [begin, end) of c; everything it touches stays in the second-level cache.
-template <class R>
-void multiply_block(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c, index begin, index end) {
-  constexpr index width = kWidth<R>;
-  const index k = a.cols;
-  for (index inner = 0; inner < k; inner += kInner) {
-    const index length = inner + kInner < k ? kInner : k - inner;
-    const LeftBlock<R> left(a, inner, length);
-    Tile<R> t{alpha, nullptr, left.stride, nullptr, length, inner == 0 ? beta : R(1), nullptr, c.stride, 0, nullptr};
-    for (index j = begin; j < end; j += width) {
-      t.b = panels + j * k + inner * width;
-      t.cols = j + width < c.cols ? width : c.cols - j;
-      const R* next = j + width < end ? t.b + width * k : t.b + width * length;
-      for (index i = 0; i < a.rows; i += kRows) {
-        const int rows = static_cast<int>(i + kRows < a.rows ? kRows : a.rows - i);
-        t.a = left.data + i * left.stride;
-        t.c = c.data + i * c.stride + j;
-        t.ahead = i < 4 * kRows ? next + i / kRows * length * kAhead<R> : t.b;
-        if (t.cols > Vec<R>::kLanes)
-          micro_any<R, kVectors>(rows, t);
-        else
-          micro_any<R, 1>(rows, t);
-      }
-    }
-  }
-}
-
-template <class R>
-void multiply(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c) {
-  for (index i = 0; i < a.rows; i += kRowBlock) {
-    const index rows = i + kRowBlock < a.rows ? kRowBlock : a.rows - i;
-    const ConstView2D<R> a_rows(a.data + i * a.stride, rows, a.cols, a.stride);
-    const View2D<R> c_rows(c.data + i * c.stride, rows, c.cols, c.stride);
-    for (index j = 0; j < c.cols; j += kColumnBlock)
-      multiply_block(alpha, a_rows, panels, beta, c_rows, j, j + kColumnBlock < c.cols ? j + kColumnBlock : c.cols);
-  }
-}
 
 template <class R>
 void pack(bool transpose, ConstView2D<R> b, index first, R* panel) {
@@ -230,8 +111,9 @@ void thin(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum) {
 }  // namespace
 
 extern const ProductFunctions<float> kProductsFloat;
-const ProductFunctions<float> kProductsFloat{kWidth<float>, &pack<float>, &multiply<float>, &thin<float>};
+const ProductFunctions<float> kProductsFloat{kWidth<float>, 1, &pack<float>, &multiply<Numbers<float>>, &thin<float>};
 extern const ProductFunctions<double> kProductsDouble;
-const ProductFunctions<double> kProductsDouble{kWidth<double>, &pack<double>, &multiply<double>, &thin<double>};
+const ProductFunctions<double> kProductsDouble{kWidth<double>, 1, &pack<double>, &multiply<Numbers<double>>,
+                                               &thin<double>};
 
 }  // namespace ntkrob::NTKROB_ISA

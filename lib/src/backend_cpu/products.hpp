@@ -6,15 +6,18 @@
 namespace ntkrob {
 
 /// A packed operand op(b) (k x n) is a row of panels of `width` columns each, the last one padded with zeros; a panel
-/// is k x width, row-major.
+/// is k x width, row-major. With bfloat16 operands a cell of `per_cell` 2 numbers takes the place of a float: rows 2p
+/// and 2p + 1 of a column, in the low and the high half of its bits; a panel is ceil(k / 2) x width cells.
 template <class R>
 struct ProductFunctions {
   index width;
-  /// One panel: columns first .. first + width of op(b) = b, or of b^T with transpose.   panel: k * width numbers
+  index per_cell;
+  /// One panel: columns first .. first + width of op(b) = b, or of b^T with transpose.   panel: ceil(k / per_cell) *
+  /// width cells
   void (*pack)(bool transpose, ConstView2D<R> b, index first, R* panel);
   /// c = alpha a op(b) + beta c for the columns that begin at `panels`.   a: n x k   c: n x m
   void (*multiply)(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c);
-  /// As Backend::add_thin.
+  /// As Backend::add_thin. Null for bfloat16 operands.
   void (*thin)(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum);
 };
 

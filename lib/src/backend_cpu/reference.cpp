@@ -1,5 +1,7 @@
 /// The reference backend: loops that can be read beside the formulas. Everything in float64, one thread, no library.
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "backend_cpu/dual.hpp"
 #include "backend_cpu/memory.hpp"
@@ -15,6 +17,30 @@ double dot(const R* x, const R* y, index d) {
   for (index k = 0; k < d; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(y[k]);
   return sum;
 }
+
+/// The nearest number with 8 significant bits and the exponents of float; ties to even.
+float to_bfloat16(float x) {
+  if (!std::isfinite(x)) return x;
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const std::uint32_t below = bits & 0xffffu, odd = (bits >> 16) & 1u;
+  bits -= below;
+  if (below > 0x8000u || (below == 0x8000u && odd != 0)) bits += 0x10000u;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+double to_bfloat16(double x) { return x; }  // float64 products have no such operands
+
+template <class R>
+Matrix<R> to_bfloat16(ConstView2D<R> a) {
+  Matrix<R> rounded(a.rows, a.cols);
+  for (index i = 0; i < a.rows; ++i)
+    for (index j = 0; j < a.cols; ++j) rounded(i, j) = to_bfloat16(a(i, j));
+  return rounded;
+}
+
+/// Pairs with a smaller gap 1 - |cosine| are never taken from rounded products, as in the cpu backend.
+constexpr double kNearKink = 0.03;
 
 /// k(x,y) and its derivatives by q = x.y/D and a = x.x/D. `same`: x and y are one sample; their angle is 0 exactly and
 /// the derivative of the root counts as 0.
@@ -50,8 +76,15 @@ class ReferenceBackend final : public Backend {
 
   void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) override { copy(t, b, panels); }
   void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override { copy(t, b, panels); }
+  std::string supports_bfloat16() const override { return {}; }
+  void pack_bfloat16(Transpose t, ConstView2D<float> b, Panels<float>& panels) override {
+    copy(t, ConstView2D<float>(to_bfloat16(b).view()), panels);
+    panels.operands = Operands::bfloat16;
+  }
   void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
                 View2D<float> c) override {
+    const Matrix<float> rounded = panels.operands == Operands::bfloat16 ? to_bfloat16(a) : Matrix<float>();
+    if (panels.operands == Operands::bfloat16) a = ConstView2D<float>(rounded.view());
     product(Transpose::no, Transpose::no, alpha, a, panels.data.view().middle_cols(begin, c.cols), beta, c);
   }
   void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,
@@ -114,6 +147,7 @@ class ReferenceBackend final : public Backend {
 
   template <class R>
   static void copy(Transpose t, ConstView2D<R> b, Panels<R>& panels) {
+    panels.operands = Operands::full;
     const bool transpose = t == Transpose::yes;
     panels.k = transpose ? b.cols : b.rows;
     panels.n = transpose ? b.rows : b.cols;
@@ -145,8 +179,16 @@ class ReferenceBackend final : public Backend {
       for (index j = 0; j < tile.y.rows; ++j) {
         const R *x = tile.x.row(i), *y = tile.y.row(j);
         const bool same = tile.same && tile.x_begin + i == tile.y_begin + j;
-        const Dual k = pair_kernel(*tile.chain, tile.output, dot(x, y, d) * inverse, dot(x, x, d) * inverse,
-                                   dot(y, y, d) * inverse, same);
+        const double a = dot(x, x, d) * inverse, b = dot(y, y, d) * inverse;
+        double q = dot(x, y, d) * inverse;
+        if (tile.panels != nullptr && tile.panels->operands == Operands::bfloat16) {
+          double rounded = 0;
+          for (index k = 0; k < d; ++k)
+            rounded += static_cast<double>(to_bfloat16(x[k])) * static_cast<double>(to_bfloat16(y[k]));
+          rounded *= inverse;
+          if (std::abs(rounded) <= (1 - kNearKink) * std::sqrt(a * b)) q = rounded;
+        }
+        const Dual k = pair_kernel(*tile.chain, tile.output, q, a, b, same);
         tile.value(i, j) = static_cast<R>(k.v);
         if (!tile.dq.empty()) tile.dq(i, j) = static_cast<R>(k.dq);
         if (!tile.da.empty()) tile.da(i, j) = static_cast<R>(k.da);

@@ -57,5 +57,7 @@ struct SimdTable {
 };
 
 const SimdTable& simd_table();
+/// Products with operands rounded to bfloat16, or null where the processor, the build or NTKROB_SIMD has none.
+const ProductFunctions<float>* bfloat16_products();
 
 }  // namespace ntkrob

@@ -18,6 +18,11 @@ namespace avx512 {
 extern const SimdTable kTable;
 }
 #endif
+#ifdef NTKROB_HAS_AVX512_BF16
+namespace avx512bf16 {
+extern const ProductFunctions<float> kProducts;
+}
+#endif
 
 namespace {
 
@@ -39,6 +44,15 @@ const SimdTable& choose() {
 const SimdTable& simd_table() {
   static const SimdTable& table = choose();
   return table;
+}
+
+const ProductFunctions<float>* bfloat16_products() {
+#ifdef NTKROB_HAS_AVX512_BF16
+  static const bool has = &simd_table() == &avx512::kTable && __builtin_cpu_supports("avx512bf16");
+  return has ? &avx512bf16::kProducts : nullptr;
+#else
+  return nullptr;
+#endif
 }
 
 }  // namespace ntkrob

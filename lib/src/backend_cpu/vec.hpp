@@ -1,8 +1,8 @@
 /// Vec<R>: a SIMD vector of float or double for the instruction set this file is compiled for.
 ///
-/// Included only by simd.cpp and products.cpp, which the build compiles once per instruction set with NTKROB_ISA naming
-/// it; all names live in that namespace, so no two versions of one inline function meet in the linker. Arithmetic is
-/// exactly what is written
+/// Included only by simd.cpp and the sources of products, which the build compiles once per instruction set with
+/// NTKROB_ISA naming it; all names live in that namespace, so no two versions of one inline function meet in the
+/// linker. Arithmetic is exactly what is written
 /// (-ffp-contract=off): fma() is one instruction where the set has it and a multiply and an add otherwise.
 #pragma once
 

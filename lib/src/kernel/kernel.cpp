@@ -35,6 +35,13 @@ void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
 template void Kernel::prepare(ConstView2D<float>, PreparedSet<float>&) const;
 template void Kernel::prepare(ConstView2D<double>, PreparedSet<double>&) const;
 
+void Kernel::prepare_bfloat16(ConstView2D<float> y, PreparedSet<float>& set) const {
+  set.samples = y;
+  backend_->sample_table(spec_.layers(), y, set.table);
+  backend_->pack_bfloat16(Transpose::yes, y, set.transposed);
+  backend_->pack_bfloat16(Transpose::no, y, set.plain);
+}
+
 std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const {
   const DeviceInfo device = backend_->info();
   const std::size_t budget = kernel::Call<float>::budget(*this);

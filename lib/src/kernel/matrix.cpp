@@ -72,6 +72,7 @@ void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, Vie
 
 template <class R>
 void Kernel::gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const {
+  kernel::check_full(x);
   if (!products.empty()) NTKROB_CHECK_SHAPE(products, x.samples.rows, x.samples.rows);
   kernel::matrix(kernel::Call<R>(*this, Verb::matrix, x.samples, x.samples, Pairing::same, 0, &x), out, products);
 }

@@ -185,6 +185,7 @@ void Kernel::apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v,
 }
 template <class R>
 void Kernel::gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const {
+  kernel::check_full(x);
   kernel::Job<R> job;
   job.v = v;
   job.u = u;

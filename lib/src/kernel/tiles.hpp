@@ -55,6 +55,13 @@ void check_finite(ConstView2D<R> out, index first_row, const char* what) {
                  " is not finite; the inputs or coefficients are too large for this precision");
 }
 
+/// Gram matrices are factored: their products are never rounded.
+template <class R>
+void check_full(const PreparedSet<R>& set) {
+  NTKROB_CHECK(set.transposed.operands == Operands::full && set.plain.operands == Operands::full, ConfigError,
+               "a set prepared with bfloat16 operands cannot serve a Gram matrix; use Kernel::prepare");
+}
+
 /// Consecutive samples of y with their layouts for products.
 template <class R>
 struct Band {

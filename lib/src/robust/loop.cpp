@@ -53,6 +53,11 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
       schedule_(Schedule::parse(options_.schedule)),
       loss_(make_loss(options_.outer_loss, options_.temperature)),
       split_(split_data(data.x.rows, options_.validation, options_.seed)) {
+  if (rough_attack()) {
+    const std::string reason = backend.supports_bfloat16();
+    NTKROB_CHECK(reason.empty(), NotSupported, "--attack-precision bfloat16 on backend ", backend.info().name, ": ",
+                 reason, "; give --attack-precision float32");
+  }
   const index pool = static_cast<index>(split_.pool.size());
   NTKROB_CHECK(options_.batch <= pool, ConfigError, "--batch is ", options_.batch, ", but only ", pool,
                " training images remain beside ", options_.validation,
@@ -117,6 +122,20 @@ const BasicKernelMachine<R>& Loop<R>::current_machine() {
 }
 
 template <class R>
+const Model& Loop<R>::attacked(const Machine& machine) {
+  if constexpr (std::is_same<R, float>::value) {
+    if (rough_attack()) {
+      if (rough_)
+        rough_->refresh();
+      else
+        rough_ = std::make_unique<RoughMachine>(machine);
+      return *rough_;
+    }
+  }
+  return machine;
+}
+
+template <class R>
 StepRecord Loop<R>::step() {
   NTKROB_CHECK(!done(), ConfigError, "all ", options_.steps, " steps are done; ask for more with --steps");
   const std::string where = text("outer step ", steps_done() + 1, ": ");
@@ -151,8 +170,8 @@ StepRecord Loop<R>::whole_step() {
   const Machine& machine = current_machine();
   record.lambda = machine.report().lambda;
   draw_batch(t);
-  pgd(machine, AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0}, threat(record.eps),
-      options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
+  pgd(attacked(machine), AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0},
+      threat(record.eps), options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
       Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(t)), adversarial_.view());
   outer_pass(machine, record);
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ntkrob/krr/machine.hpp"
+#include "ntkrob/krr/rough_machine.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 #include "ntkrob/robust/robustifier.hpp"
@@ -71,6 +71,8 @@ class Loop final : public LoopBase {
   /// The machine of the current iterate, fitted at most once.
   const Machine& current_machine();
   StepRecord whole_step();
+  /// What the inner attack sees of the current machine.
+  const Model& attacked(const Machine& machine);
   /// Fills the batch of a step: positions step * batch .. of the endless stream of permuted epochs.
   void draw_batch(index step);
   /// Loss and accuracy on the adversarial batch, and the gradient with respect to images and labels, in one pass.
@@ -83,6 +85,7 @@ class Loop final : public LoopBase {
   void keep_best(const StepRecord& record, const Iterate& iterate);
 
   bool uses_adam() const { return options_.optimizer == "adam"; }
+  bool rough_attack() const { return options_.attack_precision == "bfloat16"; }
   const std::string& data_checksum() const;
 
   RobustifyOptions options_;
@@ -103,8 +106,9 @@ class Loop final : public LoopBase {
   Best best_;
   std::vector<StepRecord> history_;
   StepRecord initial_;
-  std::unique_ptr<Machine> machine_;  // its memory serves every iterate; null before the first fit
-  bool fitted_ = false;               // machine_ is that of current_
+  std::unique_ptr<Machine> machine_;     // its memory serves every iterate; null before the first fit
+  bool fitted_ = false;                  // machine_ is that of current_
+  std::unique_ptr<RoughMachine> rough_;  // of machine_, where the attack uses bfloat16 products
 
   // Scratch of a step, allocated once.
   index epoch_ = -1;

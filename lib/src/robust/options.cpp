@@ -55,6 +55,9 @@ void RobustifyOptions::validate() const {
   NTKROB_CHECK(attack_step >= 0 && std::isfinite(attack_step), ConfigError, "--attack-step is ", attack_step,
                ", must be finite and at least 0 (0: 2.5 eps / attack-steps)");
   check_choice("--inner-loss", inner_loss, {"ce", "mse", "margin"});
+  check_choice("--attack-precision", attack_precision, {"float32", "bfloat16"});
+  NTKROB_CHECK(attack_precision == "float32" || precision == "mixed", ConfigError, "--attack-precision is ",
+               attack_precision, ", which --precision ", precision, " does not have; give --precision mixed");
   check_choice("--outer-loss", outer_loss, {"mse", "ce"});
   check_positive("--temperature", temperature);
   check_choice("--optimizer", optimizer, {"adam", "signed"});

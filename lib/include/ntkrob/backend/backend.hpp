@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ntkrob/backend/chain.hpp"
+#include "ntkrob/base/error.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
@@ -34,10 +35,15 @@ struct SampleTable {
   std::vector<double> inverse_norm;  // n: 1 / sqrt(x.x / D), float64; 0 for a zero sample
 };
 
+/// How products read their operands. bfloat16: rounded to 8 significant bits on the way in, with sums in float32;
+/// subnormal numbers may count as zero.
+enum class Operands { full, bfloat16 };
+
 /// The right-hand operand op(b) (k x n) of many products, laid out for them once. Opaque outside backends.
 template <class R>
 struct Panels {
   index k = 0, n = 0;
+  Operands operands = Operands::full;  // of both sides of a product
   Matrix<R> data;
 };
 /// Products with Panels begin at a column that is a multiple of this.
@@ -88,6 +94,12 @@ class Backend {
   /// Lays out op(b) for multiply. Parallel outside for_each.   b: k x n, or n x k with Transpose::yes
   virtual void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) = 0;
   virtual void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) = 0;
+  /// Empty if pack_bfloat16 can be used here, else the reason.
+  virtual std::string supports_bfloat16() const { return "it has no products of bfloat16 numbers"; }
+  /// As pack, for products with Operands::bfloat16.   throws: NotSupported
+  virtual void pack_bfloat16(Transpose, ConstView2D<float>, Panels<float>&) {
+    throw NotSupported("backend " + info().name + ": " + supports_bfloat16());
+  }
   /// c = alpha a op(b)[:, begin .. begin + m) + beta c. Serial: one task's share. An element's bits depend on its row
   /// of a, its column and k alone.   a: n x k   c: n x m   begin: a multiple of kPanelStep
   virtual void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
@@ -108,7 +120,9 @@ class Backend {
   /// throws: NonFinite naming the first sample with a value that is not finite or too large for the precision. x: N x D
   virtual void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) = 0;
   virtual void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) = 0;
-  /// Fills value (and dq, da). The value's bits do not depend on whether derivatives are asked for.
+  /// Fills value (and dq, da). The value's bits do not depend on whether derivatives are asked for. With bfloat16
+  /// panels, pairs whose gap 1 - |cosine| comes out above 0.03 are taken from the rounded product, others from the
+  /// samples.
   virtual void pair_tile(const PairTile<float>& tile) = 0;
   virtual void pair_tile(const PairTile<double>& tile) = 0;
   /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j.   dq, da: n x m   u: n x r   vt: r x m   row_sum:

@@ -111,6 +111,10 @@ class Kernel {
   /// Makes y (M x D) ready for the verbs below; memory of an earlier use of `set` is kept.   throws: NonFinite
   template <class R>
   void prepare(ConstView2D<R> y, PreparedSet<R>& set) const;
+  /// The same for products with operands rounded to bfloat16: values and derivatives are then good to some 1e-3 of
+  /// their size, enough for the direction of an attack. gram and gram_grad refuse such a set.
+  ///   throws: NonFinite; NotSupported where the backend has no such products
+  void prepare_bfloat16(ConstView2D<float> y, PreparedSet<float>& set) const;
   /// The verbs above with Pairing::cross and a prepared second argument: the same bits, without its preparation.
   template <class R>
   void apply(In<R> x, const PreparedSet<R>& y, In<R> v, To<R> out) const;

@@ -22,6 +22,8 @@ struct RobustifyOptions {
   index attack_steps = 5;             // PGD steps of the inner attack
   double attack_step = 0;             // PGD step size; 0: 2.5 eps / attack_steps
   std::string inner_loss = "ce";      // ce | mse | margin
+  /// float32: the inner attack computes as `precision` says; bfloat16: its products round their operands to bfloat16
+  std::string attack_precision = "float32";
   std::string outer_loss = "mse";     // mse | ce
   double temperature = 1;             // multiplies logits before ce, inner and outer
   std::string optimizer = "adam";     // adam: KIP, v2 of the paper; signed: projected signed steps, v1
@@ -57,6 +59,8 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("attack-steps", o.attack_steps, "PGD steps of the inner attack");
   visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps");
   visitor("inner-loss", o.inner_loss, "ce | mse | margin: what the inner attack maximises");
+  visitor("attack-precision", o.attack_precision,
+          "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16)");
   visitor("outer-loss", o.outer_loss, "mse | ce: what the support set minimises");
   visitor("temperature", o.temperature, "multiplies logits before ce");
   visitor("optimizer", o.optimizer, "adam | signed (projected on a ball around the initial images)");

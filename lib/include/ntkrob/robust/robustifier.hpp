@@ -58,7 +58,7 @@ class Robustifier {
  public:
   /// data and backend must outlive the robustifier. memory_budget as in KernelOptions.
   /// throws: ConfigError (options; n larger than the data after removing the validation split; a class without
-  ///   images), NonFinite
+  ///   images), NonFinite, NotSupported (attack precision bfloat16 on a backend without such products)
   Robustifier(RobustifyOptions options, TrainingData data, Backend& backend, std::size_t memory_budget = 0,
               LogSink log = {});
   ~Robustifier();

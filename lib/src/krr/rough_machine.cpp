@@ -1,0 +1,22 @@
+#include "ntkrob/krr/rough_machine.hpp"
+
+namespace ntkrob {
+
+RoughMachine::RoughMachine(const KernelMachine& machine) : machine_(&machine) { refresh(); }
+
+void RoughMachine::refresh() { machine_->kernel().prepare_bfloat16(machine_->support(), prepared_); }
+
+void RoughMachine::logits(ConstView2D<float> x, View2D<float> out) const {
+  machine_->kernel().apply(x, prepared_, machine_->coefficients(), out);
+}
+
+void RoughMachine::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const {
+  machine_->kernel().grad(x, prepared_, cotangent, machine_->coefficients(), dx);
+}
+
+void RoughMachine::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                                   View2D<float> dx) const {
+  machine_->kernel().apply_grad(x, prepared_, machine_->coefficients(), cotangent, out, dx);
+}
+
+}  // namespace ntkrob
