@@ -8,7 +8,14 @@ using namespace ntkrob;
 
 namespace {
 
-const char* const kSpecs[] = {"dense", "fc:1", "fc:3", "fc:4(b=0)", "fc:2(w=1,b=0.7)"};
+const char* const kSpecs[] = {"dense",
+                              "fc:1",
+                              "fc:3",
+                              "fc:4(b=0)",
+                              "fc:2(w=1,b=0.7)",
+                              "dense-leaky(0.2)-dense-abs-dense(b=0)",
+                              "dense-abrelu(-0.5,0.2)-dense-identity-dense",
+                              "dense-layernorm(0.1)-relu-dense-relu-layernorm(0.2)-dense"};
 
 double weighted_sum(const Matrix<double>& k, const Matrix<double>& u, const Matrix<double>& v) {
   double sum = 0;
@@ -173,7 +180,8 @@ TEST_CASE("values and gradients of zero, duplicate, parallel and nearly coincide
   const auto backend = make_backend("cpu", 2);
   const Matrix<double> x = kit::difficult_matrix<double>(20, 12), v = kit::uniform_matrix<double>(14, 2, 13, -1, 1);
   const Matrix<float> xf = kit::converted<float>(x), vf = kit::converted<float>(v);
-  for (const char* spec : {"fc:1", "fc:3", "fc:3(b=0)", "fc:20"}) {
+  for (const char* spec :
+       {"fc:1", "fc:3", "fc:3(b=0)", "fc:20", "dense-leaky-dense-abs-dense", "dense-layernorm-relu-dense(b=0)"}) {
     INFO(spec);
     const Kernel kernel(KernelSpec::parse(spec), *backend);
     Matrix<double> dx(14, 20), k(14, 14);

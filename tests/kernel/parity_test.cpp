@@ -17,7 +17,13 @@ const char* const kSpecs[] = {"dense",
                               "fc:3(w=1.41421356237,b=0)",
                               "fc:7(b=0.5)",
                               "dense(w=0.7,b=0)-relu-dense(w=2,b=1)",
-                              "dense-dense-relu-dense(b=0)"};
+                              "dense-dense-relu-dense(b=0)",
+                              "dense-leaky-dense(b=0)-leaky(alpha=0.3)-dense",
+                              "dense-abs-dense",
+                              "dense(b=0)-abs-dense(b=0)-abs-dense(b=0)",
+                              "dense-abrelu(-0.5,0.2)-dense-identity-dense",
+                              "dense-layernorm(0.1)-relu-dense-relu-layernorm-dense",
+                              "dense-relu-dense-sign-dense"};
 
 struct Pair {
   std::unique_ptr<Backend> reference = make_backend("reference");

@@ -37,8 +37,11 @@ TEST_CASE("the printed form parses back to the same spec", "[kernel]") {
 
 TEST_CASE("errors in a spec name the position and what was expected", "[kernel]") {
   using Catch::Matchers::Contains;
-  CHECK_THAT(error_of("dense-rleu-dense"), Contains("rleu") && Contains("7") && Contains("known: dense, relu"));
+  CHECK_THAT(error_of("dense-rleu-dense"), Contains("rleu") && Contains("7") && Contains("known: abrelu, abs, "));
   CHECK_THAT(error_of("relu-dense"), Contains("must follow a dense layer"));
+  CHECK_THAT(error_of("dense-layernorm-relu-layernorm-relu-dense"), Contains("relu must follow a dense layer"));
+  CHECK_THAT(error_of("layernorm-relu-dense"), Contains("relu must follow a dense layer"));
+  CHECK(error_of("dense-layernorm-relu-layernorm-dense") == "no error");
   CHECK_THAT(error_of("dense-relu"), Contains("readout"));
   CHECK_THAT(error_of("fc:x"), Contains("fc:3"));
   CHECK_THAT(error_of("fc:3-dense"), Contains("whole network"));

@@ -17,6 +17,10 @@ struct Dual {
   friend Dual operator+(Dual x, Dual y) { return {x.v + y.v, x.dq + y.dq, x.da + y.da}; }
   friend Dual operator-(Dual x, Dual y) { return {x.v - y.v, x.dq - y.dq, x.da - y.da}; }
   friend Dual operator*(Dual x, Dual y) { return {x.v * y.v, x.v * y.dq + x.dq * y.v, x.v * y.da + x.da * y.v}; }
+  friend Dual operator/(Dual x, Dual y) {
+    const double ratio = x.v / y.v;
+    return {ratio, (x.dq - ratio * y.dq) / y.v, (x.da - ratio * y.da) / y.v};
+  }
 };
 
 /// sqrt(x) for x > 0; 0 with derivative 0 elsewhere (the rule for coincident inputs).
@@ -30,6 +34,10 @@ inline Dual angle(Dual y, Dual x) {
   const double r2 = x.v * x.v + y.v * y.v;
   if (!(r2 > 0)) return Dual(1.57079632679489661923);
   return {std::atan2(y.v, x.v), (x.v * y.dq - y.v * x.dq) / r2, (x.v * y.da - y.v * x.da) / r2};
+}
+inline Dual exp(Dual x) {
+  const double e = std::exp(x.v);
+  return {e, e * x.dq, e * x.da};
 }
 
 }  // namespace ntkrob

@@ -1,5 +1,7 @@
 #include "ntkrob/kernel/spec.hpp"
 
+#include <cmath>
+
 #include "layers/all.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
@@ -46,6 +48,8 @@ void read_parameters(const std::string& source, const SpecItem& item, const laye
     if (!(value >= p.low && value <= p.high) && !(value == 0 && p.low == 0))
       spec_error(source, argument.position,
                  text(item.name, " ", p.name, " is ", value, ", must be in [", p.low, ", ", p.high, "]"));
+    if (p.whole && value != std::floor(value))
+      spec_error(source, argument.position, text(item.name, " ", p.name, " is ", value, ", must be a whole number"));
     params[k] = value;
   }
 }
@@ -88,6 +92,7 @@ KernelSpec KernelSpec::parse(const std::string& source) {
   KernelSpec spec;
   spec.source_ = source;
   const std::vector<SpecItem> items = parse_spec(source);
+  bool gaussian = false;
   for (const SpecItem& item : items) {
     if (item.name == "fc") {
       if (items.size() != 1)
@@ -96,9 +101,10 @@ KernelSpec KernelSpec::parse(const std::string& source) {
       return spec;
     }
     const ChainLayer layer = read_layer(source, item);
-    // A nonlinearity needs Gaussian pre-activations: the output of a dense layer.
-    if (layer.kind != layers::k_dense && (spec.layers_.empty() || spec.layers_.back().kind != layers::k_dense))
+    const Law law = layers::info(layer.kind).law;
+    if (law == Law::needs_gaussian && !gaussian)
       spec_error(source, item.position, text(item.name, " must follow a dense layer"));
+    gaussian = law == Law::makes_gaussian || (law == Law::keeps && gaussian);
     spec.layers_.push_back(layer);
   }
   if (spec.layers_.back().kind != layers::k_dense)

@@ -1,8 +1,14 @@
 /// All layers of layers.def: kinds, information, and a switch from kind to struct.
 #pragma once
 
+#include "layers/abrelu.hpp"
+#include "layers/abs.hpp"
 #include "layers/dense.hpp"
+#include "layers/identity.hpp"
+#include "layers/layernorm.hpp"
+#include "layers/leaky.hpp"
 #include "layers/relu.hpp"
+#include "layers/sign.hpp"
 #include "ntkrob/layers/layer.hpp"
 
 namespace ntkrob::layers {
@@ -18,6 +24,7 @@ enum Kind : int {
 struct Info {
   const char* name;
   const char* description;
+  Law law;
   const LayerParameter* parameters;
   int n_parameters;
   int n_coefficients;
@@ -26,7 +33,7 @@ struct Info {
 inline const Info& info(int kind) {
   static constexpr Info table[] = {
 #define NTKROB_LAYER(name, type, description) \
-  {#name, description, type::kParameters, type::kParameterCount, type::kCoefficients},
+  {#name, description, type::kLaw, type::kParameters, type::kParameterCount, type::kCoefficients},
 #include "layers/layers.def"
 #undef NTKROB_LAYER
   };

@@ -13,6 +13,7 @@
 namespace ntkrob::layers {
 
 struct Dense {
+  static constexpr Law kLaw = Law::makes_gaussian;
   static constexpr int kCoefficients = 2;  // c, s
   static constexpr int kParameterCount = 2;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"w", 1.4142135623730951, 1e-6, 1e6},

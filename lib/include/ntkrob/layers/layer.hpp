@@ -15,6 +15,7 @@
 /// to log a, the variance of x at the input. y's derivatives follow by symmetry of the kernel.
 ///
 ///   struct Layer {
+///     static constexpr Law kLaw;                         // what may stand before it
 ///     static constexpr int kCoefficients;                // numbers per sample, at most kMaxCoefficients
 ///     static constexpr int kParameterCount;
 ///     static constexpr LayerParameter kParameters[];     // name, default, range: grammar, help and checks
@@ -37,7 +38,7 @@
 
 namespace ntkrob {
 
-constexpr int kMaxCoefficients = 2;
+constexpr int kMaxCoefficients = 12;
 
 /// A parameter in the spec grammar.
 struct LayerParameter {
@@ -45,7 +46,11 @@ struct LayerParameter {
   double fallback;
   double low;
   double high;
+  bool whole = false;  // whole numbers only
 };
+
+/// What a layer asks of the law of its input and makes of it: formulas of nonlinearities hold for Gaussian input.
+enum class Law { makes_gaussian, keeps, needs_gaussian };
 
 /// Variance of one sample and its derivative with respect to log a(input).
 struct Variance {

@@ -1,0 +1,15 @@
+/// Absolute value: formulas in abrelu.hpp. Antiparallel inputs coincide afterwards.
+#pragma once
+
+#include "layers/abrelu.hpp"
+
+namespace ntkrob::layers {
+
+struct Abs : AbReluFamily<Abs> {
+  static constexpr int kParameterCount = 0;
+  static constexpr const LayerParameter* kParameters = nullptr;
+  static double negative(const double*) { return -1; }
+  static double positive(const double*) { return 1; }
+};
+
+}  // namespace ntkrob::layers
