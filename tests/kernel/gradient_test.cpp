@@ -15,7 +15,13 @@ const char* const kSpecs[] = {"dense",
                               "fc:2(w=1,b=0.7)",
                               "dense-leaky(0.2)-dense-abs-dense(b=0)",
                               "dense-abrelu(-0.5,0.2)-dense-identity-dense",
-                              "dense-layernorm(0.1)-relu-dense-relu-layernorm(0.2)-dense"};
+                              "dense-layernorm(0.1)-relu-dense-relu-layernorm(0.2)-dense",
+                              "dense-erf-dense(b=0)-erf(0.7,1.5,0.3)-dense",
+                              "dense-gelu-dense(b=0)-gelu-dense",
+                              "dense(b=0)-sin(1,0.8,0.3)-dense-cos(1,1,0.4)-dense",
+                              "dense-gaussian-dense(w=0.5)-gaussian(2,0.02)-dense",
+                              "dense(w=1)-exp(0.5,0.6)-dense(w=0.7)-exp(b=0.5)-dense",
+                              "dense-monomial(3)-dense(w=0.3)-monomial-dense"};
 
 double weighted_sum(const Matrix<double>& k, const Matrix<double>& u, const Matrix<double>& v) {
   double sum = 0;

@@ -25,6 +25,19 @@ double circle(const Function& f, double a, double b, double rho, int degree) {
   return sum / n * (degree == 1 ? 2 : 1);
 }
 
+/// E[f(X) f(Y)] for analytic f: the trapezoidal rule on independent normal coordinates, exact to rounding.
+double plane(const Function& f, double a, double b, double rho) {
+  constexpr double kStep = 0.1, kEnd = 12;
+  const double root = std::sqrt(1 - rho * rho);
+  double sum = 0;
+  for (double z1 = -kEnd; z1 <= kEnd; z1 += kStep) {
+    const double fx = f(std::sqrt(a) * z1);
+    for (double z2 = -kEnd; z2 <= kEnd; z2 += kStep)
+      sum += fx * f(std::sqrt(b) * (rho * z1 + root * z2)) * std::exp(-(z1 * z1 + z2 * z2) / 2);
+  }
+  return sum * kStep * kStep / 6.283185307179586;
+}
+
 Matrix<double> matrix(Backend& backend, const std::string& spec, const Matrix<double>& x, const Matrix<double>& y,
                       Output output) {
   Matrix<double> k(x.rows(), y.rows());
@@ -86,6 +99,132 @@ TEST_CASE("layers with a kink equal quadrature of their expectations over the ci
       CHECK(m.slope(i, i) == Approx(q * circle(slope, a, b, rho, 0)).margin(bound));
     }
   }
+}
+
+TEST_CASE("smooth layers equal quadrature of their expectations over the plane", "[kernel][layers]") {
+  struct Case {
+    const char* layer;
+    Function phi, slope;
+  };
+  const auto normal = [](double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; };
+  const auto density = [](double x) { return std::exp(-x * x / 2) / std::sqrt(6.283185307179586); };
+  const auto bell = [](double a, double b) {
+    return Case{"", [=](double x) { return a * std::exp(b * x * x); },
+                [=](double x) { return 2 * a * b * x * std::exp(b * x * x); }};
+  };
+  std::vector<Case> cases = {
+      {"erf", [](double x) { return std::erf(x); }, [](double x) { return 1.1283791670955126 * std::exp(-x * x); }},
+      {"erf(0.7,0.5,-0.4)", [](double x) { return 0.7 * std::erf(0.5 * x) - 0.4; },
+       [](double x) { return 0.35 * 1.1283791670955126 * std::exp(-0.25 * x * x); }},
+      {"gelu", [=](double x) { return x * normal(x); }, [=](double x) { return normal(x) + x * density(x); }},
+      {"sin", [](double x) { return std::sin(x); }, [](double x) { return std::cos(x); }},
+      {"sin(2,0.8,0.3)", [](double x) { return 2 * std::sin(0.8 * x + 0.3); },
+       [](double x) { return 1.6 * std::cos(0.8 * x + 0.3); }},
+      {"cos", [](double x) { return std::cos(x); }, [](double x) { return std::sin(x); }},
+      {"cos(0.5,1.3,-1)", [](double x) { return 0.5 * std::cos(1.3 * x - 1); },
+       [](double x) { return 0.65 * std::sin(1.3 * x - 1); }},
+      {"gaussian", bell(1, -1).phi, bell(1, -1).slope},
+      {"gaussian(0.7,0.02)", bell(0.7, 0.02).phi, bell(0.7, 0.02).slope},
+      {"exp(0.5,0.8)", [](double x) { return 0.5 * std::exp(0.8 * x); },
+       [](double x) { return 0.4 * std::exp(0.8 * x); }},
+      {"monomial(1)", [](double x) { return x; }, [](double) { return 1; }},
+      {"monomial", [](double x) { return x * x; }, [](double x) { return 2 * x; }},
+      {"monomial(3)", [](double x) { return x * x * x; }, [](double x) { return 3 * x * x; }},
+      {"monomial(6)", [](double x) { return std::pow(x, 6); }, [](double x) { return 6 * std::pow(x, 5); }}};
+  const auto backend = make_backend("cpu", 1);
+  const Pairs pairs;
+  for (const Case& c : cases) {
+    const Moments m = moments(*backend, c.layer, pairs.x, pairs.y);
+    for (index i = 0; i < pairs.x.rows(); ++i) {
+      const double a = pairs.a(i), b = pairs.b(i), q = pairs.q(i), rho = q / std::sqrt(a * b);
+      INFO(c.layer << ", pair " << i);
+      const double unit = std::sqrt(plane(c.phi, a, a, 1) * plane(c.phi, b, b, 1)),
+                   slope_unit = std::sqrt(a * b * plane(c.slope, a, a, 1) * plane(c.slope, b, b, 1));
+      CHECK(std::abs(m.phi(i, i) - plane(c.phi, a, b, rho)) <= 1e-13 * unit);
+      CHECK(std::abs(m.slope(i, i) - q * plane(c.slope, a, b, rho)) <= 1e-13 * (unit + slope_unit));
+      std::vector<double> diagonal(static_cast<std::size_t>(pairs.x.rows()));
+      const KernelSpec spec = KernelSpec::parse("dense(w=1,b=0)-" + std::string(c.layer) + "-dense(w=1,b=0)");
+      Kernel(spec, *backend).diag(pairs.x.view(), diagonal.data());
+      const double own = plane(c.phi, a, a, 1) + a * plane(c.slope, a, a, 1);
+      CHECK(std::abs(diagonal[static_cast<std::size_t>(i)] - own) <= 1e-13 * own);
+    }
+  }
+}
+
+TEST_CASE("angles keep their relative accuracy through smooth layers down to nearly coincident inputs",
+          "[kernel][layers]") {
+  // Behind sign, 1 - k = 2 theta/pi; for inputs at distance e theta/e tends to a limit. A gap computed by subtraction
+  // from 1 would be wrong by a factor at e = 1e-8.
+  const auto backend = make_backend("cpu", 1);
+  const index d = 12;
+  const Matrix<double> x = kit::uniform_matrix<double>(4, d, 5, -1, 1),
+                       step = kit::uniform_matrix<double>(4, d, 6, -1, 1);
+  const auto rates = [&](const std::string& layer, double e) {
+    Matrix<double> y = x;
+    for (index i = 0; i < x.size(); ++i) y.data()[i] += e * step.data()[i];
+    Matrix<double> k = matrix(*backend, "dense-" + layer + "-dense(b=0)-sign-dense(w=1,b=0)", x, y, Output::nngp);
+    Matrix<double> rate(4, 1);
+    for (index i = 0; i < 4; ++i) rate(i, 0) = (1 - k(i, i)) / e;
+    return rate;
+  };
+  for (const char* layer :
+       {"erf", "erf(1,30,0)", "erf(c=0.5)", "gelu", "sin", "sin(b=0.1)", "cos", "cos(1,1,1)", "gaussian",
+        "gaussian(1,0.1)", "exp", "monomial(3)", "leaky", "abs", "identity", "layernorm"}) {
+    INFO(layer);
+    const Matrix<double> coarse = rates(layer, 1e-4), fine = rates(layer, 1e-8);
+    NTKROB_CHECK_SAME(kit::compare(fine.view(), coarse.view(), 2e-2 * kit::largest(coarse)));
+  }
+}
+
+TEST_CASE("values and gradients are finite at every depth and scale, in both precisions", "[kernel][layers]") {
+  const auto backend = make_backend("cpu", 2);
+  for (const char* layer :
+       {"leaky", "abs", "erf", "erf(2,0.3,0.1)", "gelu", "sin", "cos", "sin(1,1,1)", "gaussian", "identity",
+        "layernorm-relu", "layernorm-gelu", "layernorm-exp(b=0.5)", "layernorm-monomial(3)", "sign"})
+    for (const char* dense : {"dense(w=1)", "dense(b=0,w=1)"}) {
+      std::string spec = dense;
+      for (int l = 0; l < 50; ++l) spec += std::string("-") + layer + "-" + dense;
+      for (const double scale : {1e-3, 1.0, 1e3}) {
+        INFO(layer << ", " << dense << ", scale " << scale);
+        Matrix<double> x = kit::difficult_matrix<double>(10, 7), dx(14, 10), k(14, 14);
+        const Matrix<double> v = kit::uniform_matrix<double>(14, 2, 8);
+        for (index i = 0; i < 7 * 10; ++i) x.data()[i] *= scale;
+        const Matrix<float> xf = kit::converted<float>(x), vf = kit::converted<float>(v);
+        Matrix<float> dxf(14, 10), kf(14, 14);
+        const Kernel kernel(KernelSpec::parse(spec), *backend);
+        for (const Pairing pairing : {Pairing::cross, Pairing::same}) {
+          kernel.matrix(x.view(), x.view(), pairing, k.view());
+          kernel.grad(x.view(), x.view(), pairing, v.view(), v.view(), dx.view());
+          kernel.matrix(xf.view(), xf.view(), pairing, kf.view());
+          kernel.grad(xf.view(), xf.view(), pairing, vf.view(), vf.view(), dxf.view());
+          bool finite = true;
+          for (index i = 0; i < k.size(); ++i)
+            finite = finite && std::isfinite(k.data()[i]) && std::isfinite(kf.data()[i]);
+          CHECK(finite);
+          for (index i = 0; i < dx.size(); ++i)
+            finite = finite && std::isfinite(dx.data()[i]) && std::isfinite(dxf.data()[i]);
+          CHECK(finite);
+        }
+      }
+    }
+}
+
+TEST_CASE("expectations that do not exist are refused by sample, on either backend", "[kernel][layers]") {
+  using Catch::Matchers::Contains;
+  Matrix<double> x = kit::uniform_matrix<double>(3, 5, 9), k(3, 3);
+  for (const char* name : {"cpu", "reference"}) {
+    const auto backend = make_backend(name);
+    const Kernel kernel(KernelSpec::parse("dense-gaussian(b=1)-dense"), *backend);
+    CHECK_THROWS_WITH(kernel.matrix(x.view(), x.view(), Pairing::same, k.view()),
+                      Contains("gaussian") && Contains("1/(4b) = 0.25"));
+    double diagonal[3];
+    CHECK_THROWS_AS(kernel.diag(x.view(), diagonal), NumericalError);
+  }
+  const auto backend = make_backend("cpu");
+  for (index i = 0; i < x.size(); ++i) x.data()[i] *= 1000;
+  CHECK_THROWS_AS(
+      Kernel(KernelSpec::parse("dense-exp-dense"), *backend).matrix(x.view(), x.view(), Pairing::same, k.view()),
+      NonFinite);
 }
 
 TEST_CASE("abrelu(0,1) is relu, abrelu(1,1) and identity are nothing", "[kernel][layers]") {

@@ -23,7 +23,18 @@ const char* const kSpecs[] = {"dense",
                               "dense(b=0)-abs-dense(b=0)-abs-dense(b=0)",
                               "dense-abrelu(-0.5,0.2)-dense-identity-dense",
                               "dense-layernorm(0.1)-relu-dense-relu-layernorm-dense",
-                              "dense-relu-dense-sign-dense"};
+                              "dense-relu-dense-sign-dense",
+                              "dense-erf-dense-erf(a=0.7,b=2,c=0.3)-dense",
+                              "dense(b=0)-erf-dense(b=0)-relu-dense",
+                              "dense-gelu-dense(b=0)-gelu-dense",
+                              "dense(b=0)-gelu-dense-relu-dense",
+                              "dense-sin-dense-sin(2,0.5,0.7)-dense",
+                              "dense(b=0)-sin-dense(b=0)-cos-dense",
+                              "dense-cos(0.5,1.5,-0.4)-dense-erf-dense",
+                              "dense-gaussian-dense(w=0.5)-gaussian(a=2,b=0.02)-dense",
+                              "dense(w=1)-exp(a=0.5,b=0.6)-dense(w=0.7)-exp(b=0.5)-dense",
+                              "dense-monomial(3)-dense(w=0.3)-monomial-dense",
+                              "dense(b=0)-monomial(2)-dense(w=0.5,b=0)-monomial(5)-dense(b=0)"};
 
 struct Pair {
   std::unique_ptr<Backend> reference = make_backend("reference");

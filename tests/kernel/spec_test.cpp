@@ -48,6 +48,7 @@ TEST_CASE("errors in a spec name the position and what was expected", "[kernel]"
   CHECK_THAT(error_of("dense(sigma=1)"), Contains("sigma") && Contains("w, b"));
   CHECK_THAT(error_of("dense(w=0)"), Contains("must be in"));
   CHECK_THAT(error_of("dense(b=-1)"), Contains("must be in"));
+  CHECK_THAT(error_of("dense-monomial(2.5)-dense"), Contains("whole number"));
   CHECK_THAT(error_of("dense(w=nan)"), Contains("nan"));
   CHECK(error_of("") != "no error");
 }

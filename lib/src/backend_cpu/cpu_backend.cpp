@@ -172,6 +172,11 @@ class CpuBackend final : public Backend {
                      VarianceRange<R>::largest, "; scale the inputs or use float64 precision");
         layers::sample_column(chain, a, VarianceRange<R>::smallest, column.data());
         for (index r = 0; r < rows; ++r) table.coefficients(r, i) = static_cast<R>(column[static_cast<std::size_t>(r)]);
+        // Activations that grow fast (exp, monomial) can leave the range that their inputs were in.
+        const R scale = table.coefficients(layers::kScale, i);
+        NTKROB_CHECK(std::isfinite(scale * scale), NonFinite, "sample ", i, " has mean square ", a,
+                     " and a kernel value beyond the range of this precision; scale the inputs, use smaller weights w "
+                     "or float64 precision");
         table.inverse_norm[static_cast<std::size_t>(i)] =
             a < VarianceRange<R>::smallest ? 0 : column[layers::kInverseNorm];
       }

@@ -117,8 +117,12 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void sample_table(const Chain&, ConstView2D<float> x, SampleTable<float>& table) override { norms(x, table); }
-  void sample_table(const Chain&, ConstView2D<double> x, SampleTable<double>& table) override { norms(x, table); }
+  void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
+    check_samples(chain, x, table);
+  }
+  void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) override {
+    check_samples(chain, x, table);
+  }
   void pair_tile(const PairTile<float>& tile) override { run(tile); }
   void pair_tile(const PairTile<double>& tile) override { run(tile); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
@@ -162,13 +166,20 @@ class ReferenceBackend final : public Backend {
       for (index c = 0; c < vt.rows; ++c) sum(i, c) += dot(a.row(i), vt.row(c), a.cols);
   }
 
-  /// The reference needs no coefficients; the table only carries the check of the inputs.
+  /// The reference needs no coefficients; the table only carries the checks of the inputs: finite, and every layer's
+  /// expectations exist.
   template <class R>
-  static void norms(ConstView2D<R> x, SampleTable<R>& table) {
+  static void check_samples(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table) {
     table.n = x.rows;
-    for (index i = 0; i < x.rows; ++i)
-      NTKROB_CHECK(std::isfinite(dot(x.row(i), x.row(i), x.cols)), NonFinite, "sample ", i,
-                   " of a kernel input has values that are not finite");
+    for (index i = 0; i < x.rows; ++i) {
+      const double a = dot(x.row(i), x.row(i), x.cols) / static_cast<double>(x.cols);
+      NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", i, " of a kernel input has values that are not finite");
+      Variance v{a, 0};
+      double unused[2][kMaxCoefficients];
+      for (const ChainLayer& layer : chain)
+        layers::visit(layer.kind,
+                      [&](auto l) { v = decltype(l)::sample(v, layer.params.data(), unused[0], unused[1]); });
+    }
   }
 
   template <class R>

@@ -6,6 +6,7 @@
 #include "backend_cpu/simd.hpp"
 
 #include "backend_cpu/vec.hpp"
+#include "backend_cpu/vec_math.hpp"
 #include "layers/all.hpp"
 #include "layers/samples.hpp"
 

@@ -67,6 +67,7 @@ struct Vec {
   friend Vec operator+(Vec a, Vec b) { return Vec(a.v + b.v); }
   friend Vec operator-(Vec a, Vec b) { return Vec(a.v - b.v); }
   friend Vec operator*(Vec a, Vec b) { return Vec(a.v * b.v); }
+  friend Vec operator/(Vec a, Vec b) { return Vec(a.v / b.v); }
   friend Vec operator-(Vec a) { return Vec(-a.v); }
 };
 

@@ -3,12 +3,19 @@
 
 #include "layers/abrelu.hpp"
 #include "layers/abs.hpp"
+#include "layers/cos.hpp"
 #include "layers/dense.hpp"
+#include "layers/erf.hpp"
+#include "layers/exp.hpp"
+#include "layers/gaussian.hpp"
+#include "layers/gelu.hpp"
 #include "layers/identity.hpp"
 #include "layers/layernorm.hpp"
 #include "layers/leaky.hpp"
+#include "layers/monomial.hpp"
 #include "layers/relu.hpp"
 #include "layers/sign.hpp"
+#include "layers/sin.hpp"
 #include "ntkrob/layers/layer.hpp"
 
 namespace ntkrob::layers {

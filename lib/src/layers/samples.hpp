@@ -52,7 +52,7 @@ void sample_column(const Chain& chain, double a, double smallest, double* column
   column[kInverseNorm] = 1 / std::sqrt(start);
   column[kScale] = std::sqrt(exact);
   column[kGain] = root / std::sqrt(start);
-  column[kScaleSlope] = zero ? 0.0 : v.da / (2 * root);
+  column[kScaleSlope] = zero || root == 0 ? 0.0 : v.da / (2 * root);
   column[kInverseVariance] = zero ? 0.0 : 1 / a;
 }
 

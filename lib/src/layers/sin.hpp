@@ -1,0 +1,10 @@
+/// a sin(b x + c): formulas in sinusoid.hpp.
+#pragma once
+
+#include "layers/sinusoid.hpp"
+
+namespace ntkrob::layers {
+
+using Sin = Sinusoid<1>;
+
+}  // namespace ntkrob::layers
