@@ -54,7 +54,7 @@ TEST_CASE("a minus is a sign or part of an exponent inside a value, a separator 
   CHECK(show("lr:-2-g") == "lr:-2 | g");
   CHECK(show("steps:1,-2,3e-4") == "steps:1,-2,3e-4");
   CHECK(show("fc:3e-relu") == "fc:3e | relu");
-  CHECK(error_of("f(a-b)") == "expected \",\" or \")\", found \"-\" at position 4 in \"f(a-b)\"");
+  CHECK(error_of("f(a-3)") == "expected \",\" or \")\", found \"-\" at position 4 in \"f(a-3)\"");
   CHECK(error_of("f:2-3") == "expected a name, found \"3\" at position 5 in \"f:2-3\"");
   CHECK(error_of("f(a2e-1)") == "expected \",\" or \")\", found \"-\" at position 6 in \"f(a2e-1)\"");
 }
@@ -68,6 +68,63 @@ TEST_CASE("white space around items and arguments is ignored and positions are t
   CHECK(text.substr(items[1].position, 4) == "relu");
   CHECK(text.substr(items[0].arguments[0].position, 3) == "1.4");
   CHECK(text.substr(items[0].arguments[1].position, 1) == "2");
+}
+
+namespace {
+
+/// Branches of the first argument, each as its items' names joined by "-".
+std::vector<std::string> branches_of(const std::string& spec) {
+  std::vector<std::string> result;
+  for (const std::vector<SpecItem>& branch : parse_branches(spec, parse_spec(spec).at(0).arguments.at(0))) {
+    std::string names;
+    for (const SpecItem& item : branch) names += (names.empty() ? "" : "-") + item.name;
+    result.push_back(names);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("an argument may hold specs, an empty one too", "[base]") {
+  using Names = std::vector<std::string>;
+  CHECK(branches_of("residual(relu-conv(3,pad=same)-relu)") == Names{"relu-conv-relu"});
+  CHECK(branches_of("residual(relu)") == Names{"relu"});
+  CHECK(branches_of("residual(conv(3))") == Names{"conv"});
+  CHECK(branches_of("sum(relu-conv(3)|conv(1))") == Names{"relu-conv", "conv"});
+  CHECK(branches_of("sum(relu | conv(1) | dense)") == Names{"relu", "conv", "dense"});
+  CHECK(branches_of("sum(relu | )") == Names{"relu", ""});
+  CHECK(branches_of("sum(|relu)") == Names{"", "relu"});
+  CHECK(branches_of("sum(|)") == Names{"", ""});
+  CHECK(branches_of("f(key=a-b,2)") == Names{"a-b"});
+  CHECK(branches_of("f(a:2-b)") == Names{"a-b"});
+  CHECK(show(" sum ( relu - conv ( 3 )  | ) - dense ") == "sum(relu - conv ( 3 )  |) | dense");
+  CHECK(show("f(a-b(1,2),c=3)") == "f(a-b(1,2),c=3)");
+}
+
+TEST_CASE("positions inside nested specs are those of the whole text", "[base]") {
+  const std::string text = "relu - sum( a - bb( c(x=17) | dd ) | ee )";
+  const SpecItem sum = parse_spec(text).at(1);
+  const auto outer = parse_branches(text, sum.arguments.at(0));
+  CHECK(text.substr(outer.at(0).at(1).position, 2) == "bb");
+  CHECK(text.substr(outer.at(1).at(0).position, 2) == "ee");
+  const auto inner = parse_branches(text, outer[0][1].arguments.at(0));
+  CHECK(text.substr(inner.at(0).at(0).arguments.at(0).position, 2) == "17");
+  CHECK(text.substr(inner.at(1).at(0).position, 2) == "dd");
+}
+
+TEST_CASE("malformed nested specs are refused at their position in the whole text", "[base]") {
+  CHECK(error_of("f(a-b(3)") == "expected \",\" or \")\", found the end at position 9 in \"f(a-b(3)\"");
+  CHECK(error_of("f(a-b())") == "expected a value, found \")\" at position 7 in \"f(a-b())\"");
+  CHECK(error_of("f(a|3)") == "expected a name, found \"3\" at position 5 in \"f(a|3)\"");
+  CHECK(error_of("f(a|b-)") == "expected a name, found \")\" at position 7 in \"f(a|b-)\"");
+  CHECK(error_of("f(3-a)") == "expected \",\" or \")\", found \"-\" at position 4 in \"f(3-a)\"");
+  CHECK(error_of("a|b") == "unexpected \"|\" at position 2 in \"a|b\"");
+  CHECK_THROWS_WITH(branches_of("f(3)"), "expected a name, found \"3\" at position 3 in \"f(3)\"");
+  CHECK_THROWS_WITH(branches_of("f(a/b)"), "unexpected \"/\" at position 4 in \"f(a/b)\"");
+  std::string deep = "relu";
+  for (int depth = 0; depth < kMaxSpecDepth; ++depth) deep = "f(" + deep + "-g)";
+  CHECK(error_of(deep) == "no error");
+  CHECK_THAT(error_of("f(" + deep + ")"), Catch::Matchers::StartsWith("specs are nested more than 50 deep"));
 }
 
 TEST_CASE("malformed specs are refused in one line with the position counted from 1", "[base]") {
@@ -88,7 +145,7 @@ TEST_CASE("malformed specs are refused in one line with the position counted fro
 
 TEST_CASE("any byte string either parses or is refused with ConfigError", "[base]") {
   const Rng rng(11, "spec fuzz");
-  const std::string alphabet = "ae1.:(),=-_/ \t\xff";
+  const std::string alphabet = "ae1.:(),=-_/| \t\xff";
   for (std::uint64_t k = 0; k < 20000; ++k) {
     std::string spec;
     const Rng draw = rng.fork(k);

@@ -14,23 +14,41 @@ bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 /// Recursive descent over the text; every function consumes what it names and the white space after it.
 class Parser {
  public:
-  explicit Parser(const std::string& text) : text_(text) {}
+  explicit Parser(const std::string& text, std::size_t at = 0, int depth = 0) : text_(text), at_(at), depth_(depth) {}
 
   std::vector<SpecItem> spec() {
-    std::vector<SpecItem> items;
     skip_space();
-    items.push_back(item());
-    while (accept('-')) items.push_back(item());
+    std::vector<SpecItem> items = joined();
     if (at_ < text_.size()) fail("unexpected " + found());
     return items;
   }
 
+  /// Specs between "|", up to the end of an argument.
+  std::vector<std::vector<SpecItem>> branches() {
+    if (depth_ == kMaxSpecDepth) fail(ntkrob::text("specs are nested more than ", kMaxSpecDepth, " deep"));
+    ++depth_;
+    std::vector<std::vector<SpecItem>> result;
+    do {
+      result.push_back(at_branch_end() ? std::vector<SpecItem>() : joined());
+    } while (accept('|'));
+    --depth_;
+    if (!at_branch_end()) fail("unexpected " + found());
+    return result;
+  }
+
  private:
+  std::vector<SpecItem> joined() {
+    std::vector<SpecItem> items;
+    items.push_back(item());
+    while (accept('-')) items.push_back(item());
+    return items;
+  }
+
   SpecItem item() {
     SpecItem result;
     result.position = at_;
     result.name = name("name");
-    if (accept(':')) result.suffix = value(true);
+    if (accept(':')) result.suffix = value(depth_ == 0);
     if (accept('(')) {
       do {
         result.arguments.push_back(argument(result));
@@ -55,9 +73,28 @@ class Parser {
       if (!result.key.empty() && other.key == result.key)
         spec_error(text_, begin, "argument \"" + result.key + "\" of \"" + owner.name + "\" is given twice,");
     result.position = at_;
-    result.value = value(false);
+    const bool word = at_ < text_.size() && is_letter(text_[at_]);
+    if (!next_is('|')) result.value = value(false);
+    if (next_is('|') || (word && (next_is('(') || continues_spec()))) {
+      at_ = result.position;
+      branches();
+      std::size_t end = at_;
+      while (end > result.position && is_space(text_[end - 1])) --end;
+      result.value = text_.substr(result.position, end - result.position);
+    }
     return result;
   }
+
+  /// At a "-" between two items; a digit behind it is a number gone wrong, better reported as such.
+  bool continues_spec() const {
+    if (!next_is('-')) return false;
+    std::size_t after = at_ + 1;
+    while (after < text_.size() && is_space(text_[after])) ++after;
+    return after < text_.size() && is_letter(text_[after]);
+  }
+
+  bool next_is(char c) const { return at_ < text_.size() && text_[at_] == c; }
+  bool at_branch_end() const { return at_ == text_.size() || next_is('|') || next_is(')') || next_is(','); }
 
   std::string name(const char* what) {
     const std::size_t begin = at_;
@@ -77,7 +114,7 @@ class Parser {
     const char c = text_[at_];
     if (c == ',') return commas;
     if (c == '-') return minus_is_sign(begin) || minus_is_in_exponent(begin);
-    return c != '(' && c != ')' && c != '=' && !is_space(c);
+    return c != '(' && c != ')' && c != '=' && c != '|' && !is_space(c);
   }
 
   bool minus_is_sign(std::size_t begin) const {
@@ -117,7 +154,8 @@ class Parser {
   [[noreturn]] void fail(const std::string& message) const { spec_error(text_, at_, message); }
 
   const std::string& text_;
-  std::size_t at_ = 0;
+  std::size_t at_;
+  int depth_;  // of the specs around the one that is read
 };
 
 /// A plain decimal number that uses up [begin, end).
@@ -129,6 +167,10 @@ bool read_decimal(const char* begin, const char* end, double* value) {
 }  // namespace
 
 std::vector<SpecItem> parse_spec(const std::string& text) { return Parser(text).spec(); }
+
+std::vector<std::vector<SpecItem>> parse_branches(const std::string& text, const SpecArgument& argument) {
+  return Parser(text, argument.position).branches();
+}
 
 void spec_error(const std::string& text, std::size_t position, const std::string& message) {
   throw ConfigError(ntkrob::text(message, " at position ", position + 1, " in \"", text, "\""));
