@@ -35,6 +35,117 @@ TEST_CASE("the printed form parses back to the same spec", "[kernel]") {
   }
 }
 
+TEST_CASE("every layer of a network on images prints with all its parameters and parses back", "[kernel]") {
+  const std::string dense = "w=1.4142135623730951,b=0.1";
+  const auto printed = [](const std::string& layers) {
+    const KernelSpec spec = KernelSpec::parse(layers + "-gap-dense");
+    CHECK(KernelSpec::parse(spec.to_string()) == spec);
+    CHECK(KernelSpec::parse(spec.to_string()).hash() == spec.hash());
+    const std::string all = spec.to_string();
+    return all.substr(0, all.find("-gap"));
+  };
+  CHECK(printed("conv(3)") == "conv(3,stride=1,pad=same,dilation=1," + dense + ")");
+  CHECK(printed("conv(3,5,w=2,b=0,stride=2,pad=valid,dilation=3)") ==
+        "conv(3,5,stride=2,pad=valid,dilation=3,w=2,b=0)");
+  CHECK(printed("conv(kw=1,kh=2,sw=3,pad=circular)") == "conv(2,1,sh=1,sw=3,pad=circular,dilation=1," + dense + ")");
+  CHECK(printed("avgpool(2)") == "avgpool(2,stride=2,pad=valid,edges=window)");
+  CHECK(printed("avgpool(2,3)") == "avgpool(2,3,sh=2,sw=3,pad=valid,edges=window)");
+  CHECK(printed("avgpool(3,stride=1,pad=same,edges=inside)") == "avgpool(3,stride=1,pad=same,edges=inside)");
+  CHECK(printed("sumpool(2,pad=circular)") == "sumpool(2,stride=2,pad=circular)");
+  CHECK(printed("layernorm") == "layernorm(eps=1e-12,axes=channel)");
+  CHECK(printed("layernorm(all,eps=1e-12)") == "layernorm(axes=all,eps=1e-12)");
+  CHECK(printed("sum(conv(1)|sumpool(1))") ==
+        "sum(conv(1,stride=1,pad=same,dilation=1," + dense + ") | sumpool(1,stride=1,pad=valid))");
+}
+
+TEST_CASE("specs that differ in one parameter differ in text and hash", "[kernel]") {
+  const char* base = "conv(3)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense";
+  for (const char* other : {"conv(3,5)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3,sh=2)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3,dilation=2)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3,pad=valid)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3,b=0))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-sum(relu-conv(3)|conv(1))-layernorm-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm(all)-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm(eps=0)-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm-relu-sumpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm-relu-avgpool(2,edges=inside)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-gap-dense"}) {
+    INFO(other);
+    CHECK(!(KernelSpec::parse(base) == KernelSpec::parse(other)));
+    CHECK(KernelSpec::parse(base).hash() != KernelSpec::parse(other).hash());
+  }
+}
+
+TEST_CASE("residual is the sum with the identity, wherever the identity stands", "[kernel]") {
+  const KernelSpec spec = KernelSpec::parse("conv(3)-residual(relu-conv(3)-relu-conv(3))-gap-dense");
+  CHECK(spec == KernelSpec::parse("conv(3)-sum(relu-conv(3)-relu-conv(3) | )-gap-dense"));
+  CHECK(spec == KernelSpec::parse("conv(3) - sum( | relu - conv(3)-relu-conv(3))-gap-dense"));
+  const KernelSpec three = KernelSpec::parse("conv(3)-sum(|relu-conv(3)|conv(1))-gap-dense");
+  CHECK(KernelSpec::parse(three.to_string()) == three);
+  const KernelSpec nested = KernelSpec::parse("conv(3)-residual(relu-conv(1)-residual(relu-conv(3)))-gap-dense");
+  CHECK(KernelSpec::parse(nested.to_string()) == nested);
+}
+
+TEST_CASE("only a chain of pointwise layers has layers, everything else is spatial", "[kernel]") {
+  const KernelSpec chain = KernelSpec::parse("dense-relu-dense");
+  CHECK(!chain.spatial());
+  CHECK(!chain.reads_image());
+  CHECK(chain.layers().size() == 3);
+  for (const char* image : {"conv(1)-flatten-dense", "flatten-dense", "cnn:2", "gap-dense-relu-dense"}) {
+    INFO(image);
+    const KernelSpec spec = KernelSpec::parse(image);
+    CHECK(spec.spatial());
+    CHECK(spec.reads_image());
+    CHECK(spec.layers().empty());
+  }
+  for (const char* norm : {"dense-layernorm(0.5)-relu-dense", "dense-layernorm(0.5,axes=all)-relu-dense"}) {
+    const KernelSpec spec = KernelSpec::parse(norm);
+    REQUIRE(spec.layers().size() == 4);
+    CHECK(spec.layers()[1].params[0] == 0.5);
+  }
+  const KernelSpec branches = KernelSpec::parse("dense-residual(relu-dense)-relu-dense");
+  CHECK(branches.spatial());
+  CHECK(!branches.reads_image());
+}
+
+TEST_CASE("presets stand for the layers they document, with common weights", "[kernel]") {
+  const auto same = [](const char* preset, const std::string& layers) {
+    INFO(preset);
+    CHECK(KernelSpec::parse(preset).to_string() == KernelSpec::parse(layers).to_string());
+  };
+  same("cnn:2", "conv(3)-relu-conv(3)-relu-flatten-dense");
+  same("cnn:1(pool=gap)", "conv(3)-relu-gap-dense");
+  same("cnn:1(2,0.5,pool=gap)", "conv(3,w=2,b=0.5)-relu-gap-dense(w=2,b=0.5)");
+  same("lenet", "conv(5)-relu-avgpool(2)-conv(5,pad=valid)-relu-avgpool(2)-flatten-dense-relu-dense-relu-dense");
+  same("myrtle:5",
+       "conv(3,b=0)-relu-conv(3,b=0)-relu-avgpool(2)-conv(3,b=0)-relu-avgpool(2)-conv(3,b=0)-relu-gap-dense(b=0)");
+  same("resnet:10(b=0)",
+       "conv(3,b=0)-sum(relu-conv(3,b=0)-relu-conv(3,b=0) | conv(3,b=0))-"
+       "sum(relu-conv(3,b=0,stride=2)-relu-conv(3,b=0) | conv(3,b=0,stride=2))-"
+       "sum(relu-conv(3,b=0,stride=2)-relu-conv(3,b=0) | conv(3,b=0,stride=2))-gap-dense(b=0)");
+  CHECK(!(KernelSpec::parse("myrtle:7") == KernelSpec::parse("myrtle:10")));
+  const auto count = [](const char* preset, const std::string& layer) {
+    const std::string all = KernelSpec::parse(preset).to_string();
+    int n = 0;
+    for (std::size_t at = 0; (at = all.find(layer, at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  CHECK(count("myrtle:7", "conv(") == 6);
+  CHECK(count("myrtle:10", "conv(") == 9);
+  CHECK(count("resnet:16", "residual(") == 3);
+  CHECK(count("resnet:28", "conv(") == 1 + 2 * 12 + 3);  // the first, two per block, three shortcuts
+  CHECK(KernelSpec::parse("myrtle:5(b=0.1)").to_string().find("b=0)") == std::string::npos);
+}
+
+TEST_CASE("the help lists every preset, layer and parameter that parses", "[kernel]") {
+  std::string all;
+  for (const std::string& line : kernel_spec_help()) all += line + "\n";
+  for (const char* item : {"fc:L", "cnn:L", "lenet", "myrtle:5|7|10", "resnet:N", "dense(w=", "relu", "conv(",
+                           "avgpool(", "sumpool(", "gap ", "flatten ", "layernorm(", "residual(", "sum("})
+    CHECK_THAT(all, Catch::Matchers::Contains(item));
+}
+
 TEST_CASE("errors in a spec name the position and what was expected", "[kernel]") {
   using Catch::Matchers::Contains;
   CHECK_THAT(error_of("dense-rleu-dense"), Contains("rleu") && Contains("7") && Contains("known: abrelu, abs, "));
@@ -51,4 +162,72 @@ TEST_CASE("errors in a spec name the position and what was expected", "[kernel]"
   CHECK_THAT(error_of("dense-monomial(2.5)-dense"), Contains("whole number"));
   CHECK_THAT(error_of("dense(w=nan)"), Contains("nan"));
   CHECK(error_of("") != "no error");
+}
+
+TEST_CASE("a layer that is wrongly written is refused at its argument", "[kernel]") {
+  const auto refused = [](const std::string& spec, const std::string& what, const std::string& at) {
+    const std::string error = error_of(spec);
+    CHECK_THAT(error, Catch::Matchers::StartsWith(what));
+    CHECK_THAT(error, Catch::Matchers::EndsWith(text(" at position ", spec.find(at) + 1, " in \"", spec, "\"")));
+  };
+  refused("conv-gap-dense", "conv needs its window: conv(3)", "conv");
+  refused("conv(3,pad=full)-gap-dense", "conv pad is \"full\", must be one of same, valid, circular", "full");
+  refused("conv(0)-gap-dense", "conv kh is \"0\", must be a whole number in [1, 4096]", "0");
+  refused("conv(3,3,3)-gap-dense", "conv has no parameter \"3\"; it has kh, kw, stride", "3)");
+  refused("conv(3,kh=5)-gap-dense", "conv kh is given twice", "5");
+  refused("conv(3,stride=2,sw=1)-gap-dense", "conv has both stride and sw", "1)");
+  refused("conv(3,w=0)-gap-dense", "conv w is 0, must be in", "0");
+  refused("conv:3-gap-dense", "conv takes no \":3\"", "conv");
+  refused("avgpool(2,dilation=2)-gap-dense", "avgpool has no parameter \"dilation\"", "2)");
+  refused("sumpool(2,edges=inside)-gap-dense", "sumpool has no parameter \"edges\"", "inside");
+  refused("gap(2)-dense", "gap has no parameter \"2\"; it has none", "2");
+  refused("layernorm(axes=w)-dense", "layernorm axes is \"w\", must be one of channel, all", "w)");
+  refused("layernorm(eps=-1)-dense", "layernorm eps is -1, must be in", "-1");
+  refused("conv(3)-residual(relu-conf(3))-gap-dense", "unknown layer \"conf\"; known: ", "conf");
+  refused("conv(3)-residual(relu-conv(3,q=17))-gap-dense", "conv has no parameter \"q\"", "17");
+  refused("conv(3)-residual(relu-sum(conv(3,w=0) | conv(1)))-gap-dense", "conv w is 0", "0");
+  refused("conv(3)-residual(conv(3)|)-gap-dense", "residual takes one branch", "residual");
+  refused("conv(3)-residual-gap-dense", "residual takes one branch", "residual");
+  refused("conv(3)-sum(conv(3))-gap-dense", "sum takes two branches or more", "sum");
+  refused("conv(3)-sum(conv(3),conv(3))-gap-dense", "sum takes two branches or more", "sum");
+  refused("conv(3)-residual(cnn:2)-gap-dense", "cnn is a whole network, it cannot be joined with layers", "cnn");
+  refused("myrtle:6", "myrtle: number of layers is 6; write myrtle:5, myrtle:7 or myrtle:10", "myrtle");
+  refused("resnet:12", "resnet: number of layers, N = 6n + 4 is 12; write resnet:10", "resnet");
+  refused("lenet:5", "lenet takes no \":5\"", "lenet");
+  refused("cnn", "cnn: number of convolutions is \"\", must be a whole number in [1, 200]; write cnn:3", "cnn");
+  refused("fc:3(pool=gap)", "fc has no parameter \"pool\"; it has w, b", "gap");
+  refused("cnn:3(pool=max)", "cnn pool is \"max\", must be one of flatten, gap", "max");
+}
+
+TEST_CASE("a layer in the wrong place is refused there", "[kernel]") {
+  const auto refused = [](const std::string& spec, const std::string& what, const std::string& at) {
+    const std::string error = error_of(spec);
+    CHECK_THAT(error, Catch::Matchers::StartsWith(what));
+    CHECK_THAT(error, Catch::Matchers::EndsWith(text(" at position ", spec.find(at) + 1, " in \"", spec, "\"")));
+  };
+  refused("conv(3)-relu-dense", "dense needs one position: put flatten or gap before it", "dense");
+  refused("dense-relu-conv(3)-gap-dense", "dense needs one position", "dense");
+  refused("conv(3)-gap-conv(1)-dense", "conv needs positions, and gap before it left only one", "conv(1)");
+  refused("conv(3)-flatten-avgpool(2)-dense", "avgpool needs positions, and flatten", "avgpool");
+  refused("conv(3)-gap-flatten-dense", "flatten needs positions, and gap", "flatten");
+  refused("conv(3)-relu-gap", "gap cannot be the last layer: a readout dense must follow", "gap");
+  refused("conv(3)-relu", "relu cannot be the last layer: flatten or gap and a readout dense must follow", "relu");
+  refused("gap-dense-residual(relu-dense)", "residual cannot be the last layer: a readout dense", "residual");
+  refused("relu-gap-dense", "relu must follow a dense layer or a conv", "relu");
+  refused("conv(3)-relu-avgpool(2)-relu-gap-dense", "relu must follow", "relu-gap");
+  refused("conv(3)-flatten-relu-dense", "relu must follow", "relu");
+  refused("conv(3)-relu-residual(conv(3))-relu-gap-dense", "relu must follow", "relu-gap");
+  refused("conv(3)-sum(relu | )-gap-dense", "the branches of residual are not independent", "sum");
+  refused("conv(3)-sum(relu-conv(3) | relu | )-gap-dense", "the branches of sum are not independent", "sum");
+  refused("conv(3)-residual(relu-conv(3)-residual(avgpool(1)))-gap-dense", "the branches of residual", "residual(avg");
+  refused("conv(3)-sum(gap-dense | conv(3))-gap-dense", "the branches of sum differ: one ends in gap", "sum");
+
+  for (const char* good :
+       {"conv(3)-avgpool(2)-relu-gap-dense", "conv(3)-gap-relu-dense", "conv(3)-layernorm-relu-gap-dense",
+        "conv(3)-residual(relu-conv(3))-relu-flatten-dense", "conv(3)-relu-residual(conv(3))-gap-dense",
+        "conv(3)-sum(gap-dense | flatten-dense)-relu-dense", "flatten-dense-relu-dense",
+        "conv(3)-residual(relu-conv(3)-residual(relu-conv(3)))-relu-gap-dense"}) {
+    INFO(good);
+    CHECK(error_of(good) == "no error");
+  }
 }

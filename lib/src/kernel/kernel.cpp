@@ -20,6 +20,9 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
       options_(options),
       scratch_float_(std::make_shared<Scratch<float>>()),
       scratch_double_(std::make_shared<Scratch<double>>()) {
+  NTKROB_CHECK(!spec_.spatial(), NotSupported, "kernel \"", spec_.source(),
+               "\": this version evaluates chains of pointwise layers (fc:L, dense-relu-dense) only; the network has "
+               "positions or branches");
   const std::string reason = backend.supports(spec_.layers());
   NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ",
                reason);

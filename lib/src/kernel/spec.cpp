@@ -1,89 +1,148 @@
 #include "ntkrob/kernel/spec.hpp"
 
-#include <cmath>
+#include <algorithm>
 
+#include "kernel/spec_layers.hpp"
 #include "layers/all.hpp"
-#include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
 namespace {
 
-int find_kind(const std::string& name) {
-  for (int kind = 0; kind < layers::kKinds; ++kind)
-    if (name == layers::info(kind).name) return kind;
-  return -1;
+using kernel::layer_name;
+
+bool is_dense(const SpecLayer& layer) {
+  return layer.type == Operation::pointwise && layer.layer.kind == layers::k_dense;
 }
 
-std::string layer_names() {
-  std::string names;
-  for (int kind = 0; kind < layers::kKinds; ++kind) names += text(kind == 0 ? "" : ", ", layers::info(kind).name);
-  return names;
-}
-
-/// Parameters of one item, by key or position, defaults for the rest.
-void read_parameters(const std::string& source, const SpecItem& item, const layers::Info& info, double* params) {
-  for (int k = 0; k < info.n_parameters; ++k) params[k] = info.parameters[k].fallback;
-  int position = 0;
-  for (const SpecArgument& argument : item.arguments) {
-    int k = position;
-    if (!argument.key.empty()) {
-      for (k = 0; k < info.n_parameters && argument.key != info.parameters[k].name;) ++k;
-    } else {
-      ++position;
+/// Whether a layer of the network needs positions.
+bool needs_image(const Network& network) {
+  return std::any_of(network.begin(), network.end(), [](const SpecLayer& layer) {
+    switch (layer.type) {
+      case Operation::shift:
+      case Operation::pool:
+      case Operation::mean:
+      case Operation::flatten:
+        return true;
+      case Operation::sum:
+        return std::any_of(layer.branches.begin(), layer.branches.end(), needs_image);
+      case Operation::pointwise:
+      case Operation::normalise:
+        break;
     }
-    if (k >= info.n_parameters) {
-      std::string known;
-      for (int i = 0; i < info.n_parameters; ++i) known += text(i == 0 ? "" : ", ", info.parameters[i].name);
-      spec_error(source, argument.position,
-                 text(item.name, " has no parameter \"", argument.key.empty() ? argument.value : argument.key,
-                      "\"; it has ", known.empty() ? "none" : known));
-    }
-    const LayerParameter& p = info.parameters[k];
-    double value = 0;
-    try {
-      value = parse_number(argument.value, text(item.name, " ", p.name));
-    } catch (const ConfigError& error) {
-      spec_error(source, argument.position, error.what());
-    }
-    if (!(value >= p.low && value <= p.high) && !(value == 0 && p.low == 0))
-      spec_error(source, argument.position,
-                 text(item.name, " ", p.name, " is ", value, ", must be in [", p.low, ", ", p.high, "]"));
-    if (p.whole && value != std::floor(value))
-      spec_error(source, argument.position, text(item.name, " ", p.name, " is ", value, ", must be a whole number"));
-    params[k] = value;
-  }
+    return false;
+  });
 }
 
-ChainLayer read_layer(const std::string& source, const SpecItem& item) {
-  ChainLayer layer;
-  layer.kind = find_kind(item.name);
-  if (layer.kind < 0)
-    spec_error(source, item.position,
-               text("unknown layer \"", item.name, "\"; known: ", layer_names(), ", and the preset fc:L"));
-  if (!item.suffix.empty()) spec_error(source, item.position, text(item.name, " takes no \":", item.suffix, "\""));
-  read_parameters(source, item, layers::info(layer.kind), layer.params.data());
-  return layer;
-}
+/// What the rules of the order of layers depend on.
+struct State {
+  bool image = false;      // positions, or one
+  std::string reduced_by;  // the layer that left one position
+  // Whether the value is Gaussian, and independent of what the branches around it share: the depth of branches at
+  // which the last weights were applied; none where a nonlinearity or the input came after them.
+  int gaussian = kNone;
+  static constexpr int kNone = -1;
+};
 
-/// fc:L = (dense-relu) x L, then dense.
-Chain fully_connected(const std::string& source, const SpecItem& item) {
-  index depth = 0;
-  try {
-    depth = parse_integer(item.suffix, "fc: number of hidden layers", 0, 200);
-  } catch (const ConfigError& error) {
-    spec_error(source, item.position, text(error.what(), "; write fc:3 for three hidden layers"));
+class Rules {
+ public:
+  explicit Rules(const std::string& source) : source_(source) {}
+
+  State apply(const Network& network, State state, int depth) const {
+    for (const SpecLayer& layer : network) state = apply(layer, std::move(state), depth);
+    return state;
   }
-  SpecItem dense = item;
-  dense.name = layers::info(layers::k_dense).name;
-  dense.suffix.clear();
-  const ChainLayer layer = read_layer(source, dense);
-  Chain chain;
-  for (index l = 0; l < depth; ++l) {
-    chain.push_back(layer);
-    chain.push_back({layers::k_relu, {}});
+
+ private:
+  State apply(const SpecLayer& layer, State state, int depth) const {
+    switch (layer.type) {
+      case Operation::pointwise:
+        pointwise(layer, state, depth);
+        break;
+      case Operation::shift:
+        need_image(layer, state);
+        state.gaussian = depth;
+        break;
+      case Operation::pool:
+        need_image(layer, state);
+        break;
+      case Operation::mean:
+      case Operation::flatten:
+        need_image(layer, state);
+        state.image = false;
+        state.reduced_by = layer_name(layer);
+        // What flatten stacks differs in variance from position to position: no single Gaussian.
+        if (layer.type == Operation::flatten) state.gaussian = State::kNone;
+        break;
+      case Operation::normalise:
+        break;
+      case Operation::sum:
+        return sum(layer, state, depth);
+    }
+    return state;
   }
-  chain.push_back(layer);
-  return chain;
+
+  void pointwise(const SpecLayer& layer, State& state, int depth) const {
+    if (is_dense(layer) && state.image)
+      fail(layer,
+           "dense needs one position: put flatten or gap before it, or write conv(1) for a dense at every position");
+    switch (layers::info(layer.layer.kind).law) {
+      case Law::makes_gaussian:
+        state.gaussian = depth;
+        break;
+      case Law::keeps:
+        break;
+      case Law::needs_gaussian:
+        if (state.gaussian == State::kNone)
+          fail(layer, text(layer_name(layer),
+                           " must follow a dense layer or a conv, or a sum, an average or a layernorm of such"));
+        state.gaussian = State::kNone;
+        break;
+    }
+  }
+
+  State sum(const SpecLayer& layer, const State& state, int depth) const {
+    State result;
+    int dependent = 0;
+    for (std::size_t b = 0; b < layer.branches.size(); ++b) {
+      State out = apply(layer.branches[b], state, depth + 1);
+      if (out.gaussian <= depth) ++dependent;
+      if (b > 0 && out.image != result.image)
+        fail(layer,
+             text("the branches of ", layer_name(layer), " differ: ", "one ends in ",
+                  out.image ? result.reduced_by : out.reduced_by, " with one position, another still has an image"));
+      out.gaussian = std::min(out.gaussian, depth);
+      if (b > 0) out.gaussian = std::min(out.gaussian, result.gaussian);
+      result = std::move(out);
+    }
+    if (dependent > 1)
+      fail(layer, text("the branches of ", layer_name(layer),
+                       " are not independent: all but one, the identity for "
+                       "example, must end in weights of their own (conv or dense, then no nonlinearity)"));
+    return result;
+  }
+
+  void need_image(const SpecLayer& layer, const State& state) const {
+    if (!state.image)
+      fail(layer, text(layer_name(layer), " needs positions, and ", state.reduced_by, " before it left only one"));
+  }
+
+  [[noreturn]] void fail(const SpecLayer& layer, const std::string& message) const {
+    spec_error(source_, layer.position, message);
+  }
+
+  const std::string& source_;
+};
+
+/// The layers as a chain; empty where there are branches.
+Chain chain(const Network& network) {
+  Chain result;
+  for (const SpecLayer& layer : network) {
+    if (layer.type == Operation::sum) return {};
+    // Over one position all axes of a layernorm are the channels.
+    const bool norm = layer.type == Operation::normalise;
+    result.push_back(norm ? ChainLayer{layers::k_layernorm, {layer.eps}} : layer.layer);
+  }
+  return result;
 }
 
 }  // namespace
@@ -92,40 +151,22 @@ KernelSpec KernelSpec::parse(const std::string& source) {
   KernelSpec spec;
   spec.source_ = source;
   const std::vector<SpecItem> items = parse_spec(source);
-  bool gaussian = false;
-  for (const SpecItem& item : items) {
-    if (item.name == "fc") {
-      if (items.size() != 1)
-        spec_error(source, item.position, "fc:L is a whole network, it cannot be joined with layers");
-      spec.layers_ = fully_connected(source, item);
-      return spec;
-    }
-    const ChainLayer layer = read_layer(source, item);
-    const Law law = layers::info(layer.kind).law;
-    if (law == Law::needs_gaussian && !gaussian)
-      spec_error(source, item.position, text(item.name, " must follow a dense layer"));
-    gaussian = law == Law::makes_gaussian || (law == Law::keeps && gaussian);
-    spec.layers_.push_back(layer);
-  }
-  if (spec.layers_.back().kind != layers::k_dense)
-    spec_error(source, items.back().position,
-               text(items.back().name, " cannot be the last layer: a readout dense must follow"));
+  const bool preset = items.size() == 1 && kernel::is_preset(items[0].name);
+  spec.network_ = preset ? kernel::expand_preset(source, items[0]) : kernel::read_network(source, items);
+  spec.reads_image_ = needs_image(spec.network_);
+  State state;
+  state.image = spec.reads_image_;
+  state = Rules(source).apply(spec.network_, state, 0);
+  const SpecLayer& last = spec.network_.back();
+  if (!is_dense(last))
+    spec_error(source, last.position,
+               text(layer_name(last), " cannot be the last layer: ",
+                    state.image ? "flatten or gap and a readout dense must follow" : "a readout dense must follow"));
+  if (!spec.reads_image_) spec.layers_ = chain(spec.network_);
   return spec;
 }
 
-std::string KernelSpec::to_string() const {
-  std::string out;
-  for (const ChainLayer& layer : layers_) {
-    const layers::Info& info = layers::info(layer.kind);
-    if (!out.empty()) out += "-";
-    out += info.name;
-    for (int k = 0; k < info.n_parameters; ++k)
-      out += text(k == 0 ? "(" : ",", info.parameters[k].name, "=",
-                  format_number(layer.params[static_cast<std::size_t>(k)]));
-    if (info.n_parameters > 0) out += ")";
-  }
-  return out;
-}
+std::string KernelSpec::to_string() const { return kernel::print_network(network_); }
 
 std::uint64_t KernelSpec::hash() const {
   std::uint64_t h = 14695981039346656037ull;
@@ -134,9 +175,9 @@ std::uint64_t KernelSpec::hash() const {
 }
 
 std::vector<std::string> kernel_spec_help() {
-  std::vector<std::string> lines;
-  lines.push_back("fc:L or fc:L(w=..,b=..)   L hidden layers: (dense-relu) x L, then dense");
+  std::vector<std::string> lines = kernel::preset_help();
   for (int kind = 0; kind < layers::kKinds; ++kind) {
+    if (kind == layers::k_layernorm) continue;  // below, with its axes
     const layers::Info& info = layers::info(kind);
     std::string line = info.name;
     for (int k = 0; k < info.n_parameters; ++k)
@@ -144,6 +185,17 @@ std::vector<std::string> kernel_spec_help() {
     if (info.n_parameters > 0) line += ")";
     lines.push_back(text(line, "   ", info.description));
   }
+  for (const char* line :
+       {"conv(3,w=..,b=..,stride=1,pad=same,dilation=1)   convolution, window 3 x 3 or (3,5); pad=same|valid|circular; "
+        "sh=, sw= for one stride each; w and b of dense (Novak 2019; Arora 2019)",
+        "avgpool(2,stride=2,pad=valid,edges=window)   average pooling, stride of the window if not given; edges=window "
+        "divides by the window's size, edges=inside by its pixels inside the image",
+        "sumpool(2,stride=2,pad=valid)   sum pooling", "gap   global average pooling: one position remains",
+        "flatten   all positions stacked: one position remains",
+        "layernorm(eps=1e-12,axes=channel)   layer normalisation over the channels, or axes=all: over positions too",
+        "residual(relu-conv(3)-relu-conv(3))   the identity plus a branch of layers",
+        "sum(relu-conv(3) | conv(1))   branches of layers on the same input, summed; an empty one is the identity"})
+    lines.emplace_back(line);
   return lines;
 }
 

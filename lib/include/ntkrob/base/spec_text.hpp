@@ -3,9 +3,9 @@
 ///     spec  := item { "-" item }            dense(w=1.4,b=0.1)-relu-dense
 ///     item  := name [ ":" value ] [ "(" argument { "," argument } ")" ]        fc:3    mlp:256,128    pgd(steps=40)
 ///     argument := [ key "=" ] ( value | branches )                             a value without key is positional
-///     branches := [ spec ] { "|" [ spec ] }      residual(relu-conv(3))    sum(relu-conv(3) | )    not empty as a whole
-///     name, key := letter { letter | digit | "_" }
-///     value := any characters except  , ( ) = - |  and white space; a "-" is allowed as a sign or in an exponent (1e-3);
+///     branches := [ spec ] { "|" [ spec ] }      residual(relu-conv(3))    sum(relu-conv(3) | )    not empty as a
+///     whole name, key := letter { letter | digit | "_" } value := any characters except  , ( ) = - |  and white space;
+///     a "-" is allowed as a sign or in an exponent (1e-3);
 ///              after ":" a value may contain commas, except inside of branches
 ///
 /// Specs nest to a depth of kMaxSpecDepth. What an argument holds shows only to its reader: a single word is a value as
@@ -43,8 +43,8 @@ struct SpecItem {
 /// throws: ConfigError with the position (counted from 1) and the text with a marker under it.
 std::vector<SpecItem> parse_spec(const std::string& text);
 
-/// The nested specs of an argument of a spec parsed from `text`; an empty one has no items. All positions are offsets in
-/// the whole text. throws: like parse_spec, also for values that no spec can be ("3").
+/// The nested specs of an argument of a spec parsed from `text`; an empty one has no items. All positions are offsets
+/// in the whole text. throws: like parse_spec, also for values that no spec can be ("3").
 std::vector<std::vector<SpecItem>> parse_branches(const std::string& text, const SpecArgument& argument);
 
 /// A ConfigError about `text` at the offset `position`, in the house form: message, then the text with a marker.

@@ -1,0 +1,146 @@
+#include "ntkrob/kernel/program.hpp"
+
+#include "kernel/spec_layers.hpp"
+#include "ntkrob/base/spec_text.hpp"
+
+namespace ntkrob {
+namespace {
+
+std::string by(index height, index width) { return text(height, " x ", width); }
+
+bool is_one_tap(const Window& w) { return w.kh == 1 && w.kw == 1; }
+
+class Compiler {
+ public:
+  Compiler(const KernelSpec& spec, ImageShape shape) : spec_(spec) {
+    program_.input = spec.reads_image() ? shape : ImageShape{1, 1, shape.size()};
+    program_.values.push_back({program_.input.height, program_.input.width, false});
+  }
+
+  Program run() {
+    add(spec_.network(), 0);
+    mark_full();
+    return std::move(program_);
+  }
+
+ private:
+  /// All of these return the number of the value that the layers leave.
+  int add(const Network& network, int in) {
+    for (const SpecLayer& layer : network) in = add(layer, in);
+    return in;
+  }
+
+  int add(const SpecLayer& layer, int in) {
+    Op op;
+    op.type = layer.type;
+    op.in = in;
+    op.layer = layer.layer;
+    op.window = layer.window;
+    op.divisor = layer.divisor;
+    op.eps = layer.eps;
+    op.all_positions = layer.all_positions;
+    switch (layer.type) {
+      case Operation::pointwise:
+      case Operation::normalise:
+        break;
+      case Operation::shift:
+        in = move_window(op, layer);
+        op.type = Operation::pointwise;
+        op.in = in;
+        op.window = {};
+        break;
+      case Operation::pool:
+        // One tap mixes no positions, and needs no pairs p != q: a shift.
+        if (!is_one_tap(layer.window)) return push(op, window_shape(layer, in));
+        op.type = Operation::shift;
+        return move_window(op, layer);
+      case Operation::mean:
+      case Operation::flatten:
+        return value(in).positions() == 1 ? in : push(op, {1, 1, false});
+      case Operation::sum:
+        return add_branches(layer, in);
+    }
+    return push(op, value(in));
+  }
+
+  /// A shift, if it changes anything.
+  int move_window(Op op, const SpecLayer& layer) {
+    const ValueShape shape = window_shape(layer, op.in);
+    const bool nothing = is_one_tap(layer.window) && layer.window.sh == 1 && layer.window.sw == 1;
+    if (nothing) return op.in;
+    op.layer = {};
+    return push(op, shape);
+  }
+
+  int add_branches(const SpecLayer& layer, int in) {
+    int total = add(layer.branches[0], in);
+    for (std::size_t b = 1; b < layer.branches.size(); ++b) {
+      Op op;
+      op.type = Operation::sum;
+      op.in = total;
+      op.other = add(layer.branches[b], in);
+      const ValueShape first = value(op.in), second = value(op.other);
+      if (first.height != second.height || first.width != second.width)
+        fail(layer,
+             text("the branches of ", kernel::layer_name(layer), " differ: ", by(first.height, first.width), " and ",
+                  by(second.height, second.width), " positions; give all of them the same strides and padding"));
+      total = push(op, first);
+    }
+    return total;
+  }
+
+  ValueShape window_shape(const SpecLayer& layer, int in) const {
+    const Window& w = layer.window;
+    return {side(layer, in, value(in).height, w.kh, w.sh), side(layer, in, value(in).width, w.kw, w.sw), false};
+  }
+
+  index side(const SpecLayer& layer, int in, index n, index k, index stride) const {
+    const index reach = (k - 1) * layer.window.dilation + 1;
+    const std::string here = text(" the ", by(value(in).height, value(in).width), " positions at this layer");
+    if (layer.window.padding == Padding::valid && reach > n)
+      fail(layer,
+           text(kernel::layer_name(layer), ": a window that reaches over ", reach, " positions does not fit into", here,
+                "; use pad=same, a smaller window or fewer strides and pools before it"));
+    if (stride > n && stride > 1 && n > 1)
+      fail(layer, text(kernel::layer_name(layer), ": a stride of ", stride, " is wider than", here,
+                       "; use a smaller stride or fewer strides and pools before it"));
+    return layer.window.padding == Padding::valid ? (n - reach) / stride + 1 : (n + stride - 1) / stride;
+  }
+
+  /// Backward: values are numbered in the order of their making, so every reader of a value has been seen before it.
+  void mark_full() {
+    for (std::size_t k = program_.ops.size(); k-- > 0;) {
+      const Op& op = program_.ops[k];
+      const bool full = op.type == Operation::mean || op.type == Operation::pool ||
+                        (op.type != Operation::flatten && program_.values[k + 1].full);
+      if (!full) continue;
+      program_.values[static_cast<std::size_t>(op.in)].full = true;
+      if (op.type == Operation::sum) program_.values[static_cast<std::size_t>(op.other)].full = true;
+    }
+  }
+
+  int push(const Op& op, ValueShape shape) {
+    program_.ops.push_back(op);
+    program_.values.push_back(shape);
+    return static_cast<int>(program_.ops.size());
+  }
+
+  const ValueShape& value(int number) const { return program_.values[static_cast<std::size_t>(number)]; }
+
+  [[noreturn]] void fail(const SpecLayer& layer, const std::string& message) const {
+    spec_error(spec_.source(), layer.position, message);
+  }
+
+  const KernelSpec& spec_;
+  Program program_;
+};
+
+}  // namespace
+
+Program compile_program(const KernelSpec& spec, ImageShape shape) {
+  NTKROB_CHECK(shape.height >= 1 && shape.width >= 1 && shape.channels >= 1, ShapeError, "kernel \"", spec.source(),
+               "\": the image is ", by(shape.height, shape.width), " x ", shape.channels, ", each must be at least 1");
+  return Compiler(spec, shape).run();
+}
+
+}  // namespace ntkrob

@@ -1,0 +1,309 @@
+#include "kernel/spec_layers.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "layers/all.hpp"
+
+namespace ntkrob::kernel {
+namespace {
+
+constexpr index kMaxWindow = 4096;
+const std::vector<std::string> kPaddings{"same", "valid", "circular"}, kEdges{"window", "inside"},
+    kAxes{"channel", "all"};
+
+int find_kind(const std::string& name) {
+  for (int kind = 0; kind < layers::kKinds; ++kind)
+    if (name == layers::info(kind).name) return kind;
+  return -1;
+}
+
+/// Window and strides of a convolution or pool.
+Window read_window(const std::string& source, const SpecItem& item, const Arguments& arguments, bool pool) {
+  Window window;
+  if (arguments.find("kh") == nullptr)
+    spec_error(source, item.position, text(item.name, " needs its window: ", item.name, pool ? "(2)" : "(3)"));
+  window.kh = arguments.integer("kh", 1, 1, kMaxWindow);
+  window.kw = arguments.integer("kw", window.kh, 1, kMaxWindow);
+  window.sh = window.sw = arguments.integer("stride", 1, 1, kMaxWindow);
+  const bool one = arguments.find("stride") != nullptr;
+  for (const char* name : {"sh", "sw"})
+    if (one && arguments.find(name) != nullptr)
+      spec_error(source, arguments.find(name)->position, text(item.name, " has both stride and ", name));
+  if (!one) {
+    window.sh = arguments.integer("sh", pool ? window.kh : 1, 1, kMaxWindow);
+    window.sw = arguments.integer("sw", pool ? window.kw : 1, 1, kMaxWindow);
+  }
+  window.padding = static_cast<Padding>(
+      arguments.choice("pad", static_cast<std::size_t>(pool ? Padding::valid : Padding::same), kPaddings));
+  return window;
+}
+
+SpecLayer read_conv(const std::string& source, const SpecItem& item) {
+  const Arguments arguments(source, item,
+                            parameter_names(layers::k_dense, {"kh", "kw", "stride", "sh", "sw", "pad", "dilation"}), 2);
+  SpecLayer layer;
+  layer.type = Operation::shift;
+  layer.window = read_window(source, item, arguments, false);
+  layer.window.dilation = arguments.integer("dilation", 1, 1, kMaxWindow);
+  layer.layer = read_pointwise(layers::k_dense, arguments);
+  return layer;
+}
+
+SpecLayer read_pool(const std::string& source, const SpecItem& item, bool average) {
+  std::vector<std::string> known{"kh", "kw", "stride", "sh", "sw", "pad"};
+  if (average) known.push_back("edges");
+  const Arguments arguments(source, item, std::move(known), 2);
+  SpecLayer layer;
+  layer.type = Operation::pool;
+  layer.window = read_window(source, item, arguments, true);
+  layer.divisor = Divisor::none;
+  if (average) layer.divisor = arguments.choice("edges", 0, kEdges) == 0 ? Divisor::window : Divisor::inside;
+  return layer;
+}
+
+SpecLayer read_layernorm(const std::string& source, const SpecItem& item) {
+  const Arguments arguments(source, item, {"axes", "eps"}, 2);
+  SpecLayer layer;
+  layer.type = Operation::normalise;
+  layer.all_positions = arguments.choice("axes", 0, kAxes) == 1;
+  layer.eps = arguments.number("eps", 1e-5, 0, 1e6);
+  return layer;
+}
+
+SpecLayer read_sum(const std::string& source, const SpecItem& item) {
+  const bool residual = item.name == "residual";
+  const char* form = residual ? "residual takes one branch: residual(relu-conv(3))"
+                              : "sum takes two branches or more: sum(relu-conv(3) | conv(1))";
+  if (item.arguments.size() != 1 || !item.arguments[0].key.empty()) spec_error(source, item.position, form);
+  SpecLayer layer;
+  layer.type = Operation::sum;
+  for (const std::vector<SpecItem>& branch : parse_branches(source, item.arguments[0]))
+    layer.branches.push_back(read_network(source, branch));
+  if (residual != (layer.branches.size() == 1)) spec_error(source, item.position, form);
+  if (residual) layer.branches.emplace_back();
+  // Addition has no order, the printed form has one.
+  std::stable_partition(layer.branches.begin(), layer.branches.end(), [](const Network& b) { return !b.empty(); });
+  return layer;
+}
+
+SpecLayer read_simple(const std::string& source, const SpecItem& item, Operation type) {
+  Arguments(source, item, {}, 0);
+  SpecLayer layer;
+  layer.type = type;
+  return layer;
+}
+
+/// A layer that is not in layers.def, or has more parameters than there.
+struct Structural {
+  const char* name;
+  SpecLayer (*read)(const std::string& source, const SpecItem& item);
+};
+
+const Structural kStructural[] = {
+    {"avgpool", [](const std::string& source, const SpecItem& item) { return read_pool(source, item, true); }},
+    {"conv", read_conv},
+    {"flatten",
+     [](const std::string& source, const SpecItem& item) { return read_simple(source, item, Operation::flatten); }},
+    {"gap", [](const std::string& source, const SpecItem& item) { return read_simple(source, item, Operation::mean); }},
+    {"layernorm", read_layernorm},
+    {"residual", read_sum},
+    {"sum", read_sum},
+    {"sumpool", [](const std::string& source, const SpecItem& item) { return read_pool(source, item, false); }},
+};
+
+std::string layer_names() {
+  std::string names;
+  for (int kind = 0; kind < layers::kKinds; ++kind) names += text(kind == 0 ? "" : ", ", layers::info(kind).name);
+  for (const Structural& structural : kStructural)
+    if (find_kind(structural.name) < 0) names += text(", ", structural.name);
+  return names;
+}
+
+SpecLayer read_layer(const std::string& source, const SpecItem& item) {
+  if (is_preset(item.name))
+    spec_error(source, item.position, text(item.name, " is a whole network, it cannot be joined with layers"));
+  const auto structural = std::find_if(std::begin(kStructural), std::end(kStructural),
+                                       [&](const Structural& row) { return item.name == row.name; });
+  const int kind = find_kind(item.name);
+  if (structural == std::end(kStructural) && kind < 0)
+    spec_error(source, item.position,
+               text("unknown layer \"", item.name, "\"; known: ", layer_names(), ", and the presets ", preset_forms()));
+  if (!item.suffix.empty()) spec_error(source, item.position, text(item.name, " takes no \":", item.suffix, "\""));
+  SpecLayer layer;
+  if (structural != std::end(kStructural)) {
+    layer = structural->read(source, item);
+  } else {
+    const std::vector<std::string> names = parameter_names(kind);
+    layer.layer = read_pointwise(kind, Arguments(source, item, names, names.size()));
+  }
+  layer.position = item.position;
+  return layer;
+}
+
+/// "w=1,b=0.1"
+std::string print_parameters(const ChainLayer& layer) {
+  const layers::Info& info = layers::info(layer.kind);
+  std::string out;
+  for (int k = 0; k < info.n_parameters; ++k)
+    out +=
+        text(k == 0 ? "" : ",", info.parameters[k].name, "=", format_number(layer.params[static_cast<std::size_t>(k)]));
+  return out;
+}
+
+/// "3,stride=1,pad=same"
+std::string print_window(const Window& w) {
+  return text(w.kh, w.kw == w.kh ? "" : text(",", w.kw),
+              w.sh == w.sw ? text(",stride=", w.sh) : text(",sh=", w.sh, ",sw=", w.sw),
+              ",pad=", kPaddings[static_cast<std::size_t>(w.padding)]);
+}
+
+std::string print_layer(const SpecLayer& layer) {
+  std::string arguments;
+  switch (layer.type) {
+    case Operation::pointwise:
+      arguments = print_parameters(layer.layer);
+      break;
+    case Operation::shift:
+      arguments =
+          text(print_window(layer.window), ",dilation=", layer.window.dilation, ",", print_parameters(layer.layer));
+      break;
+    case Operation::pool:
+      arguments = print_window(layer.window);
+      if (layer.divisor != Divisor::none) arguments += ",edges=" + kEdges[layer.divisor == Divisor::window ? 0 : 1];
+      break;
+    case Operation::normalise:
+      arguments = text("eps=", format_number(layer.eps), ",axes=", kAxes[layer.all_positions ? 1 : 0]);
+      break;
+    case Operation::sum:
+      arguments = print_network(layer.branches[0]);
+      if (layer_name(layer) == "residual") break;
+      for (std::size_t b = 1; b < layer.branches.size(); ++b) arguments += " | " + print_network(layer.branches[b]);
+      break;
+    case Operation::mean:
+    case Operation::flatten:
+      break;
+  }
+  return layer_name(layer) + (arguments.empty() ? "" : "(" + arguments + ")");
+}
+
+}  // namespace
+
+Arguments::Arguments(const std::string& source, const SpecItem& item, std::vector<std::string> known,
+                     std::size_t n_positional)
+    : source_(source), item_(item) {
+  std::size_t position = 0;
+  for (const SpecArgument& argument : item.arguments) {
+    const bool positional = argument.key.empty();
+    const auto name =
+        positional ? known.begin() + static_cast<std::ptrdiff_t>(position < n_positional ? position++ : known.size())
+                   : std::find(known.begin(), known.end(), argument.key);
+    if (name == known.end()) {
+      std::string list;
+      for (const std::string& k : known) list += (list.empty() ? "" : ", ") + k;
+      spec_error(source, argument.position,
+                 text(item.name, " has no parameter \"", positional ? argument.value : argument.key, "\"; it has ",
+                      list.empty() ? "none" : list));
+    }
+    if (std::find(names_.begin(), names_.end(), *name) != names_.end())
+      spec_error(source, argument.position, text(item.name, " ", *name, " is given twice"));
+    names_.push_back(*name);
+  }
+}
+
+const SpecArgument* Arguments::find(const std::string& name) const {
+  const auto at = std::find(names_.begin(), names_.end(), name);
+  return at == names_.end() ? nullptr : &item_.arguments[static_cast<std::size_t>(at - names_.begin())];
+}
+
+index Arguments::integer(const std::string& name, index fallback, index low, index high) const {
+  const SpecArgument* argument = find(name);
+  if (argument == nullptr) return fallback;
+  try {
+    return parse_integer(argument->value, text(item_.name, " ", name), low, high);
+  } catch (const ConfigError& error) {
+    spec_error(source_, argument->position, error.what());
+  }
+}
+
+double Arguments::number(const std::string& name, double fallback, double low, double high, bool whole) const {
+  const SpecArgument* argument = find(name);
+  if (argument == nullptr) return fallback;
+  double value = 0;
+  try {
+    value = parse_number(argument->value, text(item_.name, " ", name));
+  } catch (const ConfigError& error) {
+    spec_error(source_, argument->position, error.what());
+  }
+  if (!(value >= low && value <= high) && !(value == 0 && low == 0))
+    spec_error(source_, argument->position,
+               text(item_.name, " ", name, " is ", value, ", must be in [", low, ", ", high, "]"));
+  if (whole && value != std::floor(value))
+    spec_error(source_, argument->position, text(item_.name, " ", name, " is ", value, ", must be a whole number"));
+  return value;
+}
+
+std::size_t Arguments::choice(const std::string& name, std::size_t fallback,
+                              const std::vector<std::string>& values) const {
+  const SpecArgument* argument = find(name);
+  if (argument == nullptr) return fallback;
+  const auto at = std::find(values.begin(), values.end(), argument->value);
+  if (at == values.end()) {
+    std::string list;
+    for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
+    spec_error(source_, argument->position,
+               text(item_.name, " ", name, " is \"", argument->value, "\", must be one of ", list));
+  }
+  return static_cast<std::size_t>(at - values.begin());
+}
+
+std::vector<std::string> parameter_names(int kind, std::vector<std::string> first) {
+  const layers::Info& info = layers::info(kind);
+  for (int k = 0; k < info.n_parameters; ++k) first.emplace_back(info.parameters[k].name);
+  return first;
+}
+
+ChainLayer read_pointwise(int kind, const Arguments& arguments) {
+  const layers::Info& info = layers::info(kind);
+  ChainLayer layer;
+  layer.kind = kind;
+  for (int k = 0; k < info.n_parameters; ++k) {
+    const LayerParameter& p = info.parameters[k];
+    layer.params[static_cast<std::size_t>(k)] = arguments.number(p.name, p.fallback, p.low, p.high, p.whole);
+  }
+  return layer;
+}
+
+Network read_network(const std::string& source, const std::vector<SpecItem>& items) {
+  Network network;
+  for (const SpecItem& item : items) network.push_back(read_layer(source, item));
+  return network;
+}
+
+std::string layer_name(const SpecLayer& layer) {
+  switch (layer.type) {
+    case Operation::pointwise:
+      return layers::info(layer.layer.kind).name;
+    case Operation::shift:
+      return "conv";
+    case Operation::pool:
+      return layer.divisor == Divisor::none ? "sumpool" : "avgpool";
+    case Operation::mean:
+      return "gap";
+    case Operation::flatten:
+      return "flatten";
+    case Operation::normalise:
+      return "layernorm";
+    case Operation::sum:
+      return layer.branches.size() == 2 && layer.branches[1].empty() ? "residual" : "sum";
+  }
+  return "";
+}
+
+std::string print_network(const Network& network) {
+  std::string out;
+  for (const SpecLayer& layer : network) out += (out.empty() ? "" : "-") + print_layer(layer);
+  return out;
+}
+
+}  // namespace ntkrob::kernel
