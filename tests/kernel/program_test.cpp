@@ -55,7 +55,7 @@ TEST_CASE("a convolution compiles to a shift and a dense, only diagonals are kep
 TEST_CASE("only what a pool or mean reads, through whatever lies between, is full", "[kernel]") {
   CHECK(show(compiled("conv(3)-relu-avgpool(2)-conv(3)-relu-flatten-dense")) ==
         "8x8f shift 8x8f dense 8x8f relu 8x8f pool 4x4 shift 4x4 dense 4x4 relu 4x4 flatten 1x1 dense 1x1");
-  CHECK(show(compiled("conv(3)-layernorm(all)-relu-sumpool(2)-flatten-dense")) ==
+  CHECK(show(compiled("conv(3)-layernorm(axes=all)-relu-sumpool(2)-flatten-dense")) ==
         "8x8f shift 8x8f dense 8x8f normalise 8x8f relu 8x8f pool 4x4 flatten 1x1 dense 1x1");
   // One branch pools, the other does not: what they share is full, the second branch is not.
   CHECK(show(compiled("conv(1)-sum(avgpool(2)-conv(1) | conv(1,stride=2))-flatten-dense")) ==
@@ -87,7 +87,8 @@ TEST_CASE("a network without positions reads the image as one vector", "[kernel]
 
 TEST_CASE("parameters of layers arrive in the operations", "[kernel]") {
   const Program p = compiled(
-      "conv(3,5,w=2,b=0.5,sh=2,sw=1,pad=circular,dilation=2)-layernorm(all,eps=0.25)-avgpool(2,3,edges=inside,pad=same)"
+      "conv(3,5,w=2,b=0.5,sh=2,sw=1,pad=circular,dilation=2)-layernorm(axes=all,eps=0.25)-avgpool(2,3,edges=inside,pad="
+      "same)"
       "-"
       "sumpool(1,2)-flatten-dense(w=3)",
       {9, 12, 1});

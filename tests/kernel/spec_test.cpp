@@ -53,7 +53,7 @@ TEST_CASE("every layer of a network on images prints with all its parameters and
   CHECK(printed("avgpool(3,stride=1,pad=same,edges=inside)") == "avgpool(3,stride=1,pad=same,edges=inside)");
   CHECK(printed("sumpool(2,pad=circular)") == "sumpool(2,stride=2,pad=circular)");
   CHECK(printed("layernorm") == "layernorm(eps=1e-12,axes=channel)");
-  CHECK(printed("layernorm(all,eps=1e-12)") == "layernorm(axes=all,eps=1e-12)");
+  CHECK(printed("layernorm(0.5,axes=all)") == "layernorm(eps=0.5,axes=all)");
   CHECK(printed("sum(conv(1)|sumpool(1))") ==
         "sum(conv(1,stride=1,pad=same,dilation=1," + dense + ") | sumpool(1,stride=1,pad=valid))");
 }
@@ -66,8 +66,8 @@ TEST_CASE("specs that differ in one parameter differ in text and hash", "[kernel
                             "conv(3,pad=valid)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-flatten-dense",
                             "conv(3)-residual(relu-conv(3,b=0))-layernorm-relu-avgpool(2)-flatten-dense",
                             "conv(3)-sum(relu-conv(3)|conv(1))-layernorm-relu-avgpool(2)-flatten-dense",
-                            "conv(3)-residual(relu-conv(3))-layernorm(all)-relu-avgpool(2)-flatten-dense",
-                            "conv(3)-residual(relu-conv(3))-layernorm(eps=0)-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm(axes=all)-relu-avgpool(2)-flatten-dense",
+                            "conv(3)-residual(relu-conv(3))-layernorm(eps=1)-relu-avgpool(2)-flatten-dense",
                             "conv(3)-residual(relu-conv(3))-layernorm-relu-sumpool(2)-flatten-dense",
                             "conv(3)-residual(relu-conv(3))-layernorm-relu-avgpool(2,edges=inside)-flatten-dense",
                             "conv(3)-residual(relu-conv(3))-layernorm-relu-avgpool(2)-gap-dense"}) {

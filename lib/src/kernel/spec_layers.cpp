@@ -63,11 +63,11 @@ SpecLayer read_pool(const std::string& source, const SpecItem& item, bool averag
 }
 
 SpecLayer read_layernorm(const std::string& source, const SpecItem& item) {
-  const Arguments arguments(source, item, {"axes", "eps"}, 2);
+  const Arguments arguments(source, item, {"eps", "axes"}, 1);
   SpecLayer layer;
   layer.type = Operation::normalise;
   layer.all_positions = arguments.choice("axes", 0, kAxes) == 1;
-  layer.eps = arguments.number("eps", 1e-5, 0, 1e6);
+  layer.eps = arguments.number("eps", 1e-5, 1e-30, 1e6);
   return layer;
 }
 
