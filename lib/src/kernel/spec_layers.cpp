@@ -63,11 +63,14 @@ SpecLayer read_pool(const std::string& source, const SpecItem& item, bool averag
 }
 
 SpecLayer read_layernorm(const std::string& source, const SpecItem& item) {
-  const Arguments arguments(source, item, {"eps", "axes"}, 1);
+  std::vector<std::string> known = parameter_names(layers::k_layernorm);
+  const std::size_t positional = known.size();
+  known.emplace_back("axes");
+  const Arguments arguments(source, item, std::move(known), positional);
   SpecLayer layer;
   layer.type = Operation::normalise;
   layer.all_positions = arguments.choice("axes", 0, kAxes) == 1;
-  layer.eps = arguments.number("eps", 1e-5, 1e-30, 1e6);
+  layer.eps = read_pointwise(layers::k_layernorm, arguments).params[0];
   return layer;
 }
 
