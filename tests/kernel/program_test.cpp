@@ -2,6 +2,7 @@
 
 #include "kit/check.hpp"
 #include "layers/all.hpp"
+#include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
@@ -138,6 +139,73 @@ TEST_CASE("what does not fit the image is refused with the shape at that layer a
              Contains("branches of residual differ: 4 x 4 and 8 x 8 positions") && Contains("position 9"));
   CHECK_THAT(error_of("cnn:1", {0, 8, 1}), Contains("0 x 8 x 1"));
   CHECK(error_of("conv(3,pad=same)-gap-dense", {1, 1, 3}) == "no error");
+}
+
+namespace {
+
+/// Layers in random order, with branches.
+std::string random_layers(const Rng& rng, int depth) {
+  const char* layers[] = {"dense",
+                          "relu",
+                          "conv(3)",
+                          "conv(1)",
+                          "conv(2,stride=2,pad=valid)",
+                          "avgpool(2)",
+                          "sumpool(3,1)",
+                          "conv(1,w=2)",
+                          "gap",
+                          "flatten",
+                          "layernorm",
+                          "erf",
+                          "layernorm(0.1,axes=all)"};
+  std::string out;
+  const index n = rng.below(0, 5) + (depth == 0);
+  for (index i = 1; i <= n; ++i) {
+    const index k = rng.below(static_cast<std::uint64_t>(i), depth < 3 ? 15 : 13);
+    const Rng inner = rng.fork(static_cast<std::uint64_t>(i));
+    if (i > 1) out += "-";
+    if (k < 13) out += layers[k];
+    if (k == 13) out += "residual(relu-conv(3)" + ("-" + random_layers(inner, depth + 3)) + ")";
+    if (k == 14)
+      out += "sum(" + random_layers(inner, depth + 1) + " | " + random_layers(inner.fork(1), depth + 1) + ")";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("any order of layers compiles to a consistent program or is refused with its position", "[kernel]") {
+  const Rng rng(21, "random networks");
+  int accepted = 0;
+  for (std::uint64_t trial = 0; trial < 20000; ++trial) {
+    const std::string written =
+        "conv(3)-" + random_layers(rng.fork(trial), 0) + (trial % 2 == 0 ? "-gap-dense" : "-dense");
+    INFO(written);
+    try {
+      const KernelSpec spec = KernelSpec::parse(written);
+      REQUIRE(KernelSpec::parse(spec.to_string()) == spec);
+      const Program p = compile_program(spec, {6, 7, 2});
+      ++accepted;
+      REQUIRE(p.values.size() == p.ops.size() + 1);
+      REQUIRE(p.values.back().positions() == 1);
+      for (std::size_t k = 0; k < p.ops.size(); ++k) {
+        const Op& op = p.ops[k];
+        REQUIRE((op.in >= 0 && op.in <= static_cast<int>(k) && op.other <= static_cast<int>(k)));
+        REQUIRE((op.other >= 0) == (op.type == Operation::sum));
+        const ValueShape &in = p.values[static_cast<std::size_t>(op.in)], &out = p.values[k + 1];
+        // What is read is there: pairs where pairs are needed.
+        if (op.type == Operation::mean || op.type == Operation::pool) REQUIRE(in.full);
+        if (op.type != Operation::flatten && out.full) REQUIRE(in.full);
+        if (op.type == Operation::sum) {
+          const ValueShape& second = p.values[static_cast<std::size_t>(op.other)];
+          REQUIRE((second.height == in.height && second.width == in.width && (second.full || !out.full)));
+        }
+      }
+    } catch (const ConfigError& error) {
+      REQUIRE(std::string(error.what()).find(" at position ") != std::string::npos);
+    }
+  }
+  CHECK(accepted > 200);
 }
 
 TEST_CASE("a kernel refuses what it cannot evaluate yet by name", "[kernel]") {

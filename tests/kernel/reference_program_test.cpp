@@ -58,8 +58,8 @@ std::map<std::string, nlohmann::json> architectures() {
 class Implied {
  public:
   std::vector<std::string> operations;
-  index last_mixing = -1;  // the last operation that reads pairs of different positions
-  index height, width;
+  ntkrob::index last_mixing = -1;  // the last operation that reads pairs of different positions
+  ntkrob::index height, width;
 
   Implied(const nlohmann::json& layers, ImageShape shape) : height(shape.height), width(shape.width) { walk(layers); }
 
@@ -72,7 +72,7 @@ class Implied {
     const std::string type = layer.at("type");
     if (type == "FanOut" || type == "FanInSum") return;
     if (type == "Parallel") {
-      const index h = height, w = width;
+      const ntkrob::index h = height, w = width;
       for (std::size_t b = 0; b < layer.at("branches").size(); ++b) {
         height = h;
         width = w;
@@ -89,12 +89,12 @@ class Implied {
     } else if (type == "AvgPool" || type == "SumPool") {
       move(layer, layer.at("window_shape"));
       add("pool");
-      last_mixing = static_cast<index>(operations.size()) - 1;
+      last_mixing = static_cast<ntkrob::index>(operations.size()) - 1;
     } else if (type == "GlobalAvgPool" || type == "Flatten") {
       if (height * width == 1) return;
       height = width = 1;
       add(type == "Flatten" ? "flatten" : "mean");
-      if (type == "GlobalAvgPool") last_mixing = static_cast<index>(operations.size()) - 1;
+      if (type == "GlobalAvgPool") last_mixing = static_cast<ntkrob::index>(operations.size()) - 1;
     } else {
       add(type == "LayerNorm" ? "normalise" : "nonlinearity");
     }
@@ -106,10 +106,10 @@ class Implied {
 
   void move(const nlohmann::json& layer, const nlohmann::json& window) {
     const bool valid = layer.at("padding") == "VALID";
-    const auto side = [&](index n, std::size_t axis) {
-      const index k = window[axis], s = layer.at("strides")[axis];
-      index out = 0;
-      for (index at = 0; valid ? at + k <= n : at < n; at += s) ++out;
+    const auto side = [&](ntkrob::index n, std::size_t axis) {
+      const ntkrob::index k = window[axis], s = layer.at("strides")[axis];
+      ntkrob::index out = 0;
+      for (ntkrob::index at = 0; valid ? at + k <= n : at < n; at += s) ++out;
       return out;
     };
     height = side(height, 0);
@@ -165,7 +165,7 @@ TEST_CASE("every network of the reference file compiles to the operations and sh
           text(operation_name(program.ops[k]), " ", program.values[k + 1].height, "x", program.values[k + 1].width));
     CHECK(operations == implied.operations);
     // No branch of these networks pools: all values up to the last pool or mean are needed in full, none after it.
-    for (index v = 0; v < static_cast<index>(program.values.size()); ++v) {
+    for (ntkrob::index v = 0; v < static_cast<ntkrob::index>(program.values.size()); ++v) {
       INFO("value " << v);
       CHECK(program.values[static_cast<std::size_t>(v)].full == (v <= implied.last_mixing));
     }

@@ -9,10 +9,10 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/base/view.hpp"
 
-namespace kit {
+namespace ntkrob::kit {
 
 inline std::string reference_number(const nlohmann::json& layer, const char* name) {
-  return ntkrob::format_number(layer.at(name).get<double>());
+  return format_number(layer.at(name).get<double>());
 }
 
 /// "w=1.4142135623730951,b=0.1"
@@ -24,9 +24,8 @@ inline std::string reference_weights(const nlohmann::json& layer) {
 inline std::string reference_window(const nlohmann::json& layer, const char* window) {
   std::string pad = layer.at("padding");
   for (char& c : pad) c = static_cast<char>(c - 'A' + 'a');
-  return ntkrob::text(layer.at(window)[0].get<int>(), ",", layer.at(window)[1].get<int>(),
-                      ",sh=", layer.at("strides")[0].get<int>(), ",sw=", layer.at("strides")[1].get<int>(),
-                      ",pad=", pad);
+  return text(layer.at(window)[0].get<int>(), ",", layer.at(window)[1].get<int>(),
+              ",sh=", layer.at("strides")[0].get<int>(), ",sw=", layer.at("strides")[1].get<int>(), ",pad=", pad);
 }
 
 inline std::string reference_layers(const nlohmann::json& layers);
@@ -36,8 +35,8 @@ inline std::string reference_layer(const nlohmann::json& layer) {
   const auto call = [&](const char* name, std::initializer_list<const char*> parameters) {
     std::string arguments;
     for (const char* p : parameters)
-      arguments += ntkrob::text(arguments.empty() ? "" : ",", p, "=", reference_number(layer, p));
-    return ntkrob::text(name, arguments.empty() ? "" : "(", arguments, arguments.empty() ? "" : ")");
+      arguments += text(arguments.empty() ? "" : ",", p, "=", reference_number(layer, p));
+    return text(name, arguments.empty() ? "" : "(", arguments, arguments.empty() ? "" : ")");
   };
   if (type == "Dense") return "dense(" + reference_weights(layer) + ")";
   if (type == "Conv") return "conv(" + reference_window(layer, "filter_shape") + "," + reference_weights(layer) + ")";
@@ -83,10 +82,10 @@ inline std::string reference_spec(const nlohmann::json& architecture) {
 }
 
 /// The shape of its samples; vectors are {1, 1, d}.
-inline ntkrob::ImageShape reference_shape(const nlohmann::json& architecture) {
+inline ImageShape reference_shape(const nlohmann::json& architecture) {
   const nlohmann::json& s = architecture.at("input_shape");
-  if (s.size() == 1) return {1, 1, s[0].get<ntkrob::index>()};
-  return {s[0].get<ntkrob::index>(), s[1].get<ntkrob::index>(), s[2].get<ntkrob::index>()};
+  if (s.size() == 1) return {1, 1, s[0].get<index>()};
+  return {s[0].get<index>(), s[1].get<index>(), s[2].get<index>()};
 }
 
-}  // namespace kit
+}  // namespace ntkrob::kit
