@@ -1,0 +1,28 @@
+/// Runs a Program on tiles of samples. One object per worker and call; not for two threads at once.
+#pragma once
+
+#include <memory>
+
+#include "backend_cpu/image.hpp"
+#include "ntkrob/backend/backend.hpp"
+
+namespace ntkrob {
+
+template <class R>
+class ImageRunner {
+ public:
+  /// The program must outlive the runner.
+  ImageRunner(const Program& program, bool gradient);
+  ~ImageRunner();
+  ImageRunner(const ImageRunner&) = delete;
+  ImageRunner& operator=(const ImageRunner&) = delete;
+
+  /// As Backend::image_tile.
+  void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ntkrob
