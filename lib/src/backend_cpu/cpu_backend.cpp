@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend_cpu/image_tile.hpp"
 #include "backend_cpu/linalg.hpp"
 #include "backend_cpu/memory.hpp"
 #include "backend_cpu/simd.hpp"
@@ -34,6 +35,8 @@ class CpuBackend final : public Backend {
   std::string supports(const Chain& chain) const override {
     return chain.empty() ? "the chain has no layers" : std::string();
   }
+
+  std::string supports_images(const Program& program) const override { return image_reason(program); }
 
   void for_each(index n, const std::function<void(index, int)>& task) override { pool_.for_each(n, task); }
 
@@ -100,6 +103,16 @@ class CpuBackend final : public Backend {
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
                   double* row_sum) override {
     simd_table().f64.weigh(u, vt, dq, da, row_sum);
+  }
+
+  void image_tile(const ImageTile<float>& tile) override {
+    ImageRunner<float>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f32.images);
+  }
+  void image_tile(const ImageTile<double>& tile) override {
+    ImageRunner<double>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f64.images);
+  }
+  std::size_t image_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
+    return image_scratch(program, bytes_per_number, gradient);
   }
 
  private:

@@ -17,10 +17,10 @@ struct ImageValue {
   index height, width;
   index rows, cols, stride;  // cols numbers of a row count, stride is padded
   bool full;
-  bool line;          // one row: x moves along it, too
-  index y_row;        // distance of the y tables of neighbouring rows: 0 where all rows see the same y
+  bool line;           // one row: x moves along it, too
+  index y_row;         // distance of the y tables of neighbouring rows: 0 where all rows see the same y
   R *d, *t, *gd, *gt;  // state; adjoints, or null
-  const R* x_root;    // sqrt of variances: by row, or along a line
+  const R* x_root;     // sqrt of variances: by row, or along a line
   const R* y_root;
   double* x_root_grad;  // height * width, or null
 };
@@ -30,13 +30,13 @@ struct ImageStep {
   Operation type;
   int in, other, out;
   ChainLayer layer;
-  const R *x, *dx, *y;      // coefficients of a pointwise layer, and derivatives of x's by log a
-  index x_next, y_next;     // distance of coefficient k + 1
-  double* x_log_grad;       // height * width, or null
+  const R *x, *dx, *y;   // coefficients of a pointwise layer, and derivatives of x's by log a
+  index x_next, y_next;  // distance of coefficient k + 1
+  double* x_log_grad;    // height * width, or null
   Window window;
-  index low_h, low_w;       // padding in front
+  index low_h, low_w;              // padding in front
   const R *inverse_h, *inverse_w;  // pool: 1 / divisor of each output row, column
-  R* scratch;               // rows of the widest intermediate
+  R* scratch;                      // rows of the widest intermediate
 };
 
 template <class R>
@@ -53,9 +53,10 @@ struct ImageJob {
 
 template <class R>
 struct ImageFunctions {
-  void (*forward)(const ImageJob<R>&);
-  /// Adjoints of the last value are given; those of the others are zero.
-  void (*backward)(const ImageJob<R>&);
+  /// Steps begin .. end; the input is made when begin is 0.
+  void (*forward)(const ImageJob<R>&, int begin, int end);
+  /// Steps end - 1 .. 0. The adjoints of the last one's output are given; all others are zero.
+  void (*backward)(const ImageJob<R>&, int end);
 };
 
 }  // namespace ntkrob

@@ -111,8 +111,7 @@ void pointwise_row_back(const Row<R>& r) {
     fma(V(0.5) * gu, in.inverse, V::load(r.gd + j)).store(r.gd + j);
     fma(gs, in.inverse, V::load(r.gt + j)).store(r.gt + j);
     const V inverse_a = in.b * in.inverse;
-    add_to(r, r.root_grad, j,
-           -fma(gu, fma(in.a - in.b, in.inverse, in.u * inverse_a), gs * in.t * inverse_a));
+    add_to(r, r.root_grad, j, -fma(gu, fma(in.a - in.b, in.inverse, in.u * inverse_a), gs * in.t * inverse_a));
     add_to(r, r.root_out_grad, j, fma(V(2) * gd_out, fma(b, s.u, a - b), gt_out * b * s.t));
     add_to(r, r.log_grad, j, fma(gu_out, s.eu, gs_out * s.et));
   }
@@ -180,11 +179,18 @@ struct Axis {
 
 template <class R>
 Axis axis_h(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out) {
-  return {in.height, out.height, s.window.kh, s.window.sh, s.window.dilation, s.low_h, s.window.padding == Padding::circular};
+  return {in.height,
+          out.height,
+          s.window.kh,
+          s.window.sh,
+          s.window.dilation,
+          s.low_h,
+          s.window.padding == Padding::circular};
 }
 template <class R>
 Axis axis_w(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out) {
-  return {in.width, out.width, s.window.kw, s.window.sw, s.window.dilation, s.low_w, s.window.padding == Padding::circular};
+  return {
+      in.width, out.width, s.window.kw, s.window.sw, s.window.dilation, s.low_w, s.window.padding == Padding::circular};
 }
 
 /// to += from, or from += to in the adjoint.
@@ -227,24 +233,88 @@ inline void shift_line(const Axis& w, index tap, R* from, R* to) {
   if (end > first) move_strided<back>(from + first * w.step + offset, w.step, end - first, to + first);
 }
 
+/// Variances around a shift of distances: outside the image the state is 0, so where a tap is inside on one side only,
+/// the distance is that side's variance. `half`: between the passes.
+template <class R>
+struct Border {
+  R *a, *b, *a_grad;                 // by input position
+  R *a_half, *b_half, *a_half_grad;  // out.height x in.width
+
+  Border(R* memory, const ImageValue<R>& in, const Axis& h, index width) {
+    const index n = in.height * in.width, m = h.out * width;
+    a = memory;
+    b = a + n;
+    a_grad = b + n;
+    a_half = a_grad + n;
+    b_half = a_half + m;
+    a_half_grad = b_half + m;
+    clear(a_grad, n);
+    clear(a_half, 3 * m);
+    for (index p = 0; p < n; ++p) {
+      a[p] = in.x_root[p] * in.x_root[p];
+      b[p] = in.y_root[p] * in.y_root[p];
+    }
+    for (index o = 0; o < h.out; ++o)
+      for (index tap = 0; tap < h.taps; ++tap) {
+        const index i = h.source(o, tap);
+        if (i < 0) continue;
+        add(a + i * width, width, a_half + o * width);
+        add(b + i * width, width, b_half + o * width);
+      }
+  }
+
+  /// The adjoint of the sums above, and of the squares.
+  void finish(const ImageValue<R>& in, const Axis& h, index width) {
+    for (index o = 0; o < h.out; ++o)
+      for (index tap = 0; tap < h.taps; ++tap) {
+        const index i = h.source(o, tap);
+        if (i >= 0) add(a_half_grad + o * width, width, a_grad + i * width);
+      }
+    for (index p = 0; p < in.height * in.width; ++p)
+      in.x_root_grad[p] += 2 * static_cast<double>(in.x_root[p]) * static_cast<double>(a_grad[p]);
+  }
+};
+
+template <class R>
+inline void add_number(R value, index n, R* to) {
+  for (index k = 0; k < n; ++k) to[k] += value;
+}
+template <class R>
+inline R sum_of(const R* p, index n) {
+  R total = 0;
+  for (index k = 0; k < n; ++k) total += p[k];
+  return total;
+}
+
 /// The same tap on both sides, first along heights, then along widths. from: the input array, to: the output array.
+/// border: for distances, or null.
 template <bool back, class R>
-void shift_full(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to) {
+void shift_full(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to,
+                bool distances) {
   const Axis h = axis_h(s, in, out), w = axis_w(s, in, out);
   // Between the passes: out.height x in.width positions of x, by the same of y.
   const index row = h.out * w.in;
   R* middle = s.scratch;
   clear(middle, row * row);
+  Border<R> border(middle + row * row, in, h, w.in);
   const auto heights = [&] {
     for (index tap = 0; tap < h.taps; ++tap)
       for (index px = 0; px < h.out; ++px) {
         const index sx = h.source(px, tap);
-        if (sx < 0) continue;
         for (index c = 0; c < w.in; ++c)
           for (index py = 0; py < h.out; ++py) {
             const index sy = h.source(py, tap);
-            if (sy >= 0)
-              move<back>(from + (sx * w.in + c) * in.stride + sy * w.in, w.in, middle + (px * w.in + c) * row + py * w.in);
+            R* half = middle + (px * w.in + c) * row + py * w.in;
+            if (sx >= 0 && sy >= 0) {
+              move<back>(from + (sx * w.in + c) * in.stride + sy * w.in, w.in, half);
+            } else if (distances && sx >= 0) {
+              if (back)
+                border.a_grad[sx * w.in + c] += sum_of(half, w.in);
+              else
+                add_number(border.a[sx * w.in + c], w.in, half);
+            } else if (distances && sy >= 0 && !back) {
+              add(border.b + sy * w.in, w.in, half);
+            }
           }
       }
   };
@@ -253,15 +323,28 @@ void shift_full(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue
       for (index r = 0; r < h.out; ++r)
         for (index px = 0; px < w.out; ++px) {
           const index sx = w.source(px, tap);
-          if (sx < 0) continue;
-          for (index py = 0; py < h.out; ++py)
-            shift_line<back>(w, tap, middle + (r * w.in + sx) * row + py * w.in,
-                             to + (r * w.out + px) * out.stride + py * w.out);
+          for (index py = 0; py < h.out; ++py) {
+            R* target = to + (r * w.out + px) * out.stride + py * w.out;
+            if (sx >= 0) shift_line<back>(w, tap, middle + (r * w.in + sx) * row + py * w.in, target);
+            if (!distances || s.window.padding != Padding::same) continue;
+            for (index o = 0; o < w.out; ++o) {
+              const index sy = w.source(o, tap);
+              if (sx >= 0 && sy < 0) {
+                if (back)
+                  border.a_half_grad[r * w.in + sx] += target[o];
+                else
+                  target[o] += border.a_half[r * w.in + sx];
+              } else if (sx < 0 && sy >= 0 && !back) {
+                target[o] += border.b_half[py * w.in + sy];
+              }
+            }
+          }
         }
   };
   if (back) {
     widths();
     heights();
+    if (distances) border.finish(in, h, w.in);
   } else {
     heights();
     widths();
@@ -312,12 +395,13 @@ void shift_positions(const ImageStep<R>& s, const ImageValue<R>& in, const Image
 }
 
 template <class R>
-void shift(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to, bool back) {
+void shift(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to, bool distances,
+           bool back) {
   const R inverse = R(1) / static_cast<R>(s.window.kh * s.window.kw);
   const index n = out.rows * out.stride;
   if (back) scale(inverse, n, to);  // the adjoint of the output is used up here
   if (in.full)
-    back ? shift_full<true>(s, in, out, from, to) : shift_full<false>(s, in, out, from, to);
+    back ? shift_full<true>(s, in, out, from, to, distances) : shift_full<false>(s, in, out, from, to, distances);
   else if (in.line)
     back ? shift_positions<true>(s, in, out, from, to) : shift_positions<false>(s, in, out, from, to);
   else
@@ -413,7 +497,7 @@ void pool_distances(const ImageStep<R>& s, const ImageValue<R>& in, const ImageV
   for (index p = 0; p < in.rows; ++p)
     for (index q = 0; q < in.stride; ++q)
       k[p * in.stride + q] =
-        R(0.5) * (in.x_root[p] * in.x_root[p] + in.y_root[q] * in.y_root[q] - in.d[p * in.stride + q]);
+          R(0.5) * (in.x_root[p] * in.x_root[p] + in.y_root[q] * in.y_root[q] - in.d[p * in.stride + q]);
   pool_both<false>(s, in, out, k, out.d, rest);
   for (index p = 0; p < out.rows; ++p)
     for (index q = 0; q < out.cols; ++q) {
@@ -455,11 +539,12 @@ void reduce(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>&
 }
 
 template <class R>
-void linear(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to, bool back) {
+void linear(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to, bool distances,
+            bool back) {
   if (!back) clear(to, out.rows * out.stride);
   switch (s.type) {
     case Operation::shift:
-      return shift(s, in, out, from, to, back);
+      return shift(s, in, out, from, to, distances, back);
     default:
       return reduce(s, in, out, from, to, back);
   }
@@ -499,8 +584,8 @@ void run(const ImageStep<R>& s, ImageValue<R>* values, bool back) {
       pool_distances(s, in, out, back);
       return pool_both<true>(s, in, out, in.gt, out.gt, s.scratch);
     default:
-      linear(s, in, out, back ? in.gd : in.d, back ? out.gd : out.d, back);
-      linear(s, in, out, back ? in.gt : in.t, back ? out.gt : out.t, back);
+      linear(s, in, out, back ? in.gd : in.d, back ? out.gd : out.d, true, back);
+      linear(s, in, out, back ? in.gt : in.t, back ? out.gt : out.t, false, back);
   }
 }
 
@@ -529,21 +614,22 @@ void inputs(const ImageJob<R>& job, bool back) {
       const R* gd = v.gd + p * v.stride;
       for (index q = 0; q < v.cols; ++q) {
         const index at = (v.line ? q : p) * c + k;
-        job.dx[at] += factor * static_cast<double>(gd[q]) * (static_cast<double>(job.x[at]) - static_cast<double>(y[q]));
+        job.dx[at] +=
+            factor * static_cast<double>(gd[q]) * (static_cast<double>(job.x[at]) - static_cast<double>(y[q]));
       }
     }
   }
 }
 
 template <class R>
-void forward(const ImageJob<R>& job) {
-  inputs(job, false);
-  for (int k = 0; k < job.n_steps; ++k) run(job.steps[k], job.values, false);
+void forward(const ImageJob<R>& job, int begin, int end) {
+  if (begin == 0) inputs(job, false);
+  for (int k = begin; k < end; ++k) run(job.steps[k], job.values, false);
 }
 
 template <class R>
-void backward(const ImageJob<R>& job) {
-  for (int k = job.n_steps - 1; k >= 0; --k) run(job.steps[k], job.values, true);
+void backward(const ImageJob<R>& job, int end) {
+  for (int k = end - 1; k >= 0; --k) run(job.steps[k], job.values, true);
   inputs(job, true);
 }
 

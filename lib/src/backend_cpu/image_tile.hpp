@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "backend_cpu/image.hpp"
 #include "ntkrob/backend/backend.hpp"
@@ -17,6 +18,7 @@ class ImageRunner {
   ImageRunner(const ImageRunner&) = delete;
   ImageRunner& operator=(const ImageRunner&) = delete;
 
+  static std::size_t bytes(const Program& program, bool gradient);
   /// As Backend::image_tile.
   void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
 
@@ -24,5 +26,10 @@ class ImageRunner {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Empty, or what the program needs that is not there.
+std::string image_reason(const Program& program);
+/// Memory of an ImageRunner.
+std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient);
 
 }  // namespace ntkrob

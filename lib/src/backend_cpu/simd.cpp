@@ -290,11 +290,14 @@ void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da,
 
 extern const ProductFunctions<float> kProductsFloat;
 extern const ProductFunctions<double> kProductsDouble;
+extern const ImageFunctions<float> kImageFloat;
+extern const ImageFunctions<double> kImageDouble;
 extern const SimdTable kTable;
 #define NTKROB_TEXT_(x) #x
 #define NTKROB_TEXT(x) NTKROB_TEXT_(x)
-const SimdTable kTable{NTKROB_TEXT(NTKROB_ISA),
-                       {&pair_row_any<float>, &weigh<float>, &sum_of_squares<float>, &kProductsFloat},
-                       {&pair_row_any<double>, &weigh<double>, &sum_of_squares<double>, &kProductsDouble}};
+const SimdTable kTable{
+    NTKROB_TEXT(NTKROB_ISA),
+    {&pair_row_any<float>, &weigh<float>, &sum_of_squares<float>, &kProductsFloat, &kImageFloat},
+    {&pair_row_any<double>, &weigh<double>, &sum_of_squares<double>, &kProductsDouble, &kImageDouble}};
 
 }  // namespace ntkrob::NTKROB_ISA

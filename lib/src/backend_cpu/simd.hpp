@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "backend_cpu/image.hpp"
 #include "backend_cpu/products.hpp"
 #include "ntkrob/backend/chain.hpp"
 
@@ -48,6 +49,7 @@ struct SimdFunctions {
   void (*weigh)(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum);
   double (*sum_of_squares)(const R* x, index d);
   const ProductFunctions<R>* products;
+  const ImageFunctions<R>* images;
 };
 
 struct SimdTable {

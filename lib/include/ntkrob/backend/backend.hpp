@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ntkrob/backend/chain.hpp"
+#include "ntkrob/backend/program.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/view.hpp"
 
@@ -73,6 +74,19 @@ struct PairTile {
   View2D<R> da;                       // n x m or empty: dk / d(x_i . x_i / D)
 };
 
+/// Arguments of Backend::image_tile: kernel values of all pairs of x rows and y rows, or the derivative of a weighted
+/// sum of them.
+template <class R>
+struct ImageTile {
+  const Program* program = nullptr;
+  Output output = Output::ntk;
+  ConstView2D<R> x;          // n x D, rows of H W C numbers
+  ConstView2D<R> y;          // m x D
+  View2D<R> value;           // n x m: k(x_i, y_j), or empty
+  ConstView2D<R> cotangent;  // n x m, or empty
+  View2D<R> dx;              // n x D, with cotangent: sum_j cotangent(i,j) dk(x_i, y_j)/dx_i (overwritten)
+};
+
 /// A computing device. Not copyable; one caller at a time, except inside for_each.
 class Backend {
  public:
@@ -80,6 +94,9 @@ class Backend {
   virtual DeviceInfo info() const = 0;
   /// Empty if this chain can be run here, else the reason.
   virtual std::string supports(const Chain& chain) const = 0;
+
+  /// The same for a network on images.
+  virtual std::string supports_images(const Program&) const { return "it runs fully connected networks only"; }
 
   /// Runs task(i, worker) for i in [0, n), in parallel where the device can; worker in [0, info().workers).
   virtual void for_each(index n, const std::function<void(index task, int worker)>& task) = 0;
@@ -131,6 +148,19 @@ class Backend {
                           double* row_sum) = 0;
   virtual void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
                           double* row_sum) = 0;
+
+  /// Values, and with a cotangent derivatives by x, of a network on images. Serial: one task's share. Where an angle is
+  /// 0 its derivative counts as 0, so that a pair of one sample has half of the derivative of x -> k(x,x).
+  ///   throws: NotSupported
+  virtual void image_tile(const ImageTile<float>&) { refuse_images(); }
+  virtual void image_tile(const ImageTile<double>&) { refuse_images(); }
+  /// Scratch memory of one image_tile, beside what is proportional to its samples.
+  virtual std::size_t image_bytes(const Program&, std::size_t bytes_per_number, bool gradient) const {
+    return static_cast<void>(bytes_per_number), static_cast<void>(gradient), std::size_t(0);
+  }
+
+ private:
+  void refuse_images() const { throw NotSupported("backend " + info().name + ": " + supports_images(Program())); }
 };
 
 }  // namespace ntkrob
