@@ -1,0 +1,37 @@
+/// The verbs of a kernel for networks on images: the same meaning as in kernel.hpp, on Backend::image_tile. Private to
+/// kernel.
+///
+/// Values are never kept for the derivative: a verb that needs logits first runs the pairs twice.
+#pragma once
+
+#include "kernel/tiles.hpp"
+
+namespace ntkrob::kernel {
+
+/// Rows of x of a task, and what a worker needs. throws: ResourceError with the bytes needed
+struct ImagePlan {
+  index rows = 1;
+  std::size_t bytes_per_worker = 0;
+};
+ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient);
+
+template <class R, class O>
+void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out);
+template <class R>
+void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out);
+/// With `add` to what dx holds.
+template <class R>
+void image_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> u, ConstView2D<R> v,
+                View2D<R> dx, bool add);
+template <class R>
+void image_apply_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
+                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx);
+template <class R>
+void image_pull_back(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
+                     const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx);
+template <class R>
+void image_diag(const Kernel& kernel, ConstView2D<R> x, double* out);
+template <class R>
+void image_add_diag_grad(const Kernel& kernel, ConstView2D<R> x, const double* w, View2D<R> dx);
+
+}  // namespace ntkrob::kernel
