@@ -1,6 +1,7 @@
 /// k(x,x): smooth, no pairs, no angle; O(N D).
 #include <cmath>
 
+#include "kernel/images.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 
@@ -25,6 +26,7 @@ double mean_square(const R* x, index d) {
 
 template <class R>
 void diag_impl(const Kernel& kernel, ConstView2D<R> x, double* out) {
+  if (kernel.program() != nullptr) return kernel::image_diag(kernel, x, out);
   for (index i = 0; i < x.rows; ++i) {
     out[i] = self_kernel(kernel, mean_square(x.row(i), x.cols)).t;
     NTKROB_CHECK(std::isfinite(out[i]), NonFinite, "k(x,x) of sample ", i, " is not finite");
@@ -33,6 +35,7 @@ void diag_impl(const Kernel& kernel, ConstView2D<R> x, double* out) {
 
 template <class R>
 void diag_grad_impl(const Kernel& kernel, ConstView2D<R> x, const double* w, View2D<R> dx) {
+  if (kernel.program() != nullptr) return kernel::image_add_diag_grad(kernel, x, w, dx);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   for (index i = 0; i < x.rows; ++i) {
     const double slope = self_kernel(kernel, mean_square(x.row(i), x.cols)).dt;

@@ -103,9 +103,9 @@ ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_
   };
   while (plan.rows > 1 && bytes() * workers > budget) plan.rows /= 2;
   plan.bytes_per_worker = bytes();
-  NTKROB_CHECK(bytes() * workers <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: network \"",
-               kernel.spec().source(), "\" needs ", bytes() * workers, " bytes for one pair per worker (", device.workers,
-               " workers); raise --memory or lower --threads");
+  NTKROB_CHECK(bytes() * workers <= budget, ResourceError, "memory budget of ", budget,
+               " bytes is too small: network \"", kernel.spec().source(), "\" needs ", bytes() * workers,
+               " bytes for one pair per worker (", device.workers, " workers); raise --memory or lower --threads");
   return plan;
 }
 
@@ -221,15 +221,15 @@ void image_add_diag_grad(const Kernel& kernel, ConstView2D<R> x, const double* w
 template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<float>);
 template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<double>);
 template void image_matrix(const Kernel&, ConstView2D<double>, ConstView2D<double>, Pairing, View2D<double>);
-#define NTKROB_INSTANTIATE(R)                                                                                       \
-  template void image_apply(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>);              \
+#define NTKROB_INSTANTIATE(R)                                                                                        \
+  template void image_apply(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>);               \
   template void image_grad(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>, \
-                           bool);                                                                                   \
-  template void image_apply_grad(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                     \
-                                 const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>);                           \
-  template void image_pull_back(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                      \
-                                const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>, View2D<R>);                 \
-  template void image_diag(const Kernel&, ConstView2D<R>, double*);                                                 \
+                           bool);                                                                                    \
+  template void image_apply_grad(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                      \
+                                 const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>);                            \
+  template void image_pull_back(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                       \
+                                const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>, View2D<R>);                  \
+  template void image_diag(const Kernel&, ConstView2D<R>, double*);                                                  \
   template void image_add_diag_grad(const Kernel&, ConstView2D<R>, const double*, View2D<R>);
 NTKROB_INSTANTIATE(float)
 NTKROB_INSTANTIATE(double)

@@ -1,7 +1,9 @@
 /// A kernel on a backend: what is not a loop over pairs.
 #include "ntkrob/kernel/kernel.hpp"
 
+#include "kernel/images.hpp"
 #include "kernel/tiles.hpp"
+#include "ntkrob/kernel/program.hpp"
 
 namespace ntkrob {
 
@@ -14,16 +16,35 @@ Kernel::Scratch<double>& Kernel::scratch<double>() const {
   return *scratch_double_;
 }
 
+namespace {
+
+/// What the planner found out about the state of a pair.
+std::string state_text(const Kernel& kernel) {
+  const Program* program = kernel.program();
+  if (program == nullptr) return "state      flat: one covariance per pair of samples (no layer mixes positions)\n";
+  index full = 0, diagonal = 0;
+  for (const ValueShape& v : program->values) (v.full ? full : diagonal) += 1;
+  return text("state      ", full > 0 ? "pairs of positions: " : "diagonal, the same position on both sides: ", full,
+              " of ", full + diagonal, " values need all pairs of positions\n");
+}
+
+}  // namespace
+
 Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
     : spec_(std::move(spec)),
       backend_(&backend),
       options_(options),
       scratch_float_(std::make_shared<Scratch<float>>()),
       scratch_double_(std::make_shared<Scratch<double>>()) {
-  NTKROB_CHECK(!spec_.spatial(), NotSupported, "kernel \"", spec_.source(),
-               "\": this version evaluates chains of pointwise layers (fc:L, dense-relu-dense) only; the network has "
-               "positions or branches");
-  const std::string reason = backend.supports(spec_.layers());
+  std::string reason;
+  if (spec_.spatial()) {
+    NTKROB_CHECK(options.shape.size() > 0, ConfigError, "kernel \"", spec_.source(),
+                 "\" needs the shape of the images: set KernelOptions::shape");
+    program_ = std::make_shared<const Program>(compile_program(spec_, options.shape));
+    reason = backend.supports_images(*program_);
+  } else {
+    reason = backend.supports(spec_.layers());
+  }
   NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ",
                reason);
 }
@@ -31,6 +52,7 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
 template <class R>
 void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
   set.samples = y;
+  if (program() != nullptr) return;  // nothing of one sample serves many calls
   backend_->sample_table(spec_.layers(), y, set.table);
   backend_->pack(Transpose::yes, y, set.transposed);
   backend_->pack(Transpose::no, y, set.plain);
@@ -39,6 +61,8 @@ template void Kernel::prepare(ConstView2D<float>, PreparedSet<float>&) const;
 template void Kernel::prepare(ConstView2D<double>, PreparedSet<double>&) const;
 
 void Kernel::prepare_bfloat16(ConstView2D<float> y, PreparedSet<float>& set) const {
+  NTKROB_CHECK(program() == nullptr, NotSupported, "kernel \"", spec_.source(),
+               "\": bfloat16 products are for fully connected networks; use float32");
   set.samples = y;
   backend_->sample_table(spec_.layers(), y, set.table);
   backend_->pack_bfloat16(Transpose::yes, y, set.transposed);
@@ -49,10 +73,17 @@ std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const
   const DeviceInfo device = backend_->info();
   const std::size_t budget = kernel::Call<float>::budget(*this);
   std::string out = text("kernel     ", spec_.source(), " = ", spec_.to_string(), "\n", "output     ",
-                         options_.output == Output::ntk ? "ntk" : "nngp", "\n",
-                         "state      flat: one covariance per pair of samples (no layer mixes positions)\n",
-                         "backend    ", device.name, ": ", device.description, "\n");
+                         options_.output == Output::ntk ? "ntk" : "nngp", "\n", state_text(*this), "backend    ",
+                         device.name, ": ", device.description, "\n");
   for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
+    if (program() != nullptr) {
+      const kernel::ImagePlan plan =
+          kernel::plan_images(*this, n, m, bytes, verb != Verb::matrix && verb != Verb::apply);
+      out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs, strips of ", plan.rows,
+                  " samples, scratch ", plan.bytes_per_worker * static_cast<std::size_t>(device.workers), " bytes (",
+                  device.workers, " workers), budget ", budget, " bytes\n");
+      continue;
+    }
     const KernelPlan plan = plan_tiles(verb, n, m, d, r, bytes, device.workers, budget);
     out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs in ", plan.tiles, " tiles of ",
                 plan.tile_rows, " x ", plan.tile_cols, ", ", plan.band, " samples laid out at once, scratch ",

@@ -1,4 +1,5 @@
 /// Kernel matrices and Gram matrices: tiles of strips and column blocks, written out as they come.
+#include "kernel/images.hpp"
 #include "kernel/tiles.hpp"
 
 namespace ntkrob {
@@ -57,22 +58,29 @@ void matrix(const Call<R>& call, View2D<O> out, View2D<R> products = {}) {
   });
 }
 
+template <class R, class O>
+void any_matrix(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, View2D<O> out) {
+  if (k.program() != nullptr) return image_matrix(k, x, y, p, out);
+  matrix(Call<R>(k, Verb::matrix, x, y, p, 0), out);
+}
+
 }  // namespace
 }  // namespace kernel
 
 void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<float> out) const {
-  kernel::matrix(kernel::Call<float>(*this, Verb::matrix, x, y, p, 0), out);
+  kernel::any_matrix(*this, x, y, p, out);
 }
 void Kernel::matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<double> out) const {
-  kernel::matrix(kernel::Call<float>(*this, Verb::matrix, x, y, p, 0), out);
+  kernel::any_matrix(*this, x, y, p, out);
 }
 void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> out) const {
-  kernel::matrix(kernel::Call<double>(*this, Verb::matrix, x, y, p, 0), out);
+  kernel::any_matrix(*this, x, y, p, out);
 }
 
 template <class R>
 void Kernel::gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const {
   kernel::check_full(x);
+  if (program() != nullptr) return kernel::image_matrix(*this, x.samples, x.samples, Pairing::same, out);
   if (!products.empty()) NTKROB_CHECK_SHAPE(products, x.samples.rows, x.samples.rows);
   kernel::matrix(kernel::Call<R>(*this, Verb::matrix, x.samples, x.samples, Pairing::same, 0, &x), out, products);
 }

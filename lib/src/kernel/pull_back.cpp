@@ -1,4 +1,5 @@
 /// pull_back: bands of y one after the other; inside a band the rows of x are shared out in strips.
+#include "kernel/images.hpp"
 #include "kernel/tiles.hpp"
 
 namespace ntkrob {
@@ -22,6 +23,7 @@ void predict(Backend& backend, ConstView2D<R> value, ConstView2D<R> v, View2D<R>
 template <class R>
 void pull_back(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
                const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx) {
+  if (k.program() != nullptr) return image_pull_back(k, x, y, v, cotangent, out, h, dx);
   const index n = x.rows, d = x.cols, r = v.cols;
   NTKROB_CHECK_SHAPE(v, n, r);
   NTKROB_CHECK_SHAPE(out, y.rows, r);

@@ -1,5 +1,6 @@
 /// apply, grad and apply_grad: strips of rows of x, each taken through all pairs of a band of y while it is in the
 /// cache. A row's arithmetic does not depend on the strip it is in.
+#include "kernel/images.hpp"
 #include "kernel/tiles.hpp"
 
 namespace ntkrob {
@@ -102,6 +103,7 @@ void run(const Call<R>& call, const Job<R>& job) {
 template <class R>
 void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v, View2D<R> out,
            const PreparedSet<R>* prepared = nullptr) {
+  if (k.program() != nullptr) return image_apply(k, x, y, v, out);
   Job<R> job;
   job.v = v;
   job.out = out;
@@ -112,6 +114,7 @@ void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, Const
 template <class R>
 void grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> u, ConstView2D<R> v,
           View2D<R> dx, const PreparedSet<R>* prepared = nullptr) {
+  if (k.program() != nullptr) return image_grad(k, x, y, u, v, dx, false);
   Job<R> job;
   job.v = v;
   job.u = u;
@@ -125,6 +128,7 @@ template <class R>
 void apply_grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v,
                 const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx,
                 const PreparedSet<R>* prepared = nullptr) {
+  if (k.program() != nullptr) return image_apply_grad(k, x, y, v, cotangent, out, dx);
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   const Call<R> call(k, Verb::grad, x, y, p, v.cols, prepared);
@@ -185,6 +189,7 @@ void Kernel::apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v,
 }
 template <class R>
 void Kernel::gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const {
+  if (program() != nullptr) return kernel::image_grad<R>(*this, x.samples, x.samples, u, v, dx, true);
   kernel::check_full(x);
   kernel::Job<R> job;
   job.v = v;

@@ -29,6 +29,8 @@ struct KernelOptions {
   /// Bytes of scratch that one call may use, beside inputs and outputs. 0: 1 GiB or a quarter of the memory, whichever
   /// is less.
   std::size_t memory_budget = 0;
+  /// Of the samples; networks on images need it, others ignore it.
+  ImageShape shape{0, 0, 0};
 };
 
 /// Which verb a plan is for.
@@ -77,6 +79,8 @@ class Kernel {
   const KernelSpec& spec() const { return spec_; }
   Backend& backend() const { return *backend_; }
   const KernelOptions& options() const { return options_; }
+  /// The network compiled for options().shape, or null: a chain on vectors.
+  const Program* program() const { return program_.get(); }
 
   /// out_ij = k(x_i, y_j). With Pairing::same only one half is computed and mirrored.
   ///   x: N x D   y: M x D   out: N x M (float64 output from float32 inputs is allowed: the Gram matrix of a solve)
@@ -162,6 +166,7 @@ class Kernel {
   KernelSpec spec_;
   Backend* backend_;
   KernelOptions options_;
+  std::shared_ptr<const Program> program_;
   std::shared_ptr<Scratch<float>> scratch_float_;
   std::shared_ptr<Scratch<double>> scratch_double_;
 };
