@@ -1,5 +1,7 @@
 #include "kernel/images.hpp"
 
+#include <cmath>
+
 namespace ntkrob::kernel {
 namespace {
 
