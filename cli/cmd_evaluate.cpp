@@ -54,6 +54,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
     if (!p.machine.kernel.empty()) {
       KernelOptions options;
       options.memory_budget = session.globals.memory.value;
+      options.shape = data.shape;
       const index n = open_dataset({p.machine.support}).train.n;
       const Kernel kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options);
       std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes));

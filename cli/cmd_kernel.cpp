@@ -37,7 +37,8 @@ Matrix<R> in_precision(const Matrix<float>& images) {
 
 /// Adds "ntk" and, where asked for, "nngp"; computed straight into the state's storage.
 template <class R>
-void fill(StateDict& state, const KernelParams& p, const Matrix<float>& a, const Matrix<float>& b, Session& session) {
+void fill(StateDict& state, const KernelParams& p, const Matrix<float>& a, const Matrix<float>& b, ImageShape shape,
+          Session& session) {
   const Matrix<R> x = in_precision<R>(a);
   const Matrix<R> y = p.b.empty() ? Matrix<R>() : in_precision<R>(b);
   const Matrix<R>& second = p.b.empty() ? x : y;
@@ -45,6 +46,7 @@ void fill(StateDict& state, const KernelParams& p, const Matrix<float>& a, const
     if (output == Output::nngp && !p.nngp) continue;
     KernelOptions options;
     options.output = output;
+    options.shape = shape;
     options.memory_budget = session.globals.memory.value;
     const Kernel kernel(KernelSpec::parse(p.kernel), session.backend(), options);
     NdArray<R> values{{x.rows(), second.rows()}, std::vector<R>(static_cast<std::size_t>(x.rows() * second.rows()))};
@@ -72,6 +74,7 @@ void kernel_matrix(const KernelParams& p, Session& session) {
                   number * (p.nngp ? 2 : 1), "kernel matrix");
   if (session.globals.dry_run || session.globals.explain) {
     KernelOptions options;
+    options.shape = shape;
     options.memory_budget = session.globals.memory.value;
     std::cout << "kernel    " << spec.to_string() << "\nresult    " << a.rows() << " x " << columns
               << (p.nngp ? ", twice" : "") << ", " << p.precision << ", " << bytes_text(static_cast<double>(bytes))
@@ -92,9 +95,9 @@ void kernel_matrix(const KernelParams& p, Session& session) {
   state.set("precision", p.precision);
   state.set("library_version", std::string(kVersion));
   if (p.precision == "mixed")
-    fill<float>(state, p, a, b, session);
+    fill<float>(state, p, a, b, shape, session);
   else
-    fill<double>(state, p, a, b, session);
+    fill<double>(state, p, a, b, shape, session);
   save_state(state, "ntkrob.kernel/1", p.output, session.globals.force);
   session.console.note(
       text("wrote ", p.output, ": ", a.rows(), " x ", columns, ", in ", duration_text(watch.seconds())));

@@ -34,6 +34,7 @@ std::unique_ptr<Model> make_machine(const MachineJob& job, const Dataset& suppor
   NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);
   KernelOptions options;
   options.memory_budget = session.globals.memory.value;
+  options.shape = support.shape;
   Kernel kernel(KernelSpec::parse(job.kernel), session.backend(), options);
   if (job.precision == "float64") return fit<double>(job, std::move(kernel), support, session);
   NTKROB_CHECK(job.precision == "mixed", ConfigError, "precision is \"", job.precision, "\", must be mixed or float64");

@@ -204,6 +204,7 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
   const index d = data.shape.size();
   KernelOptions kernel_options;
   kernel_options.memory_budget = session.globals.memory.value;
+  kernel_options.shape = data.shape;
   const Kernel kernel(KernelSpec::parse(o.kernel), session.backend(), kernel_options);
   const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
   return "options\n" + options_text(option_texts(o)) +

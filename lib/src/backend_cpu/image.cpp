@@ -45,7 +45,7 @@ struct Layout {
   index size = 0;
   std::vector<index> variance, slope;  // by value, by operation: in the double table
   index doubles = 0;
-  std::vector<int> group;  // by value: values joined by linear operations are in one, named after a member
+  std::vector<int> group;  // by value: values joined by linear operations are in one, named after its first member
 
   explicit Layout(const Program& program) {
     for (const ValueShape& v : program.values) {
@@ -73,9 +73,9 @@ struct Layout {
       if (op.type == Operation::pointwise || op.type == Operation::normalise) continue;
       for (const int source : {op.in, op.other}) {
         if (source < 0) continue;
-        const int from = group[static_cast<std::size_t>(source)], to = group.back();
+        const int one = group[static_cast<std::size_t>(source)], two = group.back();
         for (int& g : group)
-          if (g == to) g = from;
+          if (g == one || g == two) g = std::min(one, two);  // whose variance is known first
       }
     }
   }
@@ -259,7 +259,7 @@ void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
       const int count = layers::info(op.layer.kind).n_coefficients;
       R* c = s.table.data() + layout.c[static_cast<std::size_t>(k)];
       double* slope = s.wide.data() + layout.slope[static_cast<std::size_t>(k)];
-      constexpr double kSmallest = sizeof(R) == 4 ? 1e-34 : 1e-280, kStandIn = 1e-24;
+      constexpr double kSmallest = sizeof(R) == 4 ? 1e-34 : 1e-280, kStandIn = 1e-60;
       for (index p = 0; p < n; ++p) {
         const bool zero = a[p] < kSmallest;
         double value[kMaxCoefficients + 1] = {}, dvalue[kMaxCoefficients + 1] = {}, unused[kMaxCoefficients + 1];

@@ -2,6 +2,7 @@
 /// Compiled once per instruction set (NTKROB_ISA), as simd.cpp is.
 #include "backend_cpu/image.hpp"
 #include "backend_cpu/vec.hpp"
+#include "backend_cpu/vec_math.hpp"
 #include "layers/all.hpp"
 
 namespace ntkrob::NTKROB_ISA {

@@ -48,7 +48,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
     : options_(std::move(options)),
       data_(data),
       log_(std::move(log)),
-      kernel_(KernelSpec::parse(options_.kernel), backend, KernelOptions{Output::ntk, memory_budget}),
+      kernel_(KernelSpec::parse(options_.kernel), backend, KernelOptions{Output::ntk, memory_budget, data.shape}),
       norm_(parse_norm(options_.norm)),
       schedule_(Schedule::parse(options_.schedule)),
       loss_(make_loss(options_.outer_loss, options_.temperature)),
