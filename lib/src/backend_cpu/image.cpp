@@ -15,6 +15,12 @@ namespace {
 
 index padded(index n) { return (n + kImageLanes - 1) / kImageLanes * kImageLanes; }
 
+/// Lanes beyond the last position repeat it: layers see numbers that can occur.
+template <class R>
+void pad(R* row, index n) {
+  std::fill(row + n, row + padded(n), row[n - 1]);
+}
+
 /// Taps of an output index that lie inside.
 struct Geometry {
   index in, out, taps, step, dilation, low;
@@ -275,6 +281,7 @@ void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
           c[(count + i) * length_in + p] = static_cast<R>(dvalue[i]);
         }
       }
+      for (int i = 0; i < 2 * count; ++i) pad(c + i * length_in, n);
       return;
     }
     case Operation::shift:
@@ -319,6 +326,7 @@ void ImageRunner<R>::State::roots(int value, Sample& s) const {
   for (index p = 0; p < program.values[v].positions(); ++p)
     s.table[static_cast<std::size_t>(layout.root[v] + p)] =
         static_cast<R>(std::sqrt(s.wide[static_cast<std::size_t>(layout.variance[v] + p)]) / s.scale[v]);
+  pad(s.table.data() + layout.root[v], program.values[v].positions());
 }
 
 template <class R>
