@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend_cpu/image_tile.hpp"
+#include "backend_cpu/images/runner.hpp"
 #include "backend_cpu/linalg.hpp"
 #include "backend_cpu/memory.hpp"
 #include "backend_cpu/simd.hpp"

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "backend_cpu/image.hpp"
+#include "backend_cpu/images/steps.hpp"
 #include "backend_cpu/products.hpp"
 #include "ntkrob/backend/chain.hpp"
 

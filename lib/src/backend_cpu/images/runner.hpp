@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "backend_cpu/image.hpp"
+#include "backend_cpu/images/steps.hpp"
 #include "ntkrob/backend/backend.hpp"
 
 namespace ntkrob {
@@ -23,7 +23,7 @@ class ImageRunner {
   void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
 
  private:
-  struct State;
+  struct State;  // layout.hpp
   std::unique_ptr<State> state_;
 };
 
