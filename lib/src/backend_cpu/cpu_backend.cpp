@@ -111,6 +111,15 @@ class CpuBackend final : public Backend {
   void image_tile(const ImageTile<double>& tile) override {
     ImageRunner<double>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f64.images);
   }
+  void image_table(const Program& program, ConstView2D<float> y, ImageTable<float>& table) override {
+    fill_image_table(program, y, table, *simd_table().f32.images);
+  }
+  void image_table(const Program& program, ConstView2D<double> y, ImageTable<double>& table) override {
+    fill_image_table(program, y, table, *simd_table().f64.images);
+  }
+  std::size_t image_table_bytes(const Program& program, index n, std::size_t bytes_per_number) const override {
+    return image_table_size(program, n, bytes_per_number);
+  }
   std::size_t image_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
     return image_scratch(program, bytes_per_number, gradient);
   }
@@ -141,6 +150,23 @@ class CpuBackend final : public Backend {
     return panels.operands == Operands::bfloat16 ? *bfloat16_products() : *simd_table().f32.products;
   }
   static const ProductFunctions<double>& products_of(const Panels<double>&) { return *simd_table().f64.products; }
+
+  template <class R>
+  void fill_image_table(const Program& program, ConstView2D<R> y, ImageTable<R>& table,
+                        const ImageFunctions<R>& functions) {
+    const ImageRunner<R> shape(program, false);
+    const index block = shape.block(), blocks = (y.rows + block - 1) / block, numbers = shape.block_numbers();
+    table.n = y.rows;
+    if (table.numbers.rows() != blocks || table.numbers.cols() != numbers) table.numbers = Matrix<R>(blocks, numbers);
+    table.scale.assign(static_cast<std::size_t>(blocks * block), 1.0);
+    constexpr index kChunk = 64;  // samples
+    const index chunk = std::max<index>(1, kChunk / block);
+    pool_.for_each((blocks + chunk - 1) / chunk, [&](index task, int) {
+      ImageRunner<R> runner(program, false);
+      for (index b = task * chunk; b < std::min(blocks, (task + 1) * chunk); ++b)
+        runner.fill_block(y, b * block, functions, table.numbers.row(b), table.scale.data() + b * block);
+    });
+  }
 
   template <class R>
   void pack_all(Transpose t, ConstView2D<R> b, Panels<R>& panels, const ProductFunctions<R>& products,

@@ -23,10 +23,15 @@ void check_inputs(const Kernel& kernel, ConstView2D<R> x) {
 template <class R>
 class Images {
  public:
-  Images(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, bool gradient)
-      : kernel_(kernel), backend_(kernel.backend()), x_(x), y_(y) {
+  /// table: of y, or null: then one is made where it fits
+  Images(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, bool gradient, const ImageTable<R>* table = nullptr)
+      : kernel_(kernel), backend_(kernel.backend()), x_(x), y_(y), table_(table) {
     check_inputs(kernel, x);
     if (x.data != y.data || x.rows != y.rows) check_inputs(kernel, y);
+    if (table_ == nullptr && image_table_fits<R>(kernel, y.rows)) {
+      backend_.image_table(*kernel.program(), y, kernel.scratch<R>().image_table);
+      table_ = &kernel.scratch<R>().image_table;
+    }
     rows_ = plan_images(kernel, x.rows, y.rows, sizeof(R), gradient).rows;
     kernel.scratch<R>().workers.resize(static_cast<std::size_t>(backend_.info().workers));
   }
@@ -73,12 +78,15 @@ class Images {
     tile.output = kernel_.options().output;
     tile.x = x_.middle_rows(i, n);
     tile.y = y_.middle_rows(j, m);
+    tile.table = table_;
+    tile.table_begin = j;
     return tile;
   }
 
   const Kernel& kernel_;
   Backend& backend_;
   ConstView2D<R> x_, y_;
+  const ImageTable<R>* table_;
   index rows_ = 1;
 };
 
@@ -92,6 +100,13 @@ void thin(Backend& backend, ConstView2D<R> value, ConstView2D<R> vt, View2D<R> o
 }
 
 }  // namespace
+
+template <class R>
+bool image_table_fits(const Kernel& kernel, index n) {
+  return kernel.backend().image_table_bytes(*kernel.program(), n, sizeof(R)) <= Call<R>::budget(kernel) / 2;
+}
+template bool image_table_fits<float>(const Kernel&, index);
+template bool image_table_fits<double>(const Kernel&, index);
 
 ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient) {
   const DeviceInfo device = kernel.backend().info();
@@ -117,11 +132,11 @@ void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pair
   const bool half = pairing == Pairing::same;
   const Images<R> images(kernel, x, y, false);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
-    const index first = half ? i : 0, m = y.rows - first;
+    const index first = half ? i / kImageStep * kImageStep : 0, m = y.rows - first;
     const View2D<R> part = value.middle_cols(0, m);
     images.values(i, n, first, part);
     for (index a = 0; a < n; ++a)
-      for (index b = half ? a : 0; b < m; ++b) {
+      for (index b = half ? i + a - first : 0; b < m; ++b) {
         out(i + a, first + b) = static_cast<O>(part(a, b));
         if (half) out(first + b, i + a) = static_cast<O>(part(a, b));
       }
@@ -129,10 +144,11 @@ void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pair
 }
 
 template <class R>
-void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out) {
+void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out,
+                 const ImageTable<R>* table) {
   NTKROB_CHECK_SHAPE(v, y.rows, v.cols);
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
-  const Images<R> images(kernel, x, y, false);
+  const Images<R> images(kernel, x, y, false, table);
   const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().vt);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     images.values(i, n, 0, value);
@@ -142,11 +158,11 @@ void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Const
 
 template <class R>
 void image_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> u, ConstView2D<R> v,
-                View2D<R> dx, bool add) {
+                View2D<R> dx, bool add, const ImageTable<R>* table) {
   NTKROB_CHECK_SHAPE(v, y.rows, v.cols);
   NTKROB_CHECK_SHAPE(u, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
-  const Images<R> images(kernel, x, y, true);
+  const Images<R> images(kernel, x, y, true, table);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     const View2D<R> target = dx.middle_rows(i, n);
     if (!add) return images.gradient(i, n, u.middle_rows(i, n), v, value, target);
@@ -159,11 +175,12 @@ void image_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstV
 
 template <class R>
 void image_apply_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
-                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx) {
+                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx,
+                      const ImageTable<R>* table) {
   NTKROB_CHECK_SHAPE(v, y.rows, v.cols);
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
-  const Images<R> images(kernel, x, y, true);
+  const Images<R> images(kernel, x, y, true, table);
   const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().vt);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     images.values(i, n, 0, value);
@@ -179,10 +196,10 @@ template <class R>
 void image_pull_back(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx) {
   Matrix<R> g(y.rows, v.cols);
-  image_apply(kernel, y, x, v, out);
+  image_apply<R>(kernel, y, x, v, out, nullptr);
   cotangent(0, out, g.view());
-  image_apply(kernel, x, y, ConstView2D<R>(g.view()), h);
-  image_grad(kernel, x, y, v, ConstView2D<R>(g.view()), dx, false);
+  image_apply<R>(kernel, x, y, ConstView2D<R>(g.view()), h, nullptr);
+  image_grad<R>(kernel, x, y, v, ConstView2D<R>(g.view()), dx, false, nullptr);
 }
 
 template <class R>
@@ -224,11 +241,12 @@ template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>
 template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<double>);
 template void image_matrix(const Kernel&, ConstView2D<double>, ConstView2D<double>, Pairing, View2D<double>);
 #define NTKROB_INSTANTIATE(R)                                                                                        \
-  template void image_apply(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>);               \
+  template void image_apply(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>,                \
+                            const ImageTable<R>*);                                                                   \
   template void image_grad(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>, \
-                           bool);                                                                                    \
+                           bool, const ImageTable<R>*);                                                              \
   template void image_apply_grad(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                      \
-                                 const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>);                            \
+                                 const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>, const ImageTable<R>*);      \
   template void image_pull_back(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>,                       \
                                 const Kernel::StripCotangent<R>&, View2D<R>, View2D<R>, View2D<R>);                  \
   template void image_diag(const Kernel&, ConstView2D<R>, double*);                                                  \

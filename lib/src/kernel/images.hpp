@@ -15,17 +15,24 @@ struct ImagePlan {
 };
 ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient);
 
+/// Whether a table of n samples is worth its memory: half of the budget at most.
+template <class R>
+bool image_table_fits(const Kernel& kernel, index n);
+
+// table: of y (a prepared set), or null.
 template <class R, class O>
 void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out);
 template <class R>
-void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out);
+void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out,
+                 const ImageTable<R>* table);
 /// With `add` to what dx holds.
 template <class R>
 void image_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> u, ConstView2D<R> v,
-                View2D<R> dx, bool add);
+                View2D<R> dx, bool add, const ImageTable<R>* table);
 template <class R>
 void image_apply_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
-                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx);
+                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx,
+                      const ImageTable<R>* table);
 template <class R>
 void image_pull_back(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx);

@@ -52,7 +52,11 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
 template <class R>
 void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
   set.samples = y;
-  if (program() != nullptr) return;  // nothing of one sample serves many calls
+  if (program() != nullptr) {
+    set.images.n = 0;
+    if (kernel::image_table_fits<R>(*this, y.rows)) backend_->image_table(*program(), y, set.images);
+    return;
+  }
   backend_->sample_table(spec_.layers(), y, set.table);
   backend_->pack(Transpose::yes, y, set.transposed);
   backend_->pack(Transpose::no, y, set.plain);

@@ -101,9 +101,14 @@ void run(const Call<R>& call, const Job<R>& job) {
 }
 
 template <class R>
+const ImageTable<R>* table_of(const PreparedSet<R>* prepared) {
+  return prepared != nullptr && prepared->images.n > 0 ? &prepared->images : nullptr;
+}
+
+template <class R>
 void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v, View2D<R> out,
            const PreparedSet<R>* prepared = nullptr) {
-  if (k.program() != nullptr) return image_apply(k, x, y, v, out);
+  if (k.program() != nullptr) return image_apply(k, x, y, v, out, table_of(prepared));
   Job<R> job;
   job.v = v;
   job.out = out;
@@ -114,7 +119,7 @@ void apply(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, Const
 template <class R>
 void grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> u, ConstView2D<R> v,
           View2D<R> dx, const PreparedSet<R>* prepared = nullptr) {
-  if (k.program() != nullptr) return image_grad(k, x, y, u, v, dx, false);
+  if (k.program() != nullptr) return image_grad(k, x, y, u, v, dx, false, table_of(prepared));
   Job<R> job;
   job.v = v;
   job.u = u;
@@ -128,7 +133,7 @@ template <class R>
 void apply_grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, ConstView2D<R> v,
                 const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dx,
                 const PreparedSet<R>* prepared = nullptr) {
-  if (k.program() != nullptr) return image_apply_grad(k, x, y, v, cotangent, out, dx);
+  if (k.program() != nullptr) return image_apply_grad(k, x, y, v, cotangent, out, dx, table_of(prepared));
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   const Call<R> call(k, Verb::grad, x, y, p, v.cols, prepared);
@@ -189,7 +194,8 @@ void Kernel::apply_grad(In<R> x, const PreparedSet<R>& y, In<R> v,
 }
 template <class R>
 void Kernel::gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const {
-  if (program() != nullptr) return kernel::image_grad<R>(*this, x.samples, x.samples, u, v, dx, true);
+  if (program() != nullptr)
+    return kernel::image_grad<R>(*this, x.samples, x.samples, u, v, dx, true, kernel::table_of(&x));
   kernel::check_full(x);
   kernel::Job<R> job;
   job.v = v;

@@ -24,6 +24,7 @@ struct Kernel::Scratch {
   Matrix<R> value, dq, da;  // of all rows (pull_back)
   Matrix<R> vt, gt, g, part;
   Matrix<double> sum;
+  ImageTable<R> image_table;
 };
 
 template <>

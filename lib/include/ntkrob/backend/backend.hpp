@@ -74,17 +74,29 @@ struct PairTile {
   View2D<R> da;                       // n x m or empty: dk / d(x_i . x_i / D)
 };
 
+/// Samples y laid out for many calls of image_tile. Opaque outside backends.
+template <class R>
+struct ImageTable {
+  index n = 0;
+  Matrix<R> numbers;
+  std::vector<double> scale;
+};
+/// Tables are read from a sample that is a multiple of this.
+constexpr index kImageStep = 16;
+
 /// Arguments of Backend::image_tile: kernel values of all pairs of x rows and y rows, or the derivative of a weighted
 /// sum of them.
 template <class R>
 struct ImageTile {
   const Program* program = nullptr;
   Output output = Output::ntk;
-  ConstView2D<R> x;          // n x D, rows of H W C numbers
-  ConstView2D<R> y;          // m x D
-  View2D<R> value;           // n x m: k(x_i, y_j), or empty
-  ConstView2D<R> cotangent;  // n x m, or empty
-  View2D<R> dx;              // n x D, with cotangent: sum_j cotangent(i,j) dk(x_i, y_j)/dx_i (overwritten)
+  ConstView2D<R> x;                      // n x D, rows of H W C numbers
+  ConstView2D<R> y;                      // m x D
+  const ImageTable<R>* table = nullptr;  // of y, or null: then it is made on the way
+  index table_begin = 0;                 // the sample of the table that is the first row of y, a multiple of kImageStep
+  View2D<R> value;                       // n x m: k(x_i, y_j), or empty
+  ConstView2D<R> cotangent;              // n x m, or empty
+  View2D<R> dx;                          // n x D, with cotangent: sum_j cotangent(i,j) dk(x_i, y_j)/dx_i (overwritten)
 };
 
 /// A computing device. Not copyable; one caller at a time, except inside for_each.
@@ -154,6 +166,12 @@ class Backend {
   ///   throws: NotSupported
   virtual void image_tile(const ImageTile<float>&) { refuse_images(); }
   virtual void image_tile(const ImageTile<double>&) { refuse_images(); }
+  /// Lays out y for image_tile. Parallel outside for_each.   throws: NotSupported
+  virtual void image_table(const Program&, ConstView2D<float>, ImageTable<float>&) { refuse_images(); }
+  virtual void image_table(const Program&, ConstView2D<double>, ImageTable<double>&) { refuse_images(); }
+  virtual std::size_t image_table_bytes(const Program&, index n, std::size_t bytes_per_number) const {
+    return static_cast<void>(n), static_cast<void>(bytes_per_number), std::size_t(0);
+  }
   /// Scratch memory of one image_tile, beside what is proportional to its samples.
   virtual std::size_t image_bytes(const Program&, std::size_t bytes_per_number, bool gradient) const {
     return static_cast<void>(bytes_per_number), static_cast<void>(gradient), std::size_t(0);

@@ -61,6 +61,7 @@ struct PreparedSet {
   SampleTable<R> table;
   Panels<R> transposed;  // samples^T (D x M), for values
   Panels<R> plain;       // samples (M x D), for gradients
+  ImageTable<R> images;  // instead of the three, for networks on images; empty where it would be large
 };
 
 /// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between

@@ -130,6 +130,13 @@ std::string image_reason(const Program& program) {
   return {};
 }
 
+std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number) {
+  const Layout layout(program);
+  return static_cast<std::size_t>(n + kImageLanes) *
+         static_cast<std::size_t>(layout.size + padded(program.values[0].positions()) * program.input.channels) *
+         bytes_per_number;
+}
+
 std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient) {
   if (bytes_per_number == sizeof(float)) return ImageRunner<float>::bytes(program, gradient);
   return ImageRunner<double>::bytes(program, gradient);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "backend_cpu/images/runner.hpp"
@@ -111,10 +112,13 @@ struct ImageRunner<R>::State {
   };
   std::vector<Sample> xs;
   Sample y;
-  std::vector<R> lanes, planes;  // tables and pixels of a block of y
+  std::vector<R> own_block;  // of y, where no table is given
+  std::array<double, kImageLanes> own_scale{};
   std::vector<R> self_planes;
 
   const ValueShape& shape(int v) const { return program.values[static_cast<std::size_t>(v)]; }
+  /// Distance of two channels of y's pixels.
+  index plane() const { return pairs ? length(0) : shape(0).positions() * kImageLanes; }
   index length(int v) const { return padded(shape(v).positions()); }
 
   void lay_out(bool allocate);

@@ -1,7 +1,5 @@
 #include "backend_cpu/images/runner.hpp"
 
-#include <array>
-
 #include "backend_cpu/images/layout.hpp"
 
 namespace ntkrob {
@@ -47,6 +45,33 @@ std::size_t ImageRunner<R>::bytes(const Program& program, bool gradient) {
 }
 
 template <class R>
+index ImageRunner<R>::block() const {
+  return state_->pairs ? 1 : kImageLanes;
+}
+template <class R>
+index ImageRunner<R>::block_numbers() const {
+  return state_->layout.size * block() + state_->program.input.channels * state_->plane();
+}
+
+/// The tables first, by lanes where a block has several samples; then the pixels, plane by plane.
+template <class R>
+void ImageRunner<R>::fill_block(ConstView2D<R> y, index j, const ImageFunctions<R>& functions, R* numbers,
+                                double* scale) {
+  State& s = *state_;
+  const index lanes = block(), positions = s.shape(0).positions(), channels = s.program.input.channels;
+  R* planes = numbers + s.layout.size * lanes;
+  std::fill_n(planes, channels * s.plane(), R(0));
+  for (index l = 0; l < lanes; ++l) {
+    s.fill(y.row(std::min(j + l, y.rows - 1)), s.y, functions);
+    scale[l] = s.y.scale.back();
+    for (index p = 0; p < positions; ++p)
+      for (index c = 0; c < channels; ++c)
+        planes[c * s.plane() + p * lanes + l] = s.y.pixels[static_cast<std::size_t>(p * channels + c)];
+    for (index k = 0; k < s.layout.size; ++k) numbers[k * lanes + l] = s.y.table[static_cast<std::size_t>(k)];
+  }
+}
+
+template <class R>
 void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& functions) {
   State& s = *state_;
   const index n = tile.x.rows, m = tile.y.rows, channels = s.program.input.channels;
@@ -61,37 +86,30 @@ void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& func
     x.dx.assign(static_cast<std::size_t>(positions * channels), 0.0);
   }
   ImageValue<R>& last = s.values.back();
-  std::array<double, kImageLanes> y_scale{};
-  const index block = s.pairs ? 1 : kImageLanes;
-  const index plane = s.pairs ? padded(positions) : positions * kImageLanes;
+  const index block = this->block();
   for (index j = 0; j < m; j += block) {
     const index count = std::min(block, m - j);
-    s.planes.assign(static_cast<std::size_t>(channels * plane), R(0));
-    if (!s.pairs) s.lanes.assign(static_cast<std::size_t>(s.layout.size * kImageLanes), R(0));
-    for (index l = 0; l < block; ++l) {
-      // Lanes beyond the last sample repeat it: their numbers are finite and are not used.
-      const R* pixels = tile.y.row(j + std::min(l, count - 1));
-      s.fill(pixels, s.y, functions);
-      y_scale[static_cast<std::size_t>(l)] = s.y.scale.back();
-      for (index p = 0; p < positions; ++p)
-        for (index c = 0; c < channels; ++c)
-          s.planes[static_cast<std::size_t>(c * plane + p * block + l)] =
-              s.y.pixels[static_cast<std::size_t>(p * channels + c)];
-      if (!s.pairs)
-        for (index k = 0; k < s.layout.size; ++k)
-          s.lanes[static_cast<std::size_t>(k * kImageLanes + l)] = s.y.table[static_cast<std::size_t>(k)];
+    const R* y_table;
+    const double* y_scale;
+    if (tile.table != nullptr) {
+      const index at = tile.table_begin + j;
+      y_table = tile.table->numbers.row(at / block);
+      y_scale = tile.table->scale.data() + at;
+    } else {
+      s.own_block.resize(static_cast<std::size_t>(block_numbers()));
+      fill_block(tile.y, j, functions, s.own_block.data(), s.own_scale.data());
+      y_table = s.own_block.data();
+      y_scale = s.own_scale.data();
     }
-    const R* y_table = s.pairs ? s.y.table.data() : s.lanes.data();
     for (index i = 0; i < n; ++i) {
       auto& x = s.xs[static_cast<std::size_t>(i)];
       s.bind(x, y_table, block, s.gradient ? &x : nullptr);
-      ImageJob<R> job{s.steps.data(),  static_cast<int>(s.steps.size()),
-                      s.values.data(), channels,
-                      x.pixels.data(), s.planes.data(),
-                      plane,           s.gradient ? x.dx.data() : nullptr};
+      ImageJob<R> job{
+          s.steps.data(),  static_cast<int>(s.steps.size()), s.values.data(), channels,
+          x.pixels.data(), y_table + s.layout.size * block,  s.plane(),       s.gradient ? x.dx.data() : nullptr};
       functions.forward(job, 0, job.n_steps);
       const double a = static_cast<double>(last.x_root[0]);
-      const auto scale = [&](index l) { return x.scale.back() * y_scale[static_cast<std::size_t>(l)]; };
+      const auto scale = [&](index l) { return x.scale.back() * y_scale[l]; };
       if (!tile.value.empty())
         for (index l = 0; l < count; ++l) {
           const double b = static_cast<double>(last.y_root[l]);

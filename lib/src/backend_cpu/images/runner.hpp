@@ -19,6 +19,12 @@ class ImageRunner {
   ImageRunner& operator=(const ImageRunner&) = delete;
 
   static std::size_t bytes(const Program& program, bool gradient);
+  /// Samples of a block of a table, and the numbers of one.
+  index block() const;
+  index block_numbers() const;
+  /// Samples [j, j + block()) of y; the last one is repeated beyond the end.   numbers: block_numbers()   scale:
+  /// block()
+  void fill_block(ConstView2D<R> y, index j, const ImageFunctions<R>& functions, R* numbers, double* scale);
   /// As Backend::image_tile.
   void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
 
@@ -29,6 +35,8 @@ class ImageRunner {
 
 /// Empty, or what the program needs that is not there.
 std::string image_reason(const Program& program);
+/// Bytes of an ImageTable of n samples.
+std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number);
 /// Memory of an ImageRunner.
 std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient);
 
