@@ -169,12 +169,12 @@ class Backend {
   /// Lays out y for image_tile. Parallel outside for_each.   throws: NotSupported
   virtual void image_table(const Program&, ConstView2D<float>, ImageTable<float>&) { refuse_images(); }
   virtual void image_table(const Program&, ConstView2D<double>, ImageTable<double>&) { refuse_images(); }
-  virtual std::size_t image_table_bytes(const Program&, index n, std::size_t bytes_per_number) const {
-    return static_cast<void>(n), static_cast<void>(bytes_per_number), std::size_t(0);
+  virtual std::size_t image_table_bytes(const Program&, index /*n*/, std::size_t /*bytes_per_number*/) const {
+    return 0;
   }
   /// Scratch memory of one image_tile, beside what is proportional to its samples.
-  virtual std::size_t image_bytes(const Program&, std::size_t bytes_per_number, bool gradient) const {
-    return static_cast<void>(bytes_per_number), static_cast<void>(gradient), std::size_t(0);
+  virtual std::size_t image_bytes(const Program&, std::size_t /*bytes_per_number*/, bool /*gradient*/) const {
+    return 0;
   }
 
  private:

@@ -48,6 +48,18 @@ Axis axis_w(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>&
       in.width, out.width, s.window.kw, s.window.sw, s.window.dilation, s.low_w, s.window.padding == Padding::circular};
 }
 
+/// One pass after the other, in the adjoint the other way round.
+template <bool back, class First, class Second>
+inline void in_turn(const First& first, const Second& second) {
+  if (back) {
+    second();
+    first();
+  } else {
+    first();
+    second();
+  }
+}
+
 /// to += from, or from += to in the adjoint.
 template <bool back, class R>
 inline void move(R* from, index n, R* to) {
@@ -196,14 +208,8 @@ void shift_full(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue
           }
         }
   };
-  if (back) {
-    widths();
-    heights();
-    if (distances) border.finish(in, h, w.in);
-  } else {
-    heights();
-    widths();
-  }
+  in_turn<back>(heights, widths);
+  if (back && distances) border.finish(in, h, w.in);
 }
 
 /// Positions are rows: lanes of samples.
@@ -228,13 +234,7 @@ void shift_lanes(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValu
           if (i >= 0) move<back>(middle + (r * w.in + i) * n, n, to + (r * w.out + o) * n);
         }
   };
-  if (back) {
-    widths();
-    heights();
-  } else {
-    heights();
-    widths();
-  }
+  in_turn<back>(heights, widths);
 }
 
 /// One line of positions, x and y moving together.
@@ -279,13 +279,7 @@ void pool_row(const Axis& h, const Axis& w, R* middle, R* from, R* to) {
     for (index o = 0; o < h.out; ++o)
       for (index tap = 0; tap < w.taps; ++tap) shift_line<back>(w, tap, middle + o * w.in, to + o * w.out);
   };
-  if (back) {
-    widths();
-    heights();
-  } else {
-    heights();
-    widths();
-  }
+  in_turn<back>(heights, widths);
 }
 
 /// Windows on both sides: x's positions (whole rows), then y's inside each row. The output may need p = q only.
@@ -364,7 +358,7 @@ void pool_distances(const ImageStep<R>& s, const ImageValue<R>& in, const ImageV
 
 /// One position from all: mean over pairs, or over p = q.
 template <class R>
-void reduce(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>& out, R* from, R* to, bool back) {
+void reduce(const ImageStep<R>& s, const ImageValue<R>& in, R* from, R* to, bool back) {
   const index positions = in.height * in.width;
   if (!in.full && !in.line) {  // lanes of samples
     const R inverse = R(1) / static_cast<R>(positions);
@@ -389,7 +383,6 @@ void reduce(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>&
       else
         total += static_cast<double>(row[q]);
   }
-  static_cast<void>(out);
   if (!back) to[0] = static_cast<R>(inverse * total);
 }
 
@@ -401,7 +394,7 @@ void linear(const ImageStep<R>& s, const ImageValue<R>& in, const ImageValue<R>&
     case Operation::shift:
       return shift(s, in, out, from, to, distances, back);
     default:
-      return reduce(s, in, out, from, to, back);
+      return reduce(s, in, from, to, back);
   }
 }
 

@@ -4,6 +4,21 @@
 #include "backend_cpu/images/layout.hpp"
 
 namespace ntkrob {
+namespace {
+
+/// f(output position, input position, taps of the window) for every tap inside the image.
+template <class F>
+void for_each_tap(const Window& window, const ValueShape& in, const ValueShape& out, F&& f) {
+  const Geometry h = geometry(in.height, out.height, window.kh, window.sh, window);
+  const Geometry w = geometry(in.width, out.width, window.kw, window.sw, window);
+  const double taps = static_cast<double>(window.kh * window.kw);
+  for (index oh = 0; oh < h.out; ++oh)
+    for (index ow = 0; ow < w.out; ++ow)
+      h.for_each_source(
+          oh, [&](index ih) { w.for_each_source(ow, [&](index iw) { f(oh * w.out + ow, ih * w.in + iw, taps); }); });
+}
+
+}  // namespace
 
 template <class R>
 void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
@@ -38,17 +53,9 @@ void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
       return;
     }
     case Operation::shift:
-    case Operation::pool: {
-      const Geometry h = geometry(in.height, out.height, op.window.kh, op.window.sh, op.window);
-      const Geometry w = geometry(in.width, out.width, op.window.kw, op.window.sw, op.window);
-      const double divisor = static_cast<double>(op.window.kh * op.window.kw);
-      for (index oh = 0; oh < h.out; ++oh)
-        for (index ow = 0; ow < w.out; ++ow)
-          h.for_each_source(oh, [&](index ih) {
-            w.for_each_source(ow, [&](index iw) { b[oh * w.out + ow] += a[ih * w.in + iw] / divisor; });
-          });
+    case Operation::pool:
+      for_each_tap(op.window, in, out, [&](index o, index i, double divisor) { b[o] += a[i] / divisor; });
       return;
-    }
     case Operation::mean:
     case Operation::flatten:
       for (index p = 0; p < n; ++p) b[0] += a[p] / static_cast<double>(n);
@@ -202,21 +209,13 @@ void ImageRunner<R>::State::back_to_pixels(const R* pixels, Sample& s, const Ima
         break;
       }
       case Operation::shift:
-      case Operation::pool: {
+      case Operation::pool:
         if (std::find(pools.begin(), pools.end(), k) != pools.end()) {
           back_through_pool(k, go, g, s, functions);
           break;
         }
-        const Geometry h = geometry(in.height, out.height, op.window.kh, op.window.sh, op.window);
-        const Geometry w = geometry(in.width, out.width, op.window.kw, op.window.sw, op.window);
-        const double divisor = static_cast<double>(op.window.kh * op.window.kw);
-        for (index oh = 0; oh < h.out; ++oh)
-          for (index ow = 0; ow < w.out; ++ow)
-            h.for_each_source(oh, [&](index ih) {
-              w.for_each_source(ow, [&](index iw) { gi[ih * w.in + iw] += go[oh * w.out + ow] / divisor; });
-            });
+        for_each_tap(op.window, in, out, [&](index o, index i, double divisor) { gi[i] += go[o] / divisor; });
         break;
-      }
       case Operation::mean:
       case Operation::flatten:
         for (index p = 0; p < n; ++p) gi[p] += go[0] / static_cast<double>(n);
