@@ -5,6 +5,7 @@
 
 #include "backend_cpu/dual.hpp"
 #include "backend_cpu/memory.hpp"
+#include "backend_cpu/reference_images.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
 
@@ -61,6 +62,15 @@ class ReferenceBackend final : public Backend {
   }
   std::string supports(const Chain& chain) const override {
     return chain.empty() ? "the chain has no layers" : std::string();
+  }
+  std::string supports_images(const Program&) const override { return {}; }
+  void image_tile(const ImageTile<float>& tile) override { reference_image_tile(tile); }
+  void image_tile(const ImageTile<double>& tile) override { reference_image_tile(tile); }
+  // It reads no tables: there is nothing to lay out.
+  void image_table(const Program&, ConstView2D<float>, ImageTable<float>&) override {}
+  void image_table(const Program&, ConstView2D<double>, ImageTable<double>&) override {}
+  std::size_t image_bytes(const Program& program, std::size_t, bool gradient) const override {
+    return reference_image_bytes(program, gradient);
   }
   void for_each(index n, const std::function<void(index, int)>& task) override {
     for (index i = 0; i < n; ++i) task(i, 0);

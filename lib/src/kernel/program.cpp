@@ -1,6 +1,7 @@
 #include "ntkrob/kernel/program.hpp"
 
 #include "kernel/spec_layers.hpp"
+#include "layers/all.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
@@ -19,6 +20,7 @@ class Compiler {
 
   Program run() {
     add(spec_.network(), 0);
+    pool_means();
     mark_full();
     return std::move(program_);
   }
@@ -107,15 +109,55 @@ class Compiler {
     return layer.window.padding == Padding::valid ? (n - reach) / stride + 1 : (n + stride - 1) / stride;
   }
 
-  /// Backward: values are numbered in the order of their making, so every reader of a value has been seen before it.
-  void mark_full() {
-    for (std::size_t k = program_.ops.size(); k-- > 0;) {
+  /// A mean that a nonlinear layer reads is a pool over the whole image: such a layer needs the exact variance, that of
+  /// the average, and only pool has it.
+  void pool_means() {
+    for (std::size_t k = 0; k < program_.ops.size(); ++k) {
+      Op& op = program_.ops[k];
+      if (op.type != Operation::mean || !read_by_nonlinear(k + 1)) continue;
+      const ValueShape& in = value(op.in);
+      op.type = Operation::pool;
+      op.window = {in.height, in.width, in.height, in.width, 1, Padding::valid};
+      op.divisor = Divisor::window;
+    }
+  }
+
+  /// Whether what is made of a value reads its variances for more than linear operations.
+  bool read_by_nonlinear(std::size_t number) const {
+    std::vector<bool> reaches(program_.values.size(), false);
+    reaches[number] = true;
+    for (std::size_t k = number; k < program_.ops.size(); ++k) {
       const Op& op = program_.ops[k];
-      const bool full = op.type == Operation::mean || op.type == Operation::pool ||
-                        (op.type != Operation::flatten && program_.values[k + 1].full);
-      if (!full) continue;
-      program_.values[static_cast<std::size_t>(op.in)].full = true;
-      if (op.type == Operation::sum) program_.values[static_cast<std::size_t>(op.other)].full = true;
+      const bool reads =
+          reaches[static_cast<std::size_t>(op.in)] || (op.other >= 0 && reaches[static_cast<std::size_t>(op.other)]);
+      const bool linear =
+          op.type != Operation::normalise && (op.type != Operation::pointwise || op.layer.kind == layers::k_dense);
+      if (reads && !linear) return true;
+      reaches[k + 1] = reads;
+    }
+    return false;
+  }
+
+  /// A value is full where a reader needs it. Operations that neither pool nor flatten have one layout for all their
+  /// values: beside a branch that pools, the others are full, too.
+  void mark_full() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      const auto need = [&](int number) {
+        bool& full = program_.values[static_cast<std::size_t>(number)].full;
+        changed |= !full;
+        full = true;
+      };
+      for (int k = static_cast<int>(program_.ops.size()); k-- > 0;) {
+        const Op& op = program_.ops[static_cast<std::size_t>(k)];
+        const bool reduces = op.type == Operation::mean || op.type == Operation::pool;
+        if (op.type == Operation::flatten) continue;
+        if (reduces || value(k + 1).full) {
+          need(op.in);
+          if (op.other >= 0) need(op.other);
+        }
+        if (!reduces && (value(op.in).full || (op.other >= 0 && value(op.other).full))) need(k + 1);
+      }
     }
   }
 
