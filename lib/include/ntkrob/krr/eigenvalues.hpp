@@ -6,6 +6,7 @@
 /// Simon, SIAM J. Matrix Anal. 22, 2000). Every vector of the basis is orthogonalised against all others.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
