@@ -4,30 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/base/spec_arguments.hpp"
 #include "ntkrob/kernel/spec.hpp"
 
 namespace ntkrob::kernel {
 
-/// The arguments of one item by name. throws: ConfigError at the argument, for every member.
-class Arguments {
- public:
-  /// known: all parameters; the first n_positional may be given without their names, in this order.
-  Arguments(const std::string& source, const SpecItem& item, std::vector<std::string> known, std::size_t n_positional);
-
-  /// null where it is not given
-  const SpecArgument* find(const std::string& name) const;
-  index integer(const std::string& name, index fallback, index low, index high) const;
-  /// In [low, high], or 0 where low is 0 exactly.
-  double number(const std::string& name, double fallback, double low, double high, bool whole = false) const;
-  /// The number of the chosen value.
-  std::size_t choice(const std::string& name, std::size_t fallback, const std::vector<std::string>& values) const;
-
- private:
-  const std::string& source_;
-  const SpecItem& item_;
-  std::vector<std::string> names_;  // of item_.arguments
-};
+using Arguments = SpecArguments;
 
 /// The pointwise layer of this kind with the parameters in `arguments`.
 ChainLayer read_pointwise(int kind, const Arguments& arguments);
