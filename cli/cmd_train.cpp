@@ -59,13 +59,9 @@ Command make_train() {
   set.add("json", p->json, "write a report to FILE").type = "FILE";
   command.examples = {"ntkrob train robust.h5 --model mlp:256,128 --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
+                      "ntkrob train mnist.h5 --model cnn:small --init he --loss ce --epochs 5 --lr 0.05 -o cnn.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};
-  command.notes = [] {
-    return list_text("Nets:",
-                     std::vector<std::string>{"mlp:W,...  dense layers of these hidden widths with ReLU between",
-                                              "mlp:       a linear classifier"}) +
-           "\n" + list_text("Schedules:", schedule_help());
-  };
+  command.notes = [] { return list_text("Nets:", net_help()) + "\n" + list_text("Schedules:", schedule_help()); };
   command.run = [p](Session& session) { train_net(*p, session); };
   return command;
 }

@@ -40,7 +40,7 @@ struct TrainJob {
 
 template <class Job, class Visitor>
 void visit_train_job(Job& j, Visitor&& visitor) {
-  visitor("model", j.model, "net, e.g. mlp:256,128 (hidden widths)");
+  visitor("model", j.model, "net, e.g. mlp:256,128 (hidden widths) or cnn:small, or its layers");
   visitor("init", j.init, "uniform | he | ntk");
   visit_train(j.train, visitor);
   visitor("adversarial", j.adversarial, "the adversarial-training baseline: PGD examples in every batch");

@@ -45,7 +45,7 @@ inline Toy parabola(index n) {
 inline bool same_bits(const Net& a, const Net& b) {
   if (a.layers().size() != b.layers().size()) return false;
   for (std::size_t l = 0; l < a.layers().size(); ++l) {
-    const DenseLayer &p = a.layers()[l], &q = b.layers()[l];
+    const LayerParameters &p = a.layers()[l], &q = b.layers()[l];
     if (!std::equal(p.weight.data(), p.weight.data() + p.weight.size(), q.weight.data()) ||
         !std::equal(p.bias.data(), p.bias.data() + p.bias.size(), q.bias.data()))
       return false;

@@ -1,147 +1,192 @@
-// The numerics of nn/dense.hpp in float64 against central differences, and the float32 net against the float64 one.
+// The numerics of nn/stack.hpp in float64 against central differences, and the float32 net against the float64 one.
 #include "kit/check.hpp"
-#include "nn/dense.hpp"
 #include "nn/fixture.hpp"
+#include "nn/stack.hpp"
 
 using namespace ntkrob;
 using nn_test::random_matrix;
 
 namespace {
 
-using Layers = std::vector<BasicDenseLayer<double>>;
-
-Layers random_layers(const std::vector<index>& widths, std::uint64_t seed) {
-  Layers layers;
-  for (std::size_t l = 0; l + 1 < widths.size(); ++l)
-    layers.push_back({random_matrix<double>(widths[l + 1], widths[l], seed + 2 * l, -0.8, 0.8),
-                      random_matrix<double>(1, widths[l + 1], seed + 2 * l + 1, -0.3, 0.3)});
-  return layers;
-}
-
-/// Smallest |pre-activation| of any hidden unit: central differences are exact only where no step crosses a kink.
-double distance_to_kink(Backend& backend, Layers layers, ConstView2D<double> x) {
-  double closest = 1e300;
-  while (layers.size() > 1) {
-    layers.pop_back();
-    DenseScratch<double> scratch;
-    Matrix<double> out(x.rows, layers.back().weight.rows());
-    nn::reserve(layers, x.rows, scratch);
-    nn::forward<double>(backend, layers, x, scratch, out.view());
-    for (index i = 0; i < out.size(); ++i) closest = std::min(closest, std::abs(out.data()[i]));
-  }
-  return closest;
-}
+using Parameters = std::vector<BasicLayerParameters<double>>;
 
 struct Problem {
   std::unique_ptr<Backend> backend = nn_test::backend();
-  Layers layers;
+  nn::Stack<double> stack;
+  Parameters parameters;
   Matrix<double> x, cotangent;
-  DenseScratch<double> scratch;
+  nn::Scratch<double> scratch;
 
-  explicit Problem(const std::vector<index>& widths)
-      : layers(random_layers(widths, 40)),
-        x(random_matrix<double>(3, widths.front(), 1)),
-        cotangent(random_matrix<double>(3, widths.back(), 2, -1, 1)) {
-    nn::reserve(layers, x.rows(), scratch);
+  Problem(const char* spec, ImageShape shape, index classes)
+      : stack(nn::compile<double>(spec, shape, classes)),
+        parameters(random_parameters(40)),
+        x(random_matrix<double>(3, shape.size(), 1)),
+        cotangent(random_matrix<double>(3, classes, 2, -1, 1)) {
+    nn::reserve(stack, x.rows(), scratch);
   }
-  double value(const Layers& at, ConstView2D<double> input) {
+  Parameters random_parameters(std::uint64_t seed) const {
+    Parameters result;
+    for (const auto& stage : stack) {
+      const index width = stage.layer->outputs, fan_in = stage.layer->fan_in;
+      result.push_back({random_matrix<double>(width, fan_in, seed, -0.8, 0.8),
+                        random_matrix<double>(width > 0 ? 1 : 0, width, seed + 1, -0.3, 0.3)});
+      seed += 2;
+    }
+    return result;
+  }
+  double value(const Parameters& at, ConstView2D<double> input) {
     Matrix<double> out(input.rows, cotangent.cols());
-    nn::forward<double>(*backend, at, input, scratch, out.view());
+    nn::forward<double>(*backend, stack, at, input, scratch, out.view());
     double sum = 0;
     for (index i = 0; i < out.size(); ++i) sum += out.data()[i] * cotangent.data()[i];
     return sum;
   }
+  /// Smallest |pre-activation| in front of any ReLU: central differences are exact only where no step crosses a kink.
+  double distance_to_kink() {
+    double closest = 1e300;
+    nn::Stack<double> part = stack;
+    for (; !part.empty(); part.pop_back()) {
+      if (!part.back().relu) continue;
+      part.back().relu = false;
+      nn::Scratch<double> own;
+      Matrix<double> out(x.rows(), part.back().layer->out.size());
+      nn::reserve(part, x.rows(), own);
+      nn::forward<double>(*backend, part, parameters, x.view(), own, out.view());
+      for (index i = 0; i < out.size(); ++i) closest = std::min(closest, std::abs(out.data()[i]));
+    }
+    return closest;
+  }
 };
 
-const std::vector<std::vector<index>> kShapes = {{5, 3}, {6, 7, 3}, {4, 9, 8, 2}, {1, 1, 1}};
+struct Shape {
+  const char* spec;
+  ImageShape input;
+  index classes;
+};
+const Shape kShapes[] = {
+    {"mlp:", {1, 1, 5}, 3},
+    {"mlp:7", {1, 2, 3}, 3},
+    {"mlp:9,8", {1, 1, 4}, 2},
+    {"mlp:1", {1, 1, 1}, 1},
+    {"conv(3,3)-relu-flatten-dense", {4, 5, 2}, 3},
+    {"conv(4,3,stride=2,pad=1)-relu-conv(5,2,stride=2,pad=valid)-relu-dense(6)-relu-dense", {7, 8, 2}, 3},
+    {"conv(3,kh=2,kw=4,stride=3,pad=same)-dense", {6, 5, 3}, 2},
+    {"conv(3,1,pad=0)-relu-conv(2,5,pad=4)-gap", {3, 4, 1}, 2},
+    {"maxpool(2)-conv(4,3)-relu-maxpool(3,stride=2,pad=1)-dense", {8, 6, 2}, 3},
+    {"conv(3,3)-relu-avgpool(3,stride=2,pad=same,edges=inside)-dense(4)-relu-dense", {5, 6, 2}, 2},
+    {"avgpool(2,stride=1,pad=1)-relu-dense", {3, 3, 2}, 2},
+    {"normalise(mean=0.4:0.6,std=0.25:0.5)-conv(4,3,pad=valid)-relu-conv(3,2)-gap", {5, 4, 2}, 3},
+};
 // Away from kinks the function is linear along one input coordinate, and linear in one parameter: differences carry
 // only rounding, about 1e-16 / h relative to values of order 1.
-constexpr double kStep = 1e-5, kBound = 1e-9;
+constexpr double kStep = 1e-6, kBound = 1e-8;
 
 }  // namespace
 
 TEST_CASE("the input gradient equals central differences", "[nn]") {
-  for (const auto& widths : kShapes) {
-    Problem p(widths);
-    REQUIRE(distance_to_kink(*p.backend, p.layers, p.x.view()) > 20 * kStep);
-    Matrix<double> dx(3, widths.front());
+  for (const Shape& shape : kShapes) {
+    INFO(shape.spec);
+    Problem p(shape.spec, shape.input, shape.classes);
+    REQUIRE(p.distance_to_kink() > 20 * kStep);
+    Matrix<double> dx(3, shape.input.size());
 
-    p.value(p.layers, p.x.view());
-    nn::backward<double>(*p.backend, p.layers, p.x.view(), p.cotangent.view(), p.scratch, dx.view(), nullptr, 0.0);
+    p.value(p.parameters, p.x.view());
+    nn::backward<double>(*p.backend, p.stack, p.parameters, p.x.view(), p.cotangent.view(), p.scratch, dx.view(),
+                         nullptr, 0.0);
 
-    const auto f = [&](ConstView2D<double> at) { return p.value(p.layers, at); };
+    const auto f = [&](ConstView2D<double> at) { return p.value(p.parameters, at); };
     NTKROB_CHECK_SAME(kit::check_gradient(f, dx.view(), p.x.view(), kBound, kStep));
   }
 }
 
 TEST_CASE("the parameter gradients equal central differences, and beta = 1 adds to them", "[nn]") {
-  for (const auto& widths : kShapes) {
-    Problem p(widths);
-    Layers grads = random_layers(widths, 90);
+  for (const Shape& shape : kShapes) {
+    INFO(shape.spec);
+    Problem p(shape.spec, shape.input, shape.classes);
+    REQUIRE(p.distance_to_kink() > 20 * kStep);
+    Parameters grads = p.random_parameters(90);
 
-    p.value(p.layers, p.x.view());
-    nn::backward<double>(*p.backend, p.layers, p.x.view(), p.cotangent.view(), p.scratch, View2D<double>(), &grads,
-                         0.0);
+    p.value(p.parameters, p.x.view());
+    nn::backward<double>(*p.backend, p.stack, p.parameters, p.x.view(), p.cotangent.view(), p.scratch, View2D<double>(),
+                         &grads, 0.0);
 
-    for (std::size_t l = 0; l < p.layers.size(); ++l) {
-      Layers at = p.layers;
+    for (std::size_t l = 0; l < p.parameters.size(); ++l) {
+      if (p.parameters[l].weight.empty()) continue;
+      INFO("layer " << l);
+      Parameters at = p.parameters;
       const auto weight = [&](ConstView2D<double> w) {
         at[l].weight = Matrix<double>(w);
         return p.value(at, p.x.view());
       };
-      NTKROB_CHECK_SAME(kit::check_gradient(weight, grads[l].weight.view(), p.layers[l].weight.view(), kBound, kStep));
-      at = p.layers;
+      NTKROB_CHECK_SAME(
+          kit::check_gradient(weight, grads[l].weight.view(), p.parameters[l].weight.view(), kBound, kStep));
+      at = p.parameters;
       const auto bias = [&](ConstView2D<double> b) {
         at[l].bias = Matrix<double>(b);
         return p.value(at, p.x.view());
       };
-      NTKROB_CHECK_SAME(kit::check_gradient(bias, grads[l].bias.view(), p.layers[l].bias.view(), kBound, kStep));
+      NTKROB_CHECK_SAME(kit::check_gradient(bias, grads[l].bias.view(), p.parameters[l].bias.view(), kBound, kStep));
     }
 
-    const Layers once = grads;
-    p.value(p.layers, p.x.view());
-    nn::backward<double>(*p.backend, p.layers, p.x.view(), p.cotangent.view(), p.scratch, View2D<double>(), &grads,
-                         1.0);
-    for (std::size_t l = 0; l < grads.size(); ++l)
+    const Parameters once = grads;
+    p.value(p.parameters, p.x.view());
+    nn::backward<double>(*p.backend, p.stack, p.parameters, p.x.view(), p.cotangent.view(), p.scratch, View2D<double>(),
+                         &grads, 1.0);
+    for (std::size_t l = 0; l < grads.size(); ++l) {
       for (index i = 0; i < grads[l].weight.size(); ++i)
         REQUIRE(grads[l].weight.data()[i] == Approx(2 * once[l].weight.data()[i]).epsilon(1e-13).margin(1e-15));
+      for (index i = 0; i < grads[l].bias.size(); ++i)
+        REQUIRE(grads[l].bias.data()[i] == Approx(2 * once[l].bias.data()[i]).epsilon(1e-13).margin(1e-15));
+    }
   }
 }
 
 TEST_CASE("the float32 net equals the float64 numerics within rounding, for batches across the row block", "[nn]") {
-  const auto backend = nn_test::backend();
-  const index n = Net::kRowBlock + 37, d = 12;
-  const Net net("mlp:20,16", {1, 1, d}, 3, Initialisation::uniform, 7, *backend);
-  const Matrix<float> x = random_matrix<float>(n, d, 3), cotangent = random_matrix<float>(n, 3, 4, -1, 1);
-  Layers layers;
-  for (const DenseLayer& layer : net.layers()) {
-    layers.push_back({Matrix<double>(layer.weight.rows(), layer.weight.cols()), Matrix<double>(1, layer.bias.cols())});
-    convert<double, const float>(layer.weight.view(), layers.back().weight.view());
-    convert<double, const float>(layer.bias.view(), layers.back().bias.view());
-  }
-  Layers grads = layers;
-  Matrix<double> x64(n, d), c64(n, 3), out64(n, 3), dx64(n, d);
-  convert<double, const float>(x.view(), x64.view());
-  convert<double, const float>(cotangent.view(), c64.view());
-  DenseScratch<double> scratch;
-  nn::reserve(layers, n, scratch);
-  nn::forward<double>(*backend, layers, x64.view(), scratch, out64.view());
-  nn::backward<double>(*backend, layers, x64.view(), c64.view(), scratch, dx64.view(), &grads, 0.0);
-
-  Matrix<float> out(n, 3), dx(n, d);
-  std::vector<DenseLayer> grads32;
-  const CotangentFn give = [&](index first, ConstView2D<float> logits, View2D<float> c) {
-    convert(cotangent.view().middle_rows(first, logits.rows), c);
+  struct Case {
+    const char* spec;
+    ImageShape shape;
+    index n;
   };
-  net.input_grad(x.view(), cotangent.view(), dx.view());
-  net.logits_and_parameter_grad(x.view(), give, out.view(), grads32);
+  const Case cases[] = {{"mlp:20,16", {1, 1, 12}, Net::kRowBlock + 37},
+                        {"conv(8,3,stride=2,pad=1)-relu-maxpool(2)-conv(5,2)-relu-dense", {9, 9, 2}, 70}};
+  const auto backend = nn_test::backend();
+  for (const Case& c : cases) {
+    INFO(c.spec);
+    const index n = c.n, d = c.shape.size();
+    const Net net(c.spec, c.shape, 3, Initialisation::uniform, 7, *backend);
+    const nn::Stack<double> stack = nn::compile<double>(c.spec, c.shape, 3);
+    const Matrix<float> x = random_matrix<float>(n, d, 3), cotangent = random_matrix<float>(n, 3, 4, -1, 1);
+    Parameters parameters;
+    for (const LayerParameters& layer : net.layers()) {
+      parameters.push_back({Matrix<double>(layer.weight.rows(), layer.weight.cols()),
+                            Matrix<double>(layer.bias.rows(), layer.bias.cols())});
+      convert<double, const float>(layer.weight.view(), parameters.back().weight.view());
+      convert<double, const float>(layer.bias.view(), parameters.back().bias.view());
+    }
+    Parameters grads = parameters;
+    Matrix<double> x64(n, d), c64(n, 3), out64(n, 3), dx64(n, d);
+    convert<double, const float>(x.view(), x64.view());
+    convert<double, const float>(cotangent.view(), c64.view());
+    nn::Scratch<double> scratch;
+    nn::reserve(stack, n, scratch);
+    nn::forward<double>(*backend, stack, parameters, x64.view(), scratch, out64.view());
+    nn::backward<double>(*backend, stack, parameters, x64.view(), c64.view(), scratch, dx64.view(), &grads, 0.0);
 
-  // Sums of at most 20 products of numbers below 1 in three layers: 60 half ulps of 1 is 4e-6; parameter gradients sum
-  // n rows.
-  NTKROB_CHECK_SAME(kit::compare(out.view(), out64.view(), 4e-6));
-  NTKROB_CHECK_SAME(kit::compare(dx.view(), dx64.view(), 4e-6));
-  for (std::size_t l = 0; l < grads.size(); ++l) {
-    NTKROB_CHECK_SAME(kit::compare(grads32[l].weight.view(), grads[l].weight.view(), 1e-3));
-    NTKROB_CHECK_SAME(kit::compare(grads32[l].bias.view(), grads[l].bias.view(), 1e-3));
+    Matrix<float> out(n, 3), dx(n, d);
+    std::vector<LayerParameters> grads32;
+    const CotangentFn give = [&](index first, ConstView2D<float> logits, View2D<float> block) {
+      convert(cotangent.view().middle_rows(first, logits.rows), block);
+    };
+    net.input_grad(x.view(), cotangent.view(), dx.view());
+    net.logits_and_parameter_grad(x.view(), give, out.view(), grads32);
+
+    // Sums of at most 40 products of numbers below 1 in three layers: 60 half ulps of 1 is 4e-6; parameter gradients
+    // sum n rows.
+    NTKROB_CHECK_SAME(kit::compare(out.view(), out64.view(), 4e-6));
+    NTKROB_CHECK_SAME(kit::compare(dx.view(), dx64.view(), 4e-6));
+    for (std::size_t l = 0; l < grads.size(); ++l) {
+      NTKROB_CHECK_SAME(kit::compare(grads32[l].weight.view(), grads[l].weight.view(), 1e-3));
+      NTKROB_CHECK_SAME(kit::compare(grads32[l].bias.view(), grads[l].bias.view(), 1e-3));
+    }
   }
 }

@@ -12,7 +12,7 @@ std::vector<index> widths(const std::string& spec, index classes = 10) {
   const auto backend = nn_test::backend();
   const Net net(spec, {1, 1, 4}, classes, Initialisation::he, 0, *backend);
   std::vector<index> result;
-  for (const DenseLayer& layer : net.layers()) result.push_back(layer.weight.rows());
+  for (const LayerParameters& layer : net.layers()) result.push_back(layer.weight.rows());
   return result;
 }
 
@@ -62,16 +62,19 @@ TEST_CASE("a wrong net spec is refused with the position of the mistake", "[nn]"
       {"mlp:0", "width", 5},
       {"mlp:256,-3", "width", 9},
       {"mlp", "mlp:256,128", 1},
-      {"conv(3)-relu-dense", "no layer \"conv\"", 1},
-      {"dense(8)-tanh-dense", "dense, relu", 10},
-      {"dense(8)-dense", "relu is due", 10},
-      {"relu-dense", "dense layer is due", 1},
-      {"dense(8)-relu", "last layer is a dense", 10},
+      {"dense(8)-tanh-dense", "no layer \"tanh\"; layers: avgpool, conv, dense, gap, maxpool, normalise, flatten, relu",
+       10},
+      {"relu-dense", "needs a layer before it", 1},
+      {"dense(8)-relu-relu-dense", "does nothing", 15},
+      {"dense(8)-relu", "no relu after it", 10},
+      {"dense(8)-flatten(2)-dense", "flatten takes no argument", 18},
       {"dense-relu-dense", "needs its width", 1},
       {"dense(8)-relu-dense(7)", "7 outputs, the data 10 classes", 15},
       {"dense(8)-relu(1)-dense", "relu takes no argument", 15},
       {"dense(w=1.4)-relu-dense", "no parameter \"w\"", 9},
-      {"dense(8,9)-relu-dense", "one width", 9},
+      {"dense(8,9)-relu-dense", "no parameter \"9\"; it has width", 9},
+      {"cnn:huge", "there are: cnn:small", 1},
+      {"cnn:small-relu-dense", "stands alone", 1},
   };
   for (const Case& c : cases) {
     INFO(c.spec);
@@ -79,7 +82,42 @@ TEST_CASE("a wrong net spec is refused with the position of the mistake", "[nn]"
     CHECK_THROWS_AS(widths(c.spec), ConfigError);
   }
   CHECK_THROWS_AS(widths(""), ConfigError);
+  CHECK_THROWS_WITH(widths("flatten-relu"), Contains("\"flatten-relu\" has no layer"));
   CHECK_THROWS_WITH(widths("mlp:8", 0), Contains("0 classes"));
+}
+
+TEST_CASE("a wrong layer on images is refused with the position and what arrives there", "[nn]") {
+  struct Case {
+    const char* spec;
+    const char* message;
+    std::size_t position;  // counted from 1
+  };
+  const Case cases[] = {
+      {"conv-relu-dense", "needs its width", 1},
+      {"conv(8)-relu-dense", "needs the size of its window", 1},
+      {"conv(8,3,pad=3)-dense", "pad is \"3\", must be a whole number in [0, 2]", 14},
+      {"conv(8,3,pad=circular)-dense", "pad is \"circular\"", 14},
+      {"conv(8,3,stride=0)-dense", "stride is \"0\"", 17},
+      {"maxpool(3)-maxpool(3)-dense", "window of 3 x 3 does not fit what arrives there, 2 x 2 positions of 2 channels",
+       12},
+      {"flatten-conv(4,3,pad=valid)-dense", "1 x 1 positions of 84 channels", 9},
+      {"avgpool(2,edges=outside)-dense", "must be one of window, inside", 17},
+      {"gap(2)-dense", "gap has no parameter \"2\"; it has none", 5},
+      {"conv(8,3)", "the net ends with 336 numbers, the data have 10 classes", 1},
+      {"normalise(mean=0.5)-dense", "normalise needs both", 1},
+      {"normalise(mean=0.5,std=0)-dense", "must be positive", 24},
+      {"normalise(mean=0.5:0.4:0.3,std=1)-dense", "3 numbers for 2 channels", 16},
+      {"normalise(mean=0.5:x,std=1)-dense", "finite number", 16},
+  };
+  const auto backend = nn_test::backend();
+  for (const Case& c : cases) {
+    INFO(c.spec);
+    const auto make = [&] { Net(c.spec, {6, 7, 2}, 10, Initialisation::he, 0, *backend); };
+    CHECK_THROWS_WITH(make(), Contains(c.message) && Contains(text("position ", c.position, " ")));
+    CHECK_THROWS_AS(make(), ConfigError);
+  }
+  CHECK_THROWS_WITH(Net("cnn:small", {1, 1, 784}, 10, Initialisation::he, 0, *backend),
+                    Contains("1 x 1 positions of 784"));
 }
 
 TEST_CASE("initialisations have the stated range and moments", "[nn]") {
@@ -163,7 +201,7 @@ TEST_CASE("logits and gradients have the same bits for 1 and 2 workers, and in o
   const Matrix<float> x = random_matrix<float>(n, d, 8);
   const CotangentFn square = [](index, ConstView2D<float> f, View2D<float> c) { convert(f, c); };
   Matrix<float> fa(n, 10), fb(n, 10), plain(n, 10), da(n, d), db(n, d), apart(n, d);
-  std::vector<DenseLayer> ga, gb;
+  std::vector<LayerParameters> ga, gb;
 
   a.logits_and_grad(x.view(), square, fa.view(), da.view());
   b.logits_and_grad(x.view(), square, fb.view(), db.view());
@@ -192,6 +230,12 @@ TEST_CASE("a net fulfils the contract of Model", "[nn]") {
     INFO(spec);
     const Net net(spec, {3, 2, 2}, 4, Initialisation::uniform, 5, *backend);
     NTKROB_CHECK_MODEL(net, random_matrix<float>(7, 12, 3).view(), options);
+  }
+  for (const char* spec : {"conv(5,2)-relu-maxpool(2)-flatten-dense(9)-relu-dense",
+                           "normalise(mean=0.4:0.5,std=0.2:0.3)-conv(4,3)-relu-avgpool(2)-dense", "conv(4,3)-gap"}) {
+    INFO(spec);
+    const Net net(spec, {4, 5, 2}, 4, Initialisation::uniform, 5, *backend);
+    NTKROB_CHECK_MODEL(net, random_matrix<float>(7, 40, 3).view(), options);
   }
 }
 
@@ -236,7 +280,7 @@ TEST_CASE("a stored net gives back the same bits, and a damaged one names its en
       {"layers/0/weight", transposed},
       {"layers/2/type", std::string("conv")},
       {"layers/0/activation", std::string("none")},
-      {"layers/3/weight", transposed},
+      {"layers/3/type", std::string("dense")},
       {"spec", std::string("mlp:7,x")},
       {"input_shape", NdArray<std::int64_t>{{2}, {3, 4}}},
       {"input_shape", NdArray<std::int64_t>{{3}, {3, -4, 1}}},

@@ -24,7 +24,7 @@ TrainOptions small_run(const char* loss) {
 /// Start values of tests/golden/nn_gradient_descent.py.
 void set_formula(Net& net) {
   int k = 0;
-  for (DenseLayer& layer : net.layers())
+  for (LayerParameters& layer : net.layers())
     for (Matrix<float>* p : {&layer.weight, &layer.bias}) {
       for (index i = 0; i < p->size(); ++i)
         p->data()[i] = static_cast<float>(0.6 * std::sin(1.7 * static_cast<double>(i + 1) + k));

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/dense.hpp"
-#include "nn/net_spec.hpp"
+#include "nn/stack.hpp"
 #include "ntkrob/base/random.hpp"
 
 namespace ntkrob {
@@ -37,8 +36,22 @@ void check_io(const Net& net, ConstView2D<float> x, ConstView2D<float> out) {
 
 /// Calls pass(first, n) for the blocks of rows, in order.
 template <class Pass>
-void for_row_blocks(index rows, const Pass& pass) {
-  for (index first = 0; first < rows; first += Net::kRowBlock) pass(first, std::min(Net::kRowBlock, rows - first));
+void for_row_blocks(index rows, index block, const Pass& pass) {
+  for (index first = 0; first < rows; first += block) pass(first, std::min(block, rows - first));
+}
+
+/// Numbers between layers of one block of rows, beyond which a block of images has fewer rows.
+constexpr index kBlockNumbers = index{1} << 22;
+constexpr index kSmallestBlock = 16;
+
+index rows_together(const nn::Stack<float>& stack) {
+  index numbers = 0;
+  bool images = false;
+  for (const nn::Stage<float>& stage : stack) {
+    numbers += stage.layer->out.size();
+    images |= stage.layer->out.height * stage.layer->out.width > 1;
+  }
+  return images ? std::clamp(kBlockNumbers / numbers, kSmallestBlock, Net::kRowBlock) : Net::kRowBlock;
 }
 
 }  // namespace
@@ -63,44 +76,68 @@ Net::Net(const std::string& spec, ImageShape input, index classes, Initialisatio
     : spec_(spec), shape_(input), classes_(classes), backend_(&backend) {
   NTKROB_CHECK(input.height >= 1 && input.width >= 1 && input.channels >= 1, ConfigError, "net: input shape ",
                input.height, " x ", input.width, " x ", input.channels, ", every side must be at least 1");
-  const std::vector<index> widths = nn::parse_net_spec(spec, classes);
+  set_stack(std::make_shared<Stack>(nn::compile<float>(spec, input, classes)));
   const Rng rng(seed, "net");
-  index fan_in = input.size();
-  for (std::size_t l = 0; l < widths.size(); ++l) {
-    DenseLayer layer{Matrix<float>(widths[l], fan_in), Matrix<float>(1, widths[l])};
+  for (std::size_t l = 0; l < stack_->size(); ++l) {
+    const index width = (*stack_)[l].layer->outputs, fan_in = (*stack_)[l].layer->fan_in;
+    layers_.push_back({Matrix<float>(width, fan_in), Matrix<float>(width > 0 ? 1 : 0, width)});
+    if (width == 0) continue;
     const bool uniform = init == Initialisation::uniform;
     const double weight_scale = std::sqrt((uniform ? 1.0 : 2.0) / static_cast<double>(fan_in));
     const double bias_scale = uniform ? weight_scale : init == Initialisation::ntk ? 0.1 : 0.0;
-    draw(rng.fork(2 * l), !uniform, weight_scale, backend, layer.weight);
-    draw(rng.fork(2 * l + 1), !uniform, bias_scale, backend, layer.bias);
-    layers_.push_back(std::move(layer));
-    fan_in = widths[l];
+    draw(rng.fork(2 * l), !uniform, weight_scale, backend, layers_[l].weight);
+    draw(rng.fork(2 * l + 1), !uniform, bias_scale, backend, layers_[l].bias);
   }
+}
+
+Net::Net(const Net& other)
+    : Model(other),
+      spec_(other.spec_),
+      shape_(other.shape_),
+      classes_(other.classes_),
+      stack_(other.stack_),
+      layers_(other.layers_),
+      row_block_(other.row_block_),
+      backend_(other.backend_) {}
+Net::Net(Net&& other) noexcept = default;
+Net& Net::operator=(const Net& other) { return *this = Net(other); }
+Net& Net::operator=(Net&& other) noexcept = default;
+Net::~Net() = default;
+
+void Net::set_stack(std::shared_ptr<const Stack> stack) {
+  stack_ = std::move(stack);
+  row_block_ = rows_together(*stack_);
+}
+
+nn::Scratch<float>& Net::scratch(index rows) const {
+  if (!scratch_) scratch_ = std::make_unique<nn::Scratch<float>>();
+  nn::reserve(*stack_, std::min(row_block_, rows), *scratch_);
+  return *scratch_;
 }
 
 index Net::parameter_count() const {
   index count = 0;
-  for (const DenseLayer& layer : layers_) count += layer.weight.size() + layer.bias.size();
+  for (const LayerParameters& layer : layers_) count += layer.weight.size() + layer.bias.size();
   return count;
 }
 
 void Net::logits(ConstView2D<float> x, View2D<float> out) const {
   check_io(*this, x, out);
-  nn::reserve(layers_, std::min(kRowBlock, x.rows), scratch_);
-  for_row_blocks(x.rows, [&](index first, index n) {
-    nn::forward<float>(*backend_, layers_, x.middle_rows(first, n), scratch_, out.middle_rows(first, n));
+  nn::Scratch<float>& buffers = scratch(x.rows);
+  for_row_blocks(x.rows, row_block_, [&](index first, index n) {
+    nn::forward<float>(*backend_, *stack_, layers_, x.middle_rows(first, n), buffers, out.middle_rows(first, n));
   });
 }
 
 void Net::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const {
   check_io(*this, x, cotangent);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
-  nn::reserve(layers_, std::min(kRowBlock, x.rows), scratch_);
-  for_row_blocks(x.rows, [&](index first, index n) {
+  nn::Scratch<float>& buffers = scratch(x.rows);
+  for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
-    nn::forward<float>(*backend_, layers_, rows, scratch_, scratch_.logits.view().middle_rows(0, n));
-    nn::backward<float>(*backend_, layers_, rows, cotangent.middle_rows(first, n), scratch_, dx.middle_rows(first, n),
-                        nullptr, 0.0f);
+    nn::forward<float>(*backend_, *stack_, layers_, rows, buffers, buffers.logits.view().middle_rows(0, n));
+    nn::backward<float>(*backend_, *stack_, layers_, rows, cotangent.middle_rows(first, n), buffers,
+                        dx.middle_rows(first, n), nullptr, 0.0f);
   });
 }
 
@@ -112,15 +149,16 @@ void Net::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, Vi
 }
 
 void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
-                                    std::vector<DenseLayer>& grads) const {
+                                    std::vector<LayerParameters>& grads) const {
   check_io(*this, x, out);
   grads.resize(layers_.size());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Matrix<float>& weight = layers_[l].weight;
     if (grads[l].weight.rows() != weight.rows() || grads[l].weight.cols() != weight.cols())
       grads[l].weight = Matrix<float>(weight.rows(), weight.cols());
-    if (grads[l].bias.rows() != 1 || grads[l].bias.cols() != weight.rows())
-      grads[l].bias = Matrix<float>(1, weight.rows());
+    const Matrix<float>& bias = layers_[l].bias;
+    if (grads[l].bias.rows() != bias.rows() || grads[l].bias.cols() != bias.cols())
+      grads[l].bias = Matrix<float>(bias.rows(), bias.cols());
     if (x.rows == 0) {
       std::fill_n(grads[l].weight.data(), grads[l].weight.size(), 0.0f);
       std::fill_n(grads[l].bias.data(), grads[l].bias.size(), 0.0f);
@@ -130,15 +168,15 @@ void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cot
 }
 
 void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
-                           std::vector<DenseLayer>* grads) const {
-  nn::reserve(layers_, std::min(kRowBlock, x.rows), scratch_);
-  for_row_blocks(x.rows, [&](index first, index n) {
+                           std::vector<LayerParameters>* grads) const {
+  nn::Scratch<float>& buffers = scratch(x.rows);
+  for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
-    const View2D<float> block = out.middle_rows(first, n), c = scratch_.cotangent.view().middle_rows(0, n);
-    nn::forward<float>(*backend_, layers_, rows, scratch_, block);
+    const View2D<float> block = out.middle_rows(first, n), c = buffers.cotangent.view().middle_rows(0, n);
+    nn::forward<float>(*backend_, *stack_, layers_, rows, buffers, block);
     cotangent(first, block, c);
-    nn::backward<float>(*backend_, layers_, rows, c, scratch_, dx.empty() ? dx : dx.middle_rows(first, n), grads,
-                        first == 0 ? 0.0f : 1.0f);
+    nn::backward<float>(*backend_, *stack_, layers_, rows, c, buffers, dx.empty() ? dx : dx.middle_rows(first, n),
+                        grads, first == 0 ? 0.0f : 1.0f);
   });
 }
 

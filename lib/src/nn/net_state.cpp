@@ -1,7 +1,7 @@
 // A net as a StateDict, and back: the names of the HDF5 model file.
 #include <cmath>
 
-#include "nn/net_spec.hpp"
+#include "nn/stack.hpp"
 #include "ntkrob/nn/net.hpp"
 
 namespace ntkrob {
@@ -18,18 +18,20 @@ std::string shape_text(const std::vector<index>& shape) {
   return result + "]";
 }
 
-/// The stored array as rows x cols, if it has exactly `shape` and finite values.
+/// The stored array as rows x cols, if it has exactly `shape` and finite values.   order: as StoredWeight::order
 Matrix<float> parameters(const StateDict& state, const std::string& name, const std::vector<index>& shape, index rows,
-                         index cols) {
+                         index cols, const std::vector<index>& order = {}) {
   const auto& stored = state.get<NdArray<float>>(name);
   NTKROB_CHECK(stored.shape == shape && static_cast<index>(stored.values.size()) == rows * cols, IoError,
                "model entry \"", name, "\" has shape ", shape_text(stored.shape), ", the spec needs ",
                shape_text(shape));
   Matrix<float> result(rows, cols);
   for (index i = 0; i < rows * cols; ++i) {
-    NTKROB_CHECK(std::isfinite(stored.values[i]), IoError, "model entry \"", name, "\" holds ", stored.values[i],
-                 " at position ", i, "; the file is damaged or the training had diverged");
-    result.data()[i] = stored.values[i];
+    const index at = order.empty() ? i : order[static_cast<std::size_t>(i)];
+    const float value = stored.values[static_cast<std::size_t>(at)];
+    NTKROB_CHECK(std::isfinite(value), IoError, "model entry \"", name, "\" holds ", value, " at position ", at,
+                 "; the file is damaged or the training had diverged");
+    result.data()[i] = value;
   }
   return result;
 }
@@ -48,9 +50,9 @@ ImageShape stored_shape(const StateDict& state) {
   return {sides.values[0], sides.values[1], sides.values[2]};
 }
 
-std::vector<index> stored_widths(const std::string& spec, index classes) {
+nn::Stack<float> stored_stack(const std::string& spec, ImageShape input, index classes) {
   try {
-    return nn::parse_net_spec(spec, classes);
+    return nn::compile<float>(spec, input, classes);
   } catch (const ConfigError& e) {
     throw IoError(text("model entry \"spec\": ", e.what()));
   }
@@ -63,28 +65,30 @@ Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
   shape_ = stored_shape(state);
   classes_ = state.get<std::int64_t>("classes");
   NTKROB_CHECK(classes_ >= 1, IoError, "model entry \"classes\" is ", classes_, ", at least 1 is needed");
-  const std::vector<index> widths = stored_widths(spec_, classes_);
-  index fan_in = shape_.size();
-  for (std::size_t l = 0; l < widths.size(); ++l) {
+  set_stack(std::make_shared<Stack>(stored_stack(spec_, shape_, classes_)));
+  for (std::size_t l = 0; l < stack_->size(); ++l) {
+    const nn::Stage<float>& stage = (*stack_)[l];
     const auto& type = state.get<std::string>(layer_entry(l, "type"));
-    NTKROB_CHECK(type == "dense", IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", type,
-                 "\", the spec needs \"dense\"");
-    // Files without this entry follow the rule: ReLU after all layers but the last.
-    const std::string activation = l + 1 == widths.size() ? "none" : "relu";
+    NTKROB_CHECK(type == stage.type, IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", type,
+                 "\", the spec needs \"", stage.type, "\"");
     if (state.contains(layer_entry(l, "activation"))) {
+      const std::string activation = stage.relu ? "relu" : "none";
       const auto& stored = state.get<std::string>(layer_entry(l, "activation"));
       NTKROB_CHECK(stored == activation, IoError, "model entry \"", layer_entry(l, "activation"), "\" is \"", stored,
                    "\", the spec needs \"", activation, "\"");
     }
-    DenseLayer layer;
-    layer.weight = parameters(state, layer_entry(l, "weight"), {widths[l], fan_in}, widths[l], fan_in);
-    layer.bias = parameters(state, layer_entry(l, "bias"), {widths[l]}, 1, widths[l]);
+    LayerParameters layer;
+    if (const index width = stage.layer->outputs; width > 0) {
+      const nn::StoredWeight weight = stage.layer->stored_weight();
+      layer.weight =
+          parameters(state, layer_entry(l, "weight"), weight.shape, width, stage.layer->fan_in, weight.order);
+      layer.bias = parameters(state, layer_entry(l, "bias"), {width}, 1, width);
+    }
     layers_.push_back(std::move(layer));
-    fan_in = widths[l];
   }
-  NTKROB_CHECK(!state.contains(layer_entry(widths.size(), "weight")), IoError, "model entry \"",
-               layer_entry(widths.size(), "weight"), "\" exists, but the spec \"", spec_, "\" has only ", widths.size(),
-               " dense layers");
+  NTKROB_CHECK(!state.contains(layer_entry(stack_->size(), "type")), IoError, "model entry \"",
+               layer_entry(stack_->size(), "type"), "\" exists, but the spec \"", spec_, "\" has only ", stack_->size(),
+               " layers");
 }
 
 StateDict Net::state() const {
@@ -93,11 +97,19 @@ StateDict Net::state() const {
   state.set("input_shape", NdArray<std::int64_t>{{3}, {shape_.height, shape_.width, shape_.channels}});
   state.set("classes", static_cast<std::int64_t>(classes_));
   for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const nn::Stage<float>& stage = (*stack_)[l];
     const Matrix<float>&w = layers_[l].weight, &b = layers_[l].bias;
-    state.set(layer_entry(l, "type"), std::string("dense"));
-    state.set(layer_entry(l, "weight"), NdArray<float>{{w.rows(), w.cols()}, {w.data(), w.data() + w.size()}});
-    state.set(layer_entry(l, "bias"), NdArray<float>{{b.cols()}, {b.data(), b.data() + b.size()}});
-    state.set(layer_entry(l, "activation"), std::string(l + 1 == layers_.size() ? "none" : "relu"));
+    state.set(layer_entry(l, "type"), std::string(stage.type));
+    for (const auto& [name, value] : stage.layer->attributes()) state.set(layer_entry(l, name.c_str()), value);
+    if (stage.layer->has_parameters()) {
+      const nn::StoredWeight weight = stage.layer->stored_weight();
+      NdArray<float> stored{weight.shape, {w.data(), w.data() + w.size()}};
+      for (std::size_t k = 0; k < weight.order.size(); ++k)
+        stored.values[static_cast<std::size_t>(weight.order[k])] = w.data()[k];
+      state.set(layer_entry(l, "weight"), std::move(stored));
+      state.set(layer_entry(l, "bias"), NdArray<float>{{b.cols()}, {b.data(), b.data() + b.size()}});
+    }
+    state.set(layer_entry(l, "activation"), std::string(stage.relu ? "relu" : "none"));
   }
   return state;
 }

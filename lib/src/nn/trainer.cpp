@@ -22,7 +22,8 @@ bool needs_targets(const std::string& loss) { return loss == "mse"; }
 /// once, by one worker. The update is elementwise, so the partition does not show in the result.
 class BlockedSgd {
  public:
-  BlockedSgd(std::vector<DenseLayer>& parameters, const std::vector<DenseLayer>& grads, Sgd<float>::Options options) {
+  BlockedSgd(std::vector<LayerParameters>& parameters, const std::vector<LayerParameters>& grads,
+             Sgd<float>::Options options) {
     for (std::size_t l = 0; l < parameters.size(); ++l) {
       add(parameters[l].weight, grads[l].weight, options);
       add(parameters[l].bias, grads[l].bias, options);
@@ -45,6 +46,7 @@ class BlockedSgd {
   };
 
   void add(Matrix<float>& parameters, const Matrix<float>& gradient, Sgd<float>::Options options) {
+    if (parameters.empty()) return;  // a layer without parameters
     const index rows = std::max<index>(1, kUpdateBlock / parameters.cols());
     for (index first = 0; first < parameters.rows(); first += rows) {
       const index n = std::min(rows, parameters.rows() - first);
@@ -117,7 +119,7 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
 }
 
 void check_parameters(const Net& net, index steps, double lr) {
-  for (const DenseLayer& layer : net.layers())
+  for (const LayerParameters& layer : net.layers())
     for (const Matrix<float>* values : {&layer.weight, &layer.bias}) {
       if (all_finite(values->data(), values->size())) continue;
       for (index i = 0; i < values->size(); ++i)
@@ -190,9 +192,10 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
       for (index j = 0; j < cotangent.cols; ++j) cotangent(i, j) *= scale;
   };
 
-  std::vector<DenseLayer> grads;
-  for (const DenseLayer& layer : net.layers())
-    grads.push_back({Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(1, layer.bias.cols())});
+  std::vector<LayerParameters> grads;
+  for (const LayerParameters& layer : net.layers())
+    grads.push_back(
+        {Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(layer.bias.rows(), layer.bias.cols())});
   BlockedSgd sgd(net.layers(), grads, {options.momentum, options.weight_decay});
 
   index done = 0;

@@ -1,9 +1,9 @@
 /// Net: a finite neural network on a Backend, and a Model.
 ///
-/// Grammar: "mlp:256,128" (hidden widths, ReLU between, linear output), "mlp:" plain linear classifier; or the layers,
-/// "dense(256)-relu-dense(128)-relu-dense", where the last dense takes the number of classes. Parameters are in
-/// standard parameterisation, weight [out,in] and bias [out], as PyTorch stores them. Pixels enter as they are, without
-/// normalisation.
+/// Grammar: "mlp:256,128" (hidden widths, ReLU between, linear output), "mlp:" plain linear classifier; "cnn:small"; or
+/// the layers, "conv(16,4,stride=2,pad=1)-relu-maxpool(2)-flatten-dense(128)-relu-dense", where the last dense takes
+/// the number of classes; net_help() lists them. Parameters are in standard parameterisation. Pixels enter as they are;
+/// normalisation, where wanted, is a layer.
 #pragma once
 
 #include <memory>
@@ -23,28 +23,29 @@ enum class Initialisation { uniform, he, ntk };
 Initialisation parse_initialisation(const std::string& text);
 std::string to_string(Initialisation init);
 
-/// One dense layer; relu follows every layer but the last.
+/// The forms of a net and its layers, one line each.
+std::vector<std::string> net_help();
+
+/// Parameters of one layer; both empty for a layer that has none.
 template <class R>
-struct BasicDenseLayer {
-  Matrix<R> weight;  // out x in
+struct BasicLayerParameters {
+  Matrix<R> weight;  // dense: out x in, inputs in the order H W C; conv: out x (kh kw in)
   Matrix<R> bias;    // 1 x out
 };
-using DenseLayer = BasicDenseLayer<float>;
+using LayerParameters = BasicLayerParameters<float>;
 
-/// Buffers of a forward and a backward pass. They grow to the largest block of rows seen and are then reused.
+namespace nn {
 template <class R>
-struct DenseScratch {
-  std::vector<Matrix<R>> hidden;  // for each layer but the last: rows x out, after the ReLU
-  Matrix<R> delta[2];             // rows x the largest out: derivatives with respect to a layer's output, alternating
-  Matrix<R> logits;               // rows x classes
-  Matrix<R> cotangent;            // rows x classes
-};
+struct Stage;
+template <class R>
+struct Scratch;
+}  // namespace nn
 
 /// Thread-safety: one call at a time per object (scratch is shared by all const functions).
-/// Memory: parameters, and scratch for at most kRowBlock rows: larger batches are walked in blocks.
+/// Memory: parameters, and scratch for at most row_block() rows: larger batches are walked in blocks.
 class Net : public Model {
  public:
-  /// Rows that go through the layers together.
+  /// Rows that go through the layers together, at most.
   static constexpr index kRowBlock = 1024;
 
   /// backend must outlive the net. Parameter k of layer l is a function of (seed, l, k) alone.
@@ -53,6 +54,12 @@ class Net : public Model {
       Backend& backend);
   /// From a stored model. throws: IoError naming the entry that is missing, of the wrong shape or not finite
   Net(const StateDict& state, Backend& backend);
+  /// Copies have scratch of their own.
+  Net(const Net& other);
+  Net(Net&& other) noexcept;
+  Net& operator=(const Net& other);
+  Net& operator=(Net&& other) noexcept;
+  ~Net() override;
 
   ImageShape input_shape() const override { return shape_; }
   index classes() const override { return classes_; }
@@ -63,32 +70,40 @@ class Net : public Model {
   void for_each(index n, const std::function<void(index task)>& task) const override;
 
   const std::string& spec() const { return spec_; }
-  /// For optimisers and for setting parameters; the shapes must stay as they are.
-  std::vector<DenseLayer>& layers() { return layers_; }
-  const std::vector<DenseLayer>& layers() const { return layers_; }
+  /// Parameters of every layer in the order of the spec; relu and flatten are no layers. For optimisers and for setting
+  /// parameters; the shapes must stay as they are.
+  std::vector<LayerParameters>& layers() { return layers_; }
+  const std::vector<LayerParameters>& layers() const { return layers_; }
   index parameter_count() const;
+  /// Rows that go through the layers together: kRowBlock, or fewer where images between layers are large.
+  index row_block() const { return row_block_; }
   Backend& backend() const { return *backend_; }
 
   /// logits and the gradient of sum <cotangent, logits> with respect to every parameter.
   ///   x: N x D   out: N x C   grads: like layers() (overwritten; allocated where the shapes differ)
   void logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
-                                 std::vector<DenseLayer>& grads) const;
+                                 std::vector<LayerParameters>& grads) const;
 
-  /// spec, input_shape, classes, layers/<i>/{type,weight,bias,activation}.
+  /// spec, input_shape, classes, layers/<i>/{type,weight,bias,activation} and what else a layer has to say.
   StateDict state() const;
 
  private:
+  using Stack = std::vector<nn::Stage<float>>;
+  void set_stack(std::shared_ptr<const Stack> stack);
+  nn::Scratch<float>& scratch(index rows) const;
   /// Forward pass, cotangent and backward pass, block of rows by block of rows.   dx: N x D, or no data   grads: like
   /// layers(), or null
   void forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
-                        std::vector<DenseLayer>* grads) const;
+                        std::vector<LayerParameters>* grads) const;
 
   std::string spec_;
   ImageShape shape_;
   index classes_ = 0;
-  std::vector<DenseLayer> layers_;
+  std::shared_ptr<const Stack> stack_;
+  std::vector<LayerParameters> layers_;
+  index row_block_ = kRowBlock;
   Backend* backend_;
-  mutable DenseScratch<float> scratch_;
+  mutable std::unique_ptr<nn::Scratch<float>> scratch_;
 };
 
 }  // namespace ntkrob

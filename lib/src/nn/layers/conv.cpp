@@ -1,0 +1,204 @@
+// conv: convolution (cross-correlation) as a product of patches with the weights.
+//
+// A patch is what one position of the window sees, in the order kh kw C, in which rows of the image are contiguous; the
+// rows of the weight have the same order. Patches are laid out for a few lines of positions at a time, small enough for
+// the second-level cache, and made anew for the backward pass. Zeros stand for the padding.
+#include <cstring>
+#include <functional>
+
+#include "nn/blocks.hpp"
+#include "nn/layer.hpp"
+#include "nn/passes.hpp"
+#include "nn/window.hpp"
+
+namespace ntkrob::nn {
+namespace {
+
+constexpr index kWidthLimit = index{1} << 16;
+constexpr index kPatchNumbers = index{1} << 16;  // of one task at a time: 256 KiB of float32
+constexpr index kGroups = 32;                    // of images, each with its own sums of parameter gradients ...
+constexpr index kSumNumbers = index{1} << 23;    // ... unless they took more than this
+
+template <class R>
+class Conv final : public Layer<R> {
+ public:
+  Conv(ImageShape in, const Window& w, index width)
+      : Layer<R>(in, {w.height, w.width, width}, width, w.kh * w.kw * in.channels), w_(w) {}
+
+  void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
+               LayerScratch<R>& scratch) const override {
+    backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels);
+    const index lines = x.rows * w_.height, step = lines_at_once();
+    reserve_workers(backend, scratch);
+    const View2D<R> positions(y.data, lines * w_.width, this->outputs);
+    const auto task = [&](index k, int worker) {
+      const index first = k * step, count = std::min(step, lines - first);
+      const View2D<R> patches = patch_rows(scratch, worker, count);
+      gather(x, first, count, patches.data);
+      const View2D<R> out = positions.middle_rows(first * w_.width, count * w_.width);
+      backend.multiply(R(1), patches, scratch.panels, 0, R(0), out);
+      add_bias_rows<R>(parameters.bias.data(), relu, out);
+    };
+    backend.for_each((lines + step - 1) / step, std::ref(task));
+  }
+
+  void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
+                View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
+    if (!dx.empty()) backend.pack(Transpose::no, parameters.weight.view(), scratch.panels);
+    const index n = x.rows, groups = group_count(n), images = (n + groups - 1) / std::max<index>(groups, 1);
+    reserve_workers(backend, scratch);
+    if (grads != nullptr) {
+      grow(scratch.weight_sums, groups, this->outputs * this->fan_in);
+      grow(scratch.bias_sums, groups, this->outputs);
+    }
+    const auto task = [&](index g, int worker) {
+      const index first = g * images, count = std::min(images, n - first);
+      if (count <= 0) return;
+      if (grads != nullptr) std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
+      for (index i = first; i < first + count && !dx.empty(); ++i) std::fill_n(dx.row(i), dx.cols, R(0));
+      run_group(backend, x, delta, dx, first * w_.height, count * w_.height, worker,
+                grads == nullptr ? nullptr : scratch.weight_sums.row(g),
+                grads == nullptr ? nullptr : scratch.bias_sums.row(g), scratch);
+    };
+    backend.for_each(groups, std::ref(task));
+    if (grads != nullptr) add_groups(backend, (n + images - 1) / std::max<index>(images, 1), beta, scratch, *grads);
+  }
+
+  /// PyTorch's [out, in, kh, kw].
+  StoredWeight stored_weight() const override {
+    const index c = this->in.channels;
+    StoredWeight stored{{this->outputs, c, w_.kh, w_.kw}, {}};
+    for (index o = 0; o < this->outputs; ++o)
+      for (index ky = 0; ky < w_.kh; ++ky)
+        for (index kx = 0; kx < w_.kw; ++kx)
+          for (index i = 0; i < c; ++i) stored.order.push_back(((o * c + i) * w_.kh + ky) * w_.kw + kx);
+    return stored;
+  }
+
+  std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
+    return window_attributes(w_, this->in);
+  }
+
+ private:
+  index lines_at_once() const { return std::max<index>(1, kPatchNumbers / (w_.width * this->fan_in)); }
+  index group_count(index n) const {
+    return std::min(n, std::max<index>(1, std::min(kGroups, kSumNumbers / (this->outputs * this->fan_in))));
+  }
+
+  void reserve_workers(Backend& backend, LayerScratch<R>& scratch) const {
+    if (scratch.workers.empty())
+      scratch.workers.resize(static_cast<std::size_t>(std::max(1, backend.info().workers)));
+    for (auto& worker : scratch.workers)
+      for (Matrix<R>* buffer : {&worker.patches, &worker.gradients})
+        grow(*buffer, lines_at_once() * w_.width, this->fan_in);
+  }
+  View2D<R> patch_rows(LayerScratch<R>& scratch, int worker, index lines) const {
+    return scratch.workers[static_cast<std::size_t>(worker)].patches.view().middle_rows(0, lines * w_.width);
+  }
+
+  /// Calls line(image, iy, ox, taps, source offset, patch offset) for every line of taps of every position ...
+  template <class Inside, class Outside>
+  void walk(index first, index count, const Inside& inside, const Outside& outside) const {
+    const index c = this->in.channels, run = w_.kw * c;
+    index patch = 0;
+    for (index line = first; line < first + count; ++line) {
+      const index image = line / w_.height, y0 = line % w_.height * w_.stride - w_.top;
+      const Taps rows(y0, w_.kh, this->in.height);
+      for (index ox = 0; ox < w_.width; ++ox, patch += this->fan_in) {
+        const index x0 = ox * w_.stride - w_.left;
+        const Taps cols(x0, w_.kw, this->in.width);
+        outside(patch, patch + rows.begin * run);
+        for (index ky = rows.begin; ky < rows.end; ++ky) {
+          const index to = patch + ky * run, from = (y0 + ky) * this->in.width + x0;
+          outside(to, to + cols.begin * c);
+          inside(image, (from + cols.begin) * c, to + cols.begin * c, (cols.end - cols.begin) * c);
+          outside(to + cols.end * c, to + run);
+        }
+        outside(patch + rows.end * run, patch + this->fan_in);
+      }
+    }
+  }
+
+  /// Patches of `count` lines of positions, one per row.
+  void gather(ConstView2D<R> x, index first, index count, R* patches) const {
+    walk(
+        first, count,
+        [&](index image, index from, index to, index n) {
+          const R* source = x.row(image) + from;
+          for (index j = 0; j < n; ++j) patches[to + j] = source[j];
+        },
+        [&](index begin, index end) {
+          for (index j = begin; j < end; ++j) patches[j] = R(0);
+        });
+  }
+
+  /// The transpose of gather: dx += patches.
+  void scatter(const R* patches, index first, index count, View2D<R> dx) const {
+    walk(
+        first, count,
+        [&](index image, index from, index to, index n) {
+          R* target = dx.row(image) + from;
+          for (index j = 0; j < n; ++j) target[j] += patches[to + j];
+        },
+        [](index, index) {});
+  }
+
+  void run_group(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, View2D<R> dx, index first, index lines,
+                 int worker, R* weight_sum, double* bias_sum, LayerScratch<R>& scratch) const {
+    const ConstView2D<R> positions(delta.data, delta.rows * w_.height * w_.width, this->outputs);
+    auto& own = scratch.workers[static_cast<std::size_t>(worker)];
+    for (index begin = first, step = lines_at_once(); begin < first + lines; begin += step) {
+      const index count = std::min(step, first + lines - begin), rows = count * w_.width;
+      const ConstView2D<R> d = positions.middle_rows(begin * w_.width, rows);
+      if (weight_sum != nullptr) {
+        const View2D<R> patches = own.patches.view().middle_rows(0, rows);
+        gather(x, begin, count, patches.data);
+        backend.gemm(Transpose::yes, Transpose::no, R(1), d, patches, begin == first ? R(0) : R(1),
+                     View2D<R>(weight_sum, this->outputs, this->fan_in));
+        add_column_sums<R>(d, bias_sum);
+      }
+      if (!dx.empty()) {
+        const View2D<R> gradients = own.gradients.view().middle_rows(0, rows);
+        backend.multiply(R(1), d, scratch.panels, 0, R(0), gradients);
+        scatter(gradients.data, begin, count, dx);
+      }
+    }
+  }
+
+  /// grads = beta grads + the sums of all groups, in their order.
+  void add_groups(Backend& backend, index groups, R beta, const LayerScratch<R>& scratch,
+                  BasicLayerParameters<R>& grads) const {
+    const index n = grads.weight.size();
+    R* const weight = grads.weight.data();
+    for_blocks(backend, n, rows_per_block(groups), [&](index begin, index count) {
+      for (index j = begin; j < begin + count; ++j) weight[j] = beta == R(0) ? R(0) : beta * weight[j];
+      for (index g = 0; g < groups; ++g) {
+        const R* sum = scratch.weight_sums.row(g);
+        for (index j = begin; j < begin + count; ++j) weight[j] += sum[j];
+      }
+    });
+    for (index o = 0; o < this->outputs; ++o) {
+      double total = 0;
+      for (index g = 0; g < groups; ++g) total += scratch.bias_sums(g, o);
+      R& bias = grads.bias.data()[o];
+      bias = static_cast<R>(beta == R(0) ? total : total + beta * bias);
+    }
+  }
+
+  const Window w_;
+};
+
+}  // namespace
+
+template <class R>
+LayerPtr<R> make_conv(const std::string& source, const SpecItem& item, ImageShape in, index) {
+  const SpecArguments arguments(source, item, window_parameters({"width"}), 3);
+  if (arguments.find("width") == nullptr)
+    spec_error(source, item.position, "a conv needs its width, the number of its channels: conv(16,3)");
+  const index width = arguments.integer("width", 0, 1, kWidthLimit);
+  return std::make_shared<Conv<R>>(in, read_window(arguments, in, 1, "same"), width);
+}
+
+NTKROB_INSTANTIATE_NET_LAYER(conv)
+
+}  // namespace ntkrob::nn

@@ -1,0 +1,84 @@
+// maxpool: the largest number of each window, channel by channel; padding never wins.
+#include <limits>
+
+#include "nn/blocks.hpp"
+#include "nn/layer.hpp"
+#include "nn/passes.hpp"
+#include "nn/window.hpp"
+
+namespace ntkrob::nn {
+namespace {
+
+constexpr index kStrip = 64;  // channels at a time
+
+template <class R>
+class MaxPool final : public Layer<R> {
+ public:
+  MaxPool(ImageShape in, const Window& w) : Layer<R>(in, {w.height, w.width, in.channels}), w_(w) {}
+
+  void forward(Backend& backend, const BasicLayerParameters<R>&, bool relu, ConstView2D<R> x, View2D<R> y,
+               LayerScratch<R>&) const override {
+    const index c = this->in.channels;
+    for_blocks(backend, x.rows, rows_per_block(x.cols), [&](index begin, index count) {
+      for (index i = begin; i < begin + count; ++i) {
+        R* to = y.row(i);
+        for (index p = 0; p < w_.height * w_.width; ++p, to += c) {
+          std::fill_n(to, c, -std::numeric_limits<R>::infinity());
+          for_taps(w_, this->in, p, [&](index from) {
+            const R* v = x.row(i) + from;
+            for (index k = 0; k < c; ++k) to[k] = v[k] > to[k] || v[k] != v[k] ? v[k] : to[k];
+          });
+        }
+      }
+    });
+    if (relu) apply_relu(backend, y);
+  }
+
+  /// The first of equal numbers takes the derivative, as in PyTorch.
+  void backward(Backend& backend, const BasicLayerParameters<R>&, ConstView2D<R> x, ConstView2D<R> delta, View2D<R> dx,
+                BasicLayerParameters<R>*, R, LayerScratch<R>&) const override {
+    if (dx.empty()) return;
+    for_blocks(backend, x.rows, rows_per_block(x.cols), [&](index begin, index count) {
+      for (index i = begin; i < begin + count; ++i) {
+        std::fill_n(dx.row(i), dx.cols, R(0));
+        for (index p = 0; p < w_.height * w_.width; ++p)
+          for (index first = 0; first < this->in.channels; first += kStrip)
+            to_largest(x.row(i) + first, p, std::min(kStrip, this->in.channels - first),
+                       delta.row(i) + p * this->in.channels + first, dx.row(i) + first);
+      }
+    });
+  }
+
+  std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
+    return window_attributes(w_, this->in);
+  }
+
+ private:
+  /// Adds the derivatives of n channels at position p to where the largest numbers are.
+  void to_largest(const R* x, index p, index n, const R* delta, R* dx) const {
+    R best[kStrip];
+    index at[kStrip];
+    std::fill_n(at, n, index{-1});
+    for_taps(w_, this->in, p, [&](index from) {
+      for (index k = 0; k < n; ++k) {
+        const R v = x[from + k];
+        if (at[k] < 0 || v > best[k] || v != v) best[k] = v, at[k] = from + k;
+      }
+    });
+    for (index k = 0; k < n; ++k) dx[at[k]] += delta[k];
+  }
+
+  const Window w_;
+};
+
+}  // namespace
+
+template <class R>
+LayerPtr<R> make_maxpool(const std::string& source, const SpecItem& item, ImageShape in, index) {
+  const SpecArguments arguments(source, item, window_parameters({}), 2);
+  return std::make_shared<MaxPool<R>>(in, read_window(arguments, in, 0, "valid"));
+}
+
+NTKROB_INSTANTIATE_NET_LAYER(maxpool)
+
+}  // namespace ntkrob::nn
