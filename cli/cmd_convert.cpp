@@ -1,9 +1,11 @@
-/// ntkrob convert: any supported format in, another one out.
+/// ntkrob convert: any supported format in, another one out; weights of PyTorch in, a model out.
 #include <filesystem>
 
 #include "command.hpp"
+#include "convert_model.hpp"
 #include "dataset_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/net.hpp"
 #include "robustify_job.hpp"
 
 namespace ntkrob::cli {
@@ -14,12 +16,20 @@ struct ConvertParams {
   std::vector<std::string> inputs;
   IdxFiles idx;
   bool initial = false;
+  ConvertModelParams model;
   std::string output;
 };
 
 void convert_files(const ConvertParams& p, Session& session) {
   const bool named = !p.idx.train_images.empty() || !p.idx.train_labels.empty() || !p.idx.test_images.empty() ||
                      !p.idx.test_labels.empty();
+  if (!p.model.weights.empty()) {
+    NTKROB_CHECK(p.inputs.empty() && !named && !p.initial, ConfigError,
+                 "--model converts a net and takes no images beside it");
+    NTKROB_CHECK(!p.model.spec.empty(), ConfigError, "--model needs --spec, the layers of the net");
+    return convert_model(p.model, p.output, session);
+  }
+  NTKROB_CHECK(p.model.spec.empty() && p.model.group.empty(), ConfigError, "--spec and --group belong to --model");
   NTKROB_CHECK(!p.inputs.empty() || named, ConfigError,
                "no input: name files or a folder, or --train-images and --train-labels");
   check_output(p.output, session.globals.force);
@@ -49,6 +59,11 @@ Command make_convert() {
   command.options.add("test-images", p->idx.test_images, "IDX file of the test images").type = "FILE";
   command.options.add("test-labels", p->idx.test_labels, "IDX file of the test labels").type = "FILE";
   command.options.add("initial", p->initial, "write the images that a robust set was optimised from");
+  command.options.add("model", p->model.weights, "convert a net: arrays of a PyTorch state_dict, NPZ or HDF5").type =
+      "FILE";
+  command.options.add("spec", p->model.spec, "its layers, see below");
+  command.options.add("input-shape", p->model.input_shape, "height x width x channels of its input");
+  command.options.add("group", p->model.group, "where the arrays are in an HDF5 file, e.g. net/weights");
   command.options.add_output(p->output, "where to write; the extension chooses the format");
   command.examples = {"ntkrob convert mnist/ -o mnist.h5",
                       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
@@ -56,8 +71,10 @@ Command make_convert() {
                       "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
                       "ntkrob convert robust.h5 -o robust.npz",
                       "ntkrob convert robust.h5 --initial -o originals.h5",
-                      "ntkrob convert robust.h5 -o robust/          a folder of IDX files"};
-  command.notes = [] { return formats_text(); };
+                      "ntkrob convert robust.h5 -o robust/          a folder of IDX files",
+                      "ntkrob convert --model weights.npz --spec "
+                      "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5"};
+  command.notes = [] { return formats_text() + "\n" + list_text("Nets:", net_help()); };
   command.run = [p](Session& session) { convert_files(*p, session); };
   return command;
 }

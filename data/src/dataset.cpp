@@ -15,13 +15,9 @@ const Split& Dataset::split(const std::string& which) const {
   return result;
 }
 
-Matrix<float> Dataset::images(const std::string& which) const { return images(which, split(which).n); }
-
-Matrix<float> Dataset::images(const std::string& which, index n) const {
+Matrix<float> Dataset::images(const std::string& which) const {
   const Split& source = split(which);
-  NTKROB_CHECK(n >= 0 && n <= source.n, ConfigError, "the first ", n, " images of split ", which, ", which has ",
-               source.n);
-  Matrix<float> result(n, shape.size());
+  Matrix<float> result(source.n, shape.size());
   float* out = result.data();
   const index total = result.size();
   if (source.is_bytes()) {

@@ -213,6 +213,26 @@ Dataset read_npz(const std::vector<std::string>& inputs, const IdxFiles&) {
   return assemble(std::move(raw));
 }
 
+StateDict npz_arrays(const std::string& path) {
+  const ZipReader archive(path);
+  StateDict arrays;
+  for (const ZipMember& member : archive.members()) {
+    const std::size_t stem = member.name.size() - std::min<std::size_t>(4, member.name.size());
+    NTKROB_CHECK(stem > 0 && member.name.compare(stem, 4, ".npy") == 0, IoError, path, ": member ", member.name,
+                 " is no .npy array");
+    const std::string name = member.name.substr(0, stem);
+    RawArray raw = parse_array(archive.content(member), path + ": " + name);
+    const std::vector<index> shape(raw.shape.begin(), raw.shape.end());
+    if (raw.kind == RawArray::Kind::floats)
+      arrays.set(name, NdArray<float>{shape, {raw.floats.data(), raw.floats.data() + raw.floats.size()}});
+    else if (raw.kind == RawArray::Kind::ints)
+      arrays.set(name, NdArray<std::int64_t>{shape, std::move(raw.ints)});
+    else
+      arrays.set(name, NdArray<std::uint8_t>{shape, std::move(raw.bytes)});
+  }
+  return arrays;
+}
+
 void write_npz(const Dataset& data, const std::string& path, bool force) {
   check_target(path, force);
   ZipWriter archive;

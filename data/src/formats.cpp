@@ -99,6 +99,14 @@ Dataset open_dataset(const std::vector<std::string>& inputs, const IdxFiles& idx
   return format.read(inputs, idx);
 }
 
+StateDict load_arrays(const std::string& path, const std::string& group) {
+  const io::Probe probe = io::probe_of(path);
+  if (io::recognise_hdf5(probe)) return io::hdf5_arrays(path, group);
+  NTKROB_CHECK(io::recognise_npz(probe), IoError, path, ": is neither an NPZ nor an HDF5 file");
+  NTKROB_CHECK(group.empty(), ConfigError, path, ": is an NPZ file and has no group \"", group, "\"");
+  return io::npz_arrays(path);
+}
+
 void save_dataset(const Dataset& data, const std::string& path, bool force) {
   data.validate("data set to be written to " + path);
   NTKROB_CHECK(!data.train.empty() || !data.test.empty(), ConfigError, path, ": the data set is empty");

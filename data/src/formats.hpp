@@ -41,6 +41,10 @@ void write_npz(const Dataset& data, const std::string& path, bool force);
 void write_idx(const Dataset& data, const std::string& path, bool force);
 void write_png(const Dataset& data, const std::string& path, bool force);
 
+/// For load_arrays.
+StateDict npz_arrays(const std::string& path);
+StateDict hdf5_arrays(const std::string& path, const std::string& group);
+
 const std::vector<Format>& format_table();
 
 /// True when a format whose data set is one file got exactly one. throws: ConfigError

@@ -1,6 +1,5 @@
 /// The HDF5 functions of a build without HDF5: the formats stay listed, using them says how to get them.
 #include "formats.hpp"
-#include "ntkrob/data/matrix_file.hpp"
 
 namespace ntkrob {
 namespace {
@@ -17,21 +16,12 @@ namespace io {
 bool recognise_hdf5(const Probe& probe) { return probe.head.compare(0, 8, "\x89HDF\r\n\x1a\n", 8) == 0; }
 Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) { fail(inputs[0]); }
 void write_hdf5(const Dataset&, const std::string& path, bool) { fail(path); }
+StateDict hdf5_arrays(const std::string& path, const std::string&) { fail(path); }
 std::string hdf5_schema(const std::string& path) { fail(path); }
 
 }  // namespace io
 
 void save_state(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }
 StateDict load_state(const std::string& path, const std::string&) { fail(path); }
-
-class MatrixFile::Impl {};
-MatrixFile::MatrixFile(const StateDict&, const std::string&, const std::vector<MatrixEntry>&, const std::string& path,
-                       bool) {
-  fail(path);
-}
-MatrixFile::~MatrixFile() = default;
-void MatrixFile::write(std::size_t, index, index, ConstView2D<float>) {}
-void MatrixFile::write(std::size_t, index, index, ConstView2D<double>) {}
-void MatrixFile::commit() {}
 
 }  // namespace ntkrob

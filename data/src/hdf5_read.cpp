@@ -212,6 +212,11 @@ void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::str
   if (H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target) < 0) fail(where, "cannot read the values");
 }
 
+std::vector<std::int64_t> read_integers(hid_t dataset, const Stored& stored, const std::string& where) {
+  Handle type(H5Dget_type(dataset), H5Tclose);
+  return int_values(dataset, type, stored.count, false, where);
+}
+
 bool has_attribute(hid_t object, const char* name) { return H5Aexists(object, name) > 0; }
 
 Stored inspect_attribute(hid_t object, const std::string& name, const std::string& where) {
@@ -299,12 +304,10 @@ RawArray read_raw(hid_t group, const std::string& name, const std::string& file)
       raw.bytes.resize(stored.count);
       if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_UINT8, raw.bytes.data(), raw.where);
       break;
-    case Stored::Type::integer: {
+    case Stored::Type::integer:
       raw.kind = RawArray::Kind::ints;
-      Handle type(H5Dget_type(dataset), H5Tclose);
-      raw.ints = int_values(dataset, type, stored.count, false, raw.where);
+      raw.ints = read_integers(dataset, stored, raw.where);
       break;
-    }
     default:
       raw.kind = RawArray::Kind::floats;
       raw.floats = Matrix<float>(static_cast<index>(raw.count()),

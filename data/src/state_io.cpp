@@ -1,11 +1,10 @@
 /// StateDict <-> HDF5. Texts, numbers and short 1-D whole-number arrays are attributes of the enclosing group, arrays
 /// are datasets,
 /// "/" in a name makes groups.
-#include "state_io.hpp"
-
 #include <set>
 
 #include "atomic_file.hpp"
+#include "formats.hpp"
 #include "hdf5_file.hpp"
 #include "ntkrob/data/format.hpp"
 
@@ -85,7 +84,7 @@ StateDict::Value read_value(hid_t dataset, const std::string& where) {
     case Stored::Type::byte:
       return read_array<std::uint8_t>(dataset, stored, H5T_NATIVE_UINT8, where);
     case Stored::Type::integer:
-      return read_array<std::int64_t>(dataset, stored, H5T_NATIVE_INT64, where);
+      return NdArray<std::int64_t>{{stored.shape.begin(), stored.shape.end()}, read_integers(dataset, stored, where)};
     case Stored::Type::float32:
       return read_array<float>(dataset, stored, H5T_NATIVE_FLOAT, where);
     case Stored::Type::float64:
@@ -136,24 +135,38 @@ void read_group(hid_t group, const std::string& prefix, const std::string& file,
 
 }  // namespace
 
-void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
-  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
-  write_text_attribute(file, kSchemaAttribute, schema);
-  for (const auto& [full_name, value] : state.entries()) {
-    NTKROB_CHECK(full_name != kSchemaAttribute, ConfigError, "state entry \"", full_name, "\": the name is reserved");
-    std::string name = full_name;
-    const Handle group = enter(file, name);
-    std::visit(ValueWriter{group, name, full_name}, value);
+StateDict hdf5_arrays(const std::string& path, const std::string& group) {
+  const Session session;
+  Handle at = open_to_read(path);
+  for (std::size_t begin = 0; begin < group.size();) {
+    const std::size_t end = std::min(group.find('/', begin), group.size());
+    if (end > begin) {
+      const std::string where = path + ": " + group.substr(0, end);
+      at = open_member(at, group.substr(begin, end - begin), where);
+      NTKROB_CHECK(is_group(at), IoError, where, ": is an array, expected a group");
+    }
+    begin = end + 1;
   }
+  StateDict arrays;
+  read_group(at, "", path, 0, arrays);
+  return arrays;
 }
 
 }  // namespace io
 
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
+  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
   io::check_target(path, force);  // before the work
   const io::Session session;
   io::MemoryFile file;
-  io::write_entries(file, state, schema);
+  io::write_text_attribute(file, io::kSchemaAttribute, schema);
+  for (const auto& [full_name, value] : state.entries()) {
+    NTKROB_CHECK(full_name != io::kSchemaAttribute, ConfigError, "state entry \"", full_name,
+                 "\": the name is reserved");
+    std::string name = full_name;
+    const io::Handle group = io::enter(file, name);
+    std::visit(io::ValueWriter{group, name, full_name}, value);
+  }
   file.save(path, force);
 }
 

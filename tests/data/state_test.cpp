@@ -126,3 +126,25 @@ TEST_CASE("a file that is no HDF5 is refused with its name", "[data]") {
   CHECK_CONTAINS(message_of([&] { load_state(path, "ntkrob.model/1"); }), path + ": not a readable HDF5 file");
   CHECK_CONTAINS(message_of([&] { load_state(folder.file("absent.h5"), "ntkrob.model/1"); }), "No such file");
 }
+
+TEST_CASE("arrays of any NPZ or HDF5 file are read by name, with the shapes of the file", "[data]") {
+  const kit::TemporaryFolder folder;
+  const std::string path = folder.file("s.h5");
+  save_state(rich_state(), "a/1", path, false);
+
+  const StateDict npz = load_arrays(NTKROB_FIXTURES_DIR "/stored.npz");
+  const StateDict group = load_arrays(path, "layers/3"), part = load_arrays(path, "/adam/");
+  const StateDict plain = load_arrays(NTKROB_FIXTURES_DIR "/plain_bytes.h5");
+
+  CHECK(npz.entries()[0].first == "x_train");
+  CHECK(npz.get<NdArray<std::uint8_t>>("x_train").shape == std::vector<ntkrob::index>{10, 28, 28});
+  CHECK(npz.get<NdArray<std::int64_t>>("y_test").shape == std::vector<ntkrob::index>{5});
+  CHECK(group.get<NdArray<float>>("weight").values[1] == 1.0f / 5);
+  CHECK(group.get<std::string>("type") == "dense");
+  CHECK(part.get<NdArray<double>>("v").values == std::vector<double>{3.25});
+  CHECK(plain.contains("x_train"));
+  CHECK_CONTAINS(message_of<IoError>([&] { load_arrays(path, "layers/30"); }), "layers/30: absent");
+  CHECK_CONTAINS(message_of<IoError>([&] { load_arrays(path, "order"); }), "order: is an array");
+  CHECK_CONTAINS(message_of<ConfigError>([&] { load_arrays(NTKROB_FIXTURES_DIR "/stored.npz", "a"); }), "no group");
+  CHECK_CONTAINS(message_of<IoError>([&] { load_arrays(NTKROB_FIXTURES_DIR "/small.csv"); }), "neither");
+}

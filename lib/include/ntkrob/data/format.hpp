@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/data/dataset.hpp"
 
 namespace ntkrob {
@@ -29,6 +30,11 @@ void save_dataset(const Dataset& data, const std::string& path, bool force);
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
 /// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions)
 StateDict load_state(const std::string& path, const std::string& schema);
+
+/// All arrays of an NPZ file, or all entries of one group of an HDF5 file of any kind (group: "a/b", empty for the root;
+/// names below it with "/"), in the order of the file: as written where that is known, else by name.
+/// throws: IoError naming file and array
+StateDict load_arrays(const std::string& path, const std::string& group = {});
 
 /// One row of formats.def for --help.
 struct FormatInfo {

@@ -1,0 +1,55 @@
+#include "convert_model.hpp"
+
+#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/import.hpp"
+#include "ntkrob/nn/net.hpp"
+#include "ntkrob/version.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+/// "28x28x1" (height, width, channels), or "784" for vectors.
+ImageShape parse_shape(const std::string& shape) {
+  constexpr index kSideLimit = 1 << 16;
+  std::vector<index> sides;
+  for (std::size_t at = 0; at <= shape.size();) {
+    const std::size_t x = std::min(shape.find('x', at), shape.size());
+    sides.push_back(parse_integer(shape.substr(at, x - at), "--input-shape " + shape + ": a side", 1, kSideLimit));
+    at = x + 1;
+  }
+  if (sides.size() == 1) return {1, 1, sides[0]};
+  NTKROB_CHECK(sides.size() == 3, ConfigError, "--input-shape is \"", shape,
+               "\", must be height x width x channels, e.g. 28x28x1, or one number");
+  return {sides[0], sides[1], sides[2]};
+}
+
+}  // namespace
+
+void convert_model(const ConvertModelParams& p, const std::string& output, Session& session) {
+  const ImageShape shape = parse_shape(p.input_shape);
+  check_output(output, session.globals.force);
+  StateDict state;
+  try {
+    state = import_torch(load_arrays(p.weights, p.group), p.spec, shape);
+  } catch (const IoError& error) {
+    const std::string what = error.what();
+    throw IoError(what.rfind(p.weights, 0) == 0 ? what : p.weights + ": " + what);
+  }
+  const Net net(state, session.backend());
+  const std::string summary = text(net.parameter_count(), " parameters, input ", shape.height, " x ", shape.width,
+                                   " x ", shape.channels, ", ", net.classes(), " classes");
+  if (session.globals.dry_run) {
+    std::printf("would write %s:\n%s\n%s\n", output.c_str(), p.spec.c_str(), summary.c_str());
+    return;
+  }
+  StateDict model = net.state();
+  model.set("provenance/library_version", std::string(kVersion));
+  model.set("provenance/command", session.command_line());
+  model.set("provenance/parent", file_name(p.weights));
+  save_state(model, "ntkrob.model/1", output, session.globals.force);
+  session.console.note(text("wrote ", output, ": ", summary));
+}
+
+}  // namespace ntkrob::cli

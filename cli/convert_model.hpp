@@ -1,0 +1,20 @@
+/// The model part of convert: the weights of a net of PyTorch and the text of its layers become a model file.
+#pragma once
+
+#include <string>
+
+#include "session.hpp"
+
+namespace ntkrob::cli {
+
+struct ConvertModelParams {
+  std::string weights;  // NPZ or HDF5
+  std::string group;    // of an HDF5 file
+  std::string spec;
+  std::string input_shape = "28x28x1";
+};
+
+/// throws: ConfigError, IoError naming the array and the shape that was expected
+void convert_model(const ConvertModelParams& p, const std::string& output, Session& session);
+
+}  // namespace ntkrob::cli
