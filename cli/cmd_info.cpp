@@ -88,7 +88,7 @@ std::string entry_text(const Json& entry) {
   return line;
 }
 
-/// A model, kernel or checkpoint: its entries, and for a model its parameter count.
+/// A model, kernel, prediction or checkpoint: its entries, and for a model its parameter count.
 Json state_json(const std::string& kind, const std::string& path, const std::string& schema) {
   const StateDict state = load_state(path, schema);
   Json json;
@@ -133,7 +133,7 @@ void info(const InfoParams& p, Session& session) {
   }
   if (!p.file.empty()) {
     const auto [kind, schema] = identify(p.file);
-    if (kind == "model" || kind == "kernel" || kind == "checkpoint") {
+    if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
       report["file"] = state_json(kind, p.file, schema);
       lines += state_text(report["file"]);
     } else {
@@ -159,7 +159,7 @@ void info(const InfoParams& p, Session& session) {
 Command make_info() {
   auto p = std::make_shared<InfoParams>();
   Command command;
-  command.options.add_positional("FILE", p->file, "a data set, model, kernel or checkpoint");
+  command.options.add_positional("FILE", p->file, "a data set, model, kernel, prediction or checkpoint");
   command.options.add("backends", p->backends, "list the backends, available or not, and why");
   command.options.add("formats", p->formats, "list the file formats");
   command.options.add("json", p->json, "write the report to FILE; - prints it").type = "FILE";

@@ -1,9 +1,14 @@
-/// ntkrob kernel: kernel matrices of data files.
+/// ntkrob kernel: kernel matrices of data files, and their largest eigenvalues.
+#include <algorithm>
 #include <iostream>
+#include <type_traits>
 
 #include "command.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/data/matrix_file.hpp"
+#include "ntkrob/kernel/stream.hpp"
+#include "ntkrob/krr/eigenvalues.hpp"
+#include "ntkrob/krr/gradient_flow.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
@@ -17,90 +22,140 @@ struct KernelParams {
   bool nngp = false;
   std::string precision = "mixed";
   index n = 0;
+  index eigenvalues = 0;
+
+  std::vector<Output> outputs() const {
+    return nngp ? std::vector<Output>{Output::ntk, Output::nngp} : std::vector<Output>{Output::ntk};
+  }
 };
 
-Matrix<float> first_images(const std::string& path, const std::string& split, index n, ImageShape& shape) {
+/// Images, and for eigenvalues the number of classes.
+struct Images {
+  Matrix<float> pixels;
+  ImageShape shape;
+  index classes = 0;
+};
+
+Images first_images(const std::string& path, const std::string& split, index n) {
   const Dataset data = open_dataset({path});
-  shape = data.shape;
-  Matrix<float> images = data.images(split);
-  NTKROB_CHECK(n <= images.rows(), ConfigError, "n is ", n, ", but split ", split, " of ", path, " has only ",
-               images.rows(), " images");
-  return n == 0 ? std::move(images) : Matrix<float>(images.view().middle_rows(0, n));
+  NTKROB_CHECK(n <= data.split(split).n, ConfigError, "n is ", n, ", but split ", split, " of ", path, " has only ",
+               data.split(split).n, " images");
+  return {data.images(split, n == 0 ? data.split(split).n : n), data.shape, data.classes};
 }
 
+/// Their pixels in the precision of the kernel; moved where nothing changes.
 template <class R>
-Matrix<R> in_precision(const Matrix<float>& images) {
-  Matrix<R> result(images.rows(), images.cols());
-  convert(images.view(), result.view());
+Matrix<R> in_precision(Images& images) {
+  if constexpr (std::is_same<R, float>::value) return std::move(images.pixels);
+  Matrix<R> result(images.pixels.rows(), images.pixels.cols());
+  convert(images.pixels.view(), result.view());
   return result;
 }
 
-/// Adds "ntk" and, where asked for, "nngp"; computed straight into the state's storage.
+const char* name_of(Output output) { return output == Output::ntk ? "ntk" : "nngp"; }
+
+StateDict description(const KernelParams& p, const Kernel& kernel) {
+  StateDict state;
+  state.set("spec", kernel.spec().to_string());
+  state.set("precision", p.precision);
+  state.set("library_version", std::string(kVersion));
+  return state;
+}
+
+/// Strip by strip into the file.
 template <class R>
-void fill(StateDict& state, const KernelParams& p, const Matrix<float>& a, const Matrix<float>& b, ImageShape shape,
-          Session& session) {
-  const Matrix<R> x = in_precision<R>(a);
-  const Matrix<R> y = p.b.empty() ? Matrix<R>() : in_precision<R>(b);
-  const Matrix<R>& second = p.b.empty() ? x : y;
-  for (const Output output : {Output::ntk, Output::nngp}) {
-    if (output == Output::nngp && !p.nngp) continue;
-    KernelOptions options;
-    options.output = output;
-    options.shape = shape;
-    options.memory_budget = session.globals.memory.value;
-    const Kernel kernel(KernelSpec::parse(p.kernel), session.backend(), options);
-    NdArray<R> values{{x.rows(), second.rows()}, std::vector<R>(static_cast<std::size_t>(x.rows() * second.rows()))};
-    kernel.matrix(x.view(), second.view(), p.b.empty() ? Pairing::same : Pairing::cross,
-                  View2D<R>(values.values.data(), x.rows(), second.rows()));
-    state.set(output == Output::ntk ? "ntk" : "nngp", std::move(values));
+void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Images& b, Session& session) {
+  const bool symmetric = p.b.empty();
+  const Matrix<R> x = in_precision<R>(a), y = in_precision<R>(b);
+  const Matrix<R>& second = symmetric ? x : y;
+  const std::vector<Output> outputs = p.outputs();
+  std::vector<MatrixEntry> entries;
+  for (const Output output : outputs) entries.push_back({name_of(output), x.rows(), second.rows(), sizeof(R)});
+  const InterruptScope interrupt;
+  MatrixFile file(description(p, kernel), "ntkrob.kernel/1", entries, p.output, session.globals.force);
+  stream_matrix<R>(kernel, x.view(), second.view(), symmetric ? Pairing::same : Pairing::cross, outputs,
+                   [&](Output output, index row, index col, ConstView2D<R> block) {
+                     NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
+                     file.write(static_cast<std::size_t>(output == Output::nngp), row, col, block);
+                     const index done = row + block.rows;
+                     if (output == outputs.back() && col + block.cols == second.rows())
+                       session.console.progress(text("row ", done, " of ", x.rows()), done, x.rows());
+                   });
+  file.commit();
+}
+
+template <class R>
+void find_eigenvalues(const KernelParams& p, const Kernel& kernel, Images& images, Session& session) {
+  const Matrix<R> x = in_precision<R>(images);
+  StateDict state = description(p, kernel);
+  for (const Output output : p.outputs()) {
+    EigenOptions options;
+    options.count = p.eigenvalues;
+    options.seed = session.globals.seed;
+    const TopEigenvalues top = top_eigenvalues(kernel.with_output(output), ConstView2D<R>(x.view()), options);
+    std::vector<std::vector<std::string>> rows{{name_of(output), "eigenvalue", "error bound"}};
+    for (std::size_t k = 0; k < top.values.size(); ++k)
+      rows.push_back({std::to_string(k + 1), number_text(top.values[k]), number_text(top.bounds[k])});
+    std::cout << table_text(rows);
+    if (!top.converged)
+      session.console.warn(text("not all eigenvalues of ", name_of(output), " reached a relative error of ",
+                                options.tolerance, " in ", top.products, " products; read the bounds"));
+    if (output == Output::ntk)
+      std::cout << "largest stable learning rate  "
+                << number_text(largest_learning_rate(top.values.front(), x.rows(), images.classes)) << "  ("
+                << number_text(largest_learning_rate(top.values.front(), x.rows(), images.classes, 0.9))
+                << " with momentum 0.9) of descent on the sum of squares / 2 n classes\n";
+    const auto count = static_cast<index>(top.values.size());
+    state.set(std::string("eigenvalues/") + name_of(output), NdArray<double>{{count}, top.values});
+    state.set(std::string("bounds/") + name_of(output), NdArray<double>{{count}, top.bounds});
   }
+  if (!p.output.empty()) save_state(state, "ntkrob.kernel/1", p.output, session.globals.force);
 }
 
 void kernel_matrix(const KernelParams& p, Session& session) {
   NTKROB_CHECK(p.precision == "mixed" || p.precision == "float64", ConfigError, "precision is \"", p.precision,
                "\", must be mixed or float64");
+  NTKROB_CHECK(p.eigenvalues == 0 || p.b.empty(), ConfigError,
+               "eigenvalues: a matrix of two different sets has none; name one file");
+  NTKROB_CHECK(p.eigenvalues > 0 || !p.output.empty(), ConfigError, "output: name the file to write with -o FILE");
   const KernelSpec spec = KernelSpec::parse(p.kernel);
-  check_output(p.output, session.globals.force);
-  ImageShape shape, other;
-  const Matrix<float> a = first_images(p.a, p.split, p.n, shape);
-  const Matrix<float> b = p.b.empty() ? Matrix<float>() : first_images(p.b, p.split, p.n, other);
-  NTKROB_CHECK(p.b.empty() || shape == other, ShapeError, "images of ", p.a, " have ", shape.size(),
-               " pixels, those of ", p.b, " ", other.size());
+  if (!p.output.empty()) check_output(p.output, session.globals.force);
+  Images a = first_images(p.a, p.split, p.n);
+  Images b = p.b.empty() ? Images() : first_images(p.b, p.split, p.n);
+  NTKROB_CHECK(p.b.empty() || a.shape == b.shape, ShapeError, "images of ", p.a, " have ", a.shape.size(),
+               " pixels, those of ", p.b, " ", b.shape.size());
 
-  const index columns = p.b.empty() ? a.rows() : b.rows();
-  const std::size_t number = p.precision == "mixed" ? sizeof(float) : sizeof(double);
-  const std::size_t bytes =
-      checked_mul(checked_mul(static_cast<std::size_t>(a.rows()), static_cast<std::size_t>(columns), "kernel matrix"),
-                  number * (p.nngp ? 2 : 1), "kernel matrix");
+  KernelOptions options;
+  options.shape = a.shape;
+  options.memory_budget = session.globals.memory.value;
+  const Kernel kernel(spec, session.backend(), options);
+  const index rows = a.pixels.rows(), columns = p.b.empty() ? rows : b.pixels.rows();
   if (session.globals.dry_run || session.globals.explain) {
-    KernelOptions options;
-    options.shape = shape;
-    options.memory_budget = session.globals.memory.value;
-    std::cout << "kernel    " << spec.to_string() << "\nresult    " << a.rows() << " x " << columns
-              << (p.nngp ? ", twice" : "") << ", " << p.precision << ", " << bytes_text(static_cast<double>(bytes))
-              << "\n"
-              << session.backend_text();
-    const Kernel kernel(spec, session.backend(), options);
-    std::cout << block_text("plan", kernel.explain(Verb::matrix, a.rows(), columns, a.cols(), 0));
+    const double bytes = static_cast<double>(rows) * static_cast<double>(columns) * (p.nngp ? 2 : 1) *
+                         static_cast<double>(p.precision == "mixed" ? sizeof(float) : sizeof(double));
+    std::cout << "kernel    " << spec.to_string() << "\n";
+    if (p.eigenvalues > 0)
+      std::cout << "result    the " << p.eigenvalues << " largest eigenvalues of " << rows << " x " << rows << "\n";
+    else
+      std::cout << "result    " << rows << " x " << columns << (p.nngp ? ", twice" : "") << ", " << p.precision << ", "
+                << bytes_text(bytes) << " on disk\n";
+    std::cout << session.backend_text()
+              << block_text("plan", p.eigenvalues > 0
+                                        ? kernel.explain(Verb::apply, rows, rows, a.shape.size(), p.eigenvalues + 4)
+                                        : kernel.explain(p.nngp ? Verb::matrices : Verb::matrix, rows, columns,
+                                                         a.shape.size(), 0));
   }
-  const std::size_t limit = session.memory_limit();
-  NTKROB_CHECK(bytes <= limit, ResourceError, "the result, ", a.rows(), " x ", columns, (p.nngp ? " twice" : ""),
-               ", needs ", bytes, " bytes, the memory limit is ", limit, "; give --memory ", bytes,
-               " or more, or a smaller --n");
   if (session.globals.dry_run) return;
 
   const Stopwatch watch;
-  StateDict state;
-  state.set("spec", spec.to_string());
-  state.set("precision", p.precision);
-  state.set("library_version", std::string(kVersion));
-  if (p.precision == "mixed")
-    fill<float>(state, p, a, b, shape, session);
-  else
-    fill<double>(state, p, a, b, shape, session);
-  save_state(state, "ntkrob.kernel/1", p.output, session.globals.force);
-  session.console.note(
-      text("wrote ", p.output, ": ", a.rows(), " x ", columns, ", in ", duration_text(watch.seconds())));
+  const bool mixed = p.precision == "mixed";
+  if (p.eigenvalues > 0) {
+    mixed ? find_eigenvalues<float>(p, kernel, a, session) : find_eigenvalues<double>(p, kernel, a, session);
+  } else {
+    mixed ? write_matrices<float>(p, kernel, a, b, session) : write_matrices<double>(p, kernel, a, b, session);
+  }
+  if (!p.output.empty())
+    session.console.note(text("wrote ", p.output, ": ", rows, " x ", columns, ", in ", duration_text(watch.seconds())));
 }
 
 }  // namespace
@@ -116,10 +171,12 @@ Command make_kernel() {
   set.add("nngp", p->nngp, "write the covariance kernel \"nngp\" beside \"ntk\"");
   set.add("precision", p->precision, "mixed (float32) | float64");
   set.add("n", p->n, "only the first N images of each file; 0: all");
-  set.add_output(p->output, "HDF5 file with datasets \"ntk\" and \"nngp\"");
+  set.add("eigenvalues", p->eigenvalues, "print the N largest eigenvalues; no matrix is written, -o is optional");
+  set.add_output(p->output, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;
   command.examples = {"ntkrob kernel --kernel fc:3 mnist.h5 --n 2000 -o K.h5",
                       "ntkrob kernel --kernel fc:2 a.h5 b.h5 --nngp --precision float64 -o K.h5",
-                      "ntkrob kernel --kernel 'dense(w=1.4,b=0)-relu-dense' a.h5 --dry-run -o K.h5"};
+                      "ntkrob kernel --kernel 'dense(w=1.4,b=0)-relu-dense' a.h5 --dry-run -o K.h5",
+                      "ntkrob kernel --kernel fc:2 mnist.h5 --eigenvalues 10"};
   command.notes = [] { return list_text("Kernels:", kernel_spec_help()); };
   command.run = [p](Session& session) { kernel_matrix(*p, session); };
   return command;

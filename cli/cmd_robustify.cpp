@@ -41,6 +41,7 @@ Command make_robustify() {
   OptionSet& set = command.options;
   set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
   visit_robustify(p->job.options, set.bind());
+  set.add("kernel", p->job.options.kernel, "").joiner = "|";
   set.add_output(p->job.output, "the robust set, HDF5");
   set.add("log", p->job.log, "write metrics of every step to this CSV file").type = "FILE";
   set.add("json", p->json, "write a report to FILE").type = "FILE";
@@ -49,6 +50,7 @@ Command make_robustify() {
   command.examples = {
       "ntkrob robustify mnist.h5 --kernel fc:3 --n 1000 --eps 0.1 --steps 200 -o robust.h5",
       "ntkrob robustify cifar10.h5 --eps 8/255 --batch 250 --log run.csv -o robust.h5",
+      "ntkrob robustify mnist.h5 --kernel fc:1 --kernel fc:3 --eps 0.1 -o robust.h5      one set for both kernels",
       "ntkrob robustify mnist.h5 --eps 0.1 -o robust.h5 --resume          after Ctrl-C, with the same options"};
   command.notes = [] {
     return list_text("Kernels:", kernel_spec_help()) + "\n" + list_text("Schedules:", schedule_help());

@@ -14,8 +14,7 @@ namespace {
 template <class R>
 std::unique_ptr<Model> fit(const MachineJob& job, Kernel kernel, const Dataset& support, Session& session) {
   const Matrix<float> images = support.images("train");
-  const Matrix<float> labels =
-      support.train.targets.empty() ? centred_one_hot(support.train.labels, support.classes) : support.train.targets;
+  const Matrix<float> labels = support_labels(support);
   Ridge ridge;
   ridge.value = job.ridge;
   const auto converted = [](const Matrix<float>& m) {
@@ -29,6 +28,10 @@ std::unique_ptr<Model> fit(const MachineJob& job, Kernel kernel, const Dataset& 
 }
 
 }  // namespace
+
+Matrix<float> support_labels(const Dataset& support) {
+  return support.train.targets.empty() ? centred_one_hot(support.train.labels, support.classes) : support.train.targets;
+}
 
 std::unique_ptr<Model> make_machine(const MachineJob& job, const Dataset& support, Session& session) {
   NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);

@@ -41,6 +41,9 @@ struct MachineJob {
   std::string precision = "mixed";
 };
 
+/// What a machine fitted to the training split should reproduce: its targets, or centred one-hot labels.   n x classes
+Matrix<float> support_labels(const Dataset& support);
+
 /// The kernel machine on the training split of `support` (its targets, or centred one-hot labels).
 std::unique_ptr<Model> make_machine(const MachineJob& job, const Dataset& support, Session& session);
 

@@ -104,6 +104,15 @@ void declare(CLI::App& app, HelpFormatter& formatter, const Option& option, cons
     default: {
       const bool positional = option.kind == Option::Kind::positional;
       const std::string dash = option.short_name.empty() ? "" : "-" + option.short_name + ",";
+      if (!option.joiner.empty()) {
+        const std::string joiner = option.joiner;
+        added = app.add_option_function<std::vector<std::string>>(
+            dash + "--" + option.name,
+            [set, joiner](const std::vector<std::string>& values) { set({CLI::detail::join(values, joiner)}); },
+            option.help);
+        added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->option_text(value_help(option));
+        break;
+      }
       added = app.add_option_function<std::string>(
           positional ? option.name : dash + "--" + option.name, [set](const std::string& value) { set({value}); },
           option.help);

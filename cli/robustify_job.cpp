@@ -24,7 +24,9 @@ constexpr char kLogHeader[] =
 std::string canonical_command(const RobustifyJob& job) {
   std::string line = "ntkrob robustify " + file_name(job.data);
   for (const auto& [name, value] : option_texts(job.options)) {
-    if (value == "true" || value == "false")
+    if (name == "kernel")
+      for (const std::string& spec : split_kernels(value)) line += " --kernel " + spec;
+    else if (value == "true" || value == "false")
       line += (value == "true" ? " --" : " --no-") + name;
     else
       line += " --" + name + " " + value;
@@ -205,13 +207,16 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
   KernelOptions kernel_options;
   kernel_options.memory_budget = session.globals.memory.value;
   kernel_options.shape = data.shape;
-  const Kernel kernel(KernelSpec::parse(o.kernel), session.backend(), kernel_options);
+  std::string plans;
+  for (const std::string& spec : split_kernels(o.kernel)) {
+    const Kernel kernel(KernelSpec::parse(spec), session.backend(), kernel_options);
+    plans += block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, data.classes)) +
+             block_text("support", kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes));
+  }
   const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
   return "options\n" + options_text(option_texts(o)) +
          text("data      ", job.data, ": ", data.train.n, " images, ", d, " pixels, ", data.classes, " classes\n") +
-         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + "\n" +
-         block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, data.classes)) +
-         block_text("support", kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes));
+         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + " for each kernel\n" + plans;
 }
 
 nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOutcome& outcome, Session& session) {

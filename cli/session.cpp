@@ -152,6 +152,12 @@ std::string bytes_text(double bytes) {
 
 std::string percent_text(double fraction) { return fixed_text(100 * fraction, 1) + " %"; }
 
+std::string number_text(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
 std::string duration_text(double seconds) {
   const auto whole = static_cast<long long>(seconds + 0.5);
   if (whole < 60) return std::to_string(whole) + " s";

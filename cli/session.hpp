@@ -106,6 +106,8 @@ void check_output(const std::string& path, bool force);
 std::string bytes_text(double bytes);
 /// "41.3 %" for 0.413.
 std::string percent_text(double fraction);
+/// "0.00123", six significant digits.
+std::string number_text(double value);
 /// "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration_text(double seconds);
 /// A heading and the lines of a text under it, indented; ends with a line feed.

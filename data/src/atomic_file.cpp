@@ -82,6 +82,23 @@ void AtomicFile::write(const void* data, std::size_t n_bytes) {
   }
 }
 
+void AtomicFile::reserve(std::size_t n_bytes) {
+  const int error = n_bytes == 0 ? 0 : ::posix_fallocate(descriptor_, 0, static_cast<off_t>(n_bytes));
+  if (error != 0 && error != EINVAL && error != EOPNOTSUPP) fail(path_, "cannot make room on the disk", error);
+}
+
+void AtomicFile::write_at(std::size_t offset, const void* data, std::size_t n_bytes) {
+  const char* position = static_cast<const char*>(data);
+  while (n_bytes > 0) {
+    const ssize_t written = ::pwrite(descriptor_, position, n_bytes, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail(path_, "cannot write", written < 0 ? errno : ENOSPC);
+    position += written;
+    offset += static_cast<std::size_t>(written);
+    n_bytes -= static_cast<std::size_t>(written);
+  }
+}
+
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(path_, "cannot flush to disk", errno);
   const int closed = ::close(descriptor_);

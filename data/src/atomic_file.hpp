@@ -23,6 +23,14 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  /// Where the content goes before commit(). A library that writes files by name may fill it, and must have closed it
+  /// before commit().
+  const std::string& temporary() const { return temporary_; }
+  /// Makes sure that the disk has room for a file of this length, which may then hold holes. throws: ResourceError with
+  /// the system's reason
+  void reserve(std::size_t n_bytes);
+  /// Writes at an offset. throws: as write
+  void write_at(std::size_t offset, const void* data, std::size_t n_bytes);
   /// Appends. throws: ResourceError with the system's reason (disk full, ...).
   void write(const void* data, std::size_t n_bytes);
   /// Flush to disk, rename. throws: ResourceError; the temporary file is removed then.

@@ -15,9 +15,13 @@ const Split& Dataset::split(const std::string& which) const {
   return result;
 }
 
-Matrix<float> Dataset::images(const std::string& which) const {
+Matrix<float> Dataset::images(const std::string& which) const { return images(which, split(which).n); }
+
+Matrix<float> Dataset::images(const std::string& which, index n) const {
   const Split& source = split(which);
-  Matrix<float> result(source.n, shape.size());
+  NTKROB_CHECK(n >= 0 && n <= source.n, ConfigError, "the first ", n, " images of split ", which, ", which has ",
+               source.n);
+  Matrix<float> result(n, shape.size());
   float* out = result.data();
   const index total = result.size();
   if (source.is_bytes()) {

@@ -1,5 +1,6 @@
 /// The HDF5 functions of a build without HDF5: the formats stay listed, using them says how to get them.
 #include "formats.hpp"
+#include "ntkrob/data/matrix_file.hpp"
 
 namespace ntkrob {
 namespace {
@@ -23,5 +24,15 @@ std::string hdf5_schema(const std::string& path) { fail(path); }
 
 void save_state(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }
 StateDict load_state(const std::string& path, const std::string&) { fail(path); }
+
+class MatrixFile::Impl {};
+MatrixFile::MatrixFile(const StateDict&, const std::string&, const std::vector<MatrixEntry>&, const std::string& path,
+                       bool) {
+  fail(path);
+}
+MatrixFile::~MatrixFile() = default;
+void MatrixFile::write(std::size_t, index, index, ConstView2D<float>) {}
+void MatrixFile::write(std::size_t, index, index, ConstView2D<double>) {}
+void MatrixFile::commit() {}
 
 }  // namespace ntkrob

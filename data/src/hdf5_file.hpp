@@ -91,7 +91,7 @@ std::optional<std::string> find_text(hid_t object, const char* name, const std::
 /// A dataset as bytes, ints or float32.
 RawArray read_raw(hid_t group, const std::string& name, const std::string& file);
 
-// Writing. Functions throw ResourceError: files are made in memory, so the only expected failure is its size.
+// Writing. Functions throw ResourceError: most files are made in memory, so the only expected failure is its size.
 
 /// An HDF5 file that grows in memory and goes to disk as one block. Written straight to a disk that is full, an HDF5
 /// file can be neither closed nor forgotten, and the library crashes at exit.
@@ -110,6 +110,12 @@ class MemoryFile {
   std::size_t n_allocated_ = 0;
 };
 
+/// A new file on the disk, for little content: texts, numbers and the places of arrays that others write (see
+/// place_dataset). `path` exists already and is emptied.
+Handle create_on_disk(const std::string& path);
+/// A dataset whose numbers the caller writes into the file later, row after row from the returned offset on, in the
+/// byte order of this machine. Neither compressed nor checksummed. n_bytes > 0
+std::size_t place_dataset(hid_t group, const std::string& name, hid_t type, const std::vector<std::size_t>& shape);
 Handle create_group(hid_t parent, const std::string& name);
 /// Chunked, shuffled and compressed when large. type: what is stored and what lies in memory.
 void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,

@@ -117,6 +117,31 @@ void MemoryFile::save(const std::string& path, bool force) {
   write_whole(path, image_, n_bytes, force);
 }
 
+Handle create_on_disk(const std::string& path) {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0, "file properties");
+  Handle properties = group_properties(H5P_FILE_CREATE);
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties, access), H5Fclose);
+  check(file.valid(), path);
+  return file;
+}
+
+std::size_t place_dataset(hid_t group, const std::string& name, hid_t type, const std::vector<std::size_t>& shape) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
+  Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
+  Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  check(space.valid() && H5Pset_obj_track_times(properties, false) >= 0 &&
+            H5Pset_layout(properties, H5D_CONTIGUOUS) >= 0 &&
+            H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
+            H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER) >= 0,
+        "dataset " + name);
+  Handle dataset(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose);
+  check(dataset.valid(), "dataset " + name);
+  const haddr_t offset = H5Dget_offset(dataset);
+  check(offset != HADDR_UNDEF && dataset.close(), "dataset " + name);
+  return static_cast<std::size_t>(offset);
+}
+
 Handle create_group(hid_t parent, const std::string& name) {
   Handle properties = group_properties(H5P_GROUP_CREATE);
   Handle group(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), H5Gclose);

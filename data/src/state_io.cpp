@@ -1,6 +1,8 @@
 /// StateDict <-> HDF5. Texts, numbers and short 1-D whole-number arrays are attributes of the enclosing group, arrays
 /// are datasets,
 /// "/" in a name makes groups.
+#include "state_io.hpp"
+
 #include <set>
 
 #include "atomic_file.hpp"
@@ -152,21 +154,24 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
   return arrays;
 }
 
+void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
+  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
+  write_text_attribute(file, kSchemaAttribute, schema);
+  for (const auto& [full_name, value] : state.entries()) {
+    NTKROB_CHECK(full_name != kSchemaAttribute, ConfigError, "state entry \"", full_name, "\": the name is reserved");
+    std::string name = full_name;
+    const Handle group = enter(file, name);
+    std::visit(ValueWriter{group, name, full_name}, value);
+  }
+}
+
 }  // namespace io
 
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
-  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
   io::check_target(path, force);  // before the work
   const io::Session session;
   io::MemoryFile file;
-  io::write_text_attribute(file, io::kSchemaAttribute, schema);
-  for (const auto& [full_name, value] : state.entries()) {
-    NTKROB_CHECK(full_name != io::kSchemaAttribute, ConfigError, "state entry \"", full_name,
-                 "\": the name is reserved");
-    std::string name = full_name;
-    const io::Handle group = io::enter(file, name);
-    std::visit(io::ValueWriter{group, name, full_name}, value);
-  }
+  io::write_entries(file, state, schema);
   file.save(path, force);
 }
 

@@ -1,5 +1,9 @@
 /// Bad files, bad outputs, limits; info, show, convert and kernel on good ones.
+#include <chrono>
+#include <csignal>
+#include <cstdio>
 #include <limits>
+#include <thread>
 
 #include "run.hpp"
 
@@ -111,8 +115,8 @@ TEST_CASE("too little memory ends with code 5 and the bytes needed", "[cli]") {
   const Folder folder;
   write_easy_h5(folder / "a.h5", 64, 2);
 
-  CHECK_FAILS(run({"kernel", folder / "a.h5", "--memory", "1000", "-o", folder / "k.h5"}), 5, "16384 bytes",
-              "--memory");
+  CHECK_FAILS(run({"kernel", folder / "a.h5", "--memory", "1000", "-o", folder / "k.h5"}), 5, "1024 bytes", "--memory");
+  CHECK(!std::filesystem::exists(folder / "k.h5"));
   auto robustify = tiny_robustify(folder / "a.h5", folder / "out.h5");
   robustify.insert(robustify.end(), {"--memory", "64"});
   CHECK_FAILS(run(robustify), 5, "bytes");
@@ -145,6 +149,91 @@ TEST_CASE("info describes data sets, models and kernels as text and as JSON", "[
   CHECK(kernel["ntk"]["shape"] == nlohmann::json({7, 7}));
   CHECK(kernel["nngp"]["shape"] == nlohmann::json({7, 7}));
   CHECK(kernel["ntk"]["max"] > kernel["nngp"]["max"]);
+}
+
+TEST_CASE("a kernel larger than the memory limit has the bytes of one that fits, and is left whole or not at all",
+          "[cli]") {
+  const Folder folder;
+  run_ok({"synth", "strokes", "--train", "700", "--test", "0", "--quiet", "-o", folder / "a.h5"});
+  const std::vector<std::string> job{"kernel", folder / "a.h5", "--kernel", "fc:1", "--nngp", "--quiet", "-o"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = job;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+
+  run_ok(with({folder / "large.h5"}));
+  run_ok(with({folder / "small.h5", "--memory", "1M", "--threads", "3"}));  // the result has 3.9 MB
+
+  CHECK(read_file(folder / "large.h5").size() > 2 * 700 * 700 * sizeof(float));
+  CHECK(read_file(folder / "large.h5") == read_file(folder / "small.h5"));
+
+  const auto temporary_files = [&] {
+    int files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(folder / "a.h5").parent_path()))
+      files += contains(entry.path().filename().string(), ".tmp-");
+    return files;
+  };
+  Process process(with({folder / "cut.h5", "--precision", "float64", "--threads", "1", "--memory", "1M"}));
+  while (process.running() && temporary_files() == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  if (process.running()) process.signal(SIGINT);
+  const Finished cut = process.wait();
+  INFO(cut.err);
+  CHECK(cut.code == (std::filesystem::exists(folder / "cut.h5") ? 0 : 130));
+  CHECK(temporary_files() == 0);
+}
+
+TEST_CASE("kernel prints eigenvalues with bounds and the largest learning rate, and writes no matrix", "[cli]") {
+  const Folder folder;
+  run_ok({"synth", "strokes", "--train", "60", "--test", "0", "--quiet", "-o", folder / "a.h5"});
+
+  const std::string table =
+      run_ok({"kernel", folder / "a.h5", "--kernel", "fc:1", "--eigenvalues", "3", "-o", folder / "e.h5", "--quiet"});
+
+  CHECK(contains(table, "error bound"));
+  CHECK(contains(table, "largest stable learning rate"));
+  const auto entries = nlohmann::json::parse(run_ok({"info", folder / "e.h5", "--json", "-"}))["file"]["entries"];
+  REQUIRE(entries["eigenvalues/ntk"]["shape"] == nlohmann::json({3}));
+  CHECK(entries["eigenvalues/ntk"]["values"][0] > entries["eigenvalues/ntk"]["values"][2]);
+  CHECK(!entries.contains("ntk"));
+  CHECK_FAILS(run({"kernel", folder / "a.h5", folder / "a.h5", "--eigenvalues", "3"}), 2, "--eigenvalues");
+  CHECK_FAILS(run({"kernel", folder / "a.h5"}), 2, "-o FILE");
+}
+
+TEST_CASE("predict writes means and variances, at infinite time those of the kernel machine", "[cli]") {
+  const Folder folder;
+  run_ok({"synth", "strokes", "--train", "200", "--test", "50", "--quiet", "-o", folder / "a.h5"});
+  const auto predict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all{"predict",       "--kernel", "fc:1",          "--support",
+                                 folder / "a.h5", "--data",   folder / "a.h5", "--quiet"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto accuracy_line = [](const std::string& out) {
+    const std::size_t begin = out.find("accuracy");
+    return out.substr(begin, out.find('\n', begin) - begin);
+  };
+
+  const std::string forever = run_ok(predict({"--ridge", "1e-6", "-o", folder / "p.h5", "--variance"}));
+  const std::string machine = run_ok({"evaluate", "--kernel", "fc:1", "--support", folder / "a.h5", "--data",
+                                      folder / "a.h5", "--attacks", "clean", "--json", folder / "r.json", "--quiet"});
+
+  const double clean = read_json(folder / "r.json")["accuracy"]["clean"];
+  char expected[32];
+  std::snprintf(expected, sizeof expected, "%.1f %%", 100 * clean);
+  CHECK(contains(accuracy_line(forever), expected));
+  const auto entries = nlohmann::json::parse(run_ok({"info", folder / "p.h5", "--json", "-"}))["file"]["entries"];
+  CHECK(entries["mean"]["shape"] == nlohmann::json({50, 10}));
+  CHECK(entries["variance"]["shape"] == nlohmann::json({50}));
+  CHECK(entries["variance"]["min"] >= 0);
+  CHECK(entries["time"] == "inf");
+
+  CHECK(contains(run_ok(predict({"--time", "1000"})), "largest stable learning rate"));
+  CHECK(contains(run_ok(predict({"--posterior", "nngp", "--ridge", "0.01", "--variance", "--n", "7"})), "of 7 images"));
+  CHECK_FAILS(run(predict({"--time", "soon"})), 2, "--time");
+  CHECK_FAILS(run(predict({"--time=-1"})), 2, "--time");
+  CHECK_FAILS(run(predict({"--posterior", "gp"})), 2, "--posterior");
+  CHECK_FAILS(run(predict({"--n-support", "201"})), 2, "--n-support", "200");
 }
 
 TEST_CASE("convert keeps images and labels through other formats", "[cli]") {

@@ -81,6 +81,37 @@ struct Strokes {
 
 }  // namespace
 
+TEST_CASE("several kernels share one set, also after an interruption, and the set says so", "[cli]") {
+  const Strokes strokes;
+  const Folder& folder = strokes.folder;
+  const std::vector<std::string> several{"--kernel", "fc:1", "--kernel", "fc:2(b=0.2)", "--steps", "30", "--quiet"};
+  const auto job_to = [&](const std::string& output, const std::vector<std::string>& more) {
+    std::vector<std::string> all = job(strokes.data, output);
+    all.erase(all.begin() + 2, all.begin() + 4);  // its kernel
+    all.erase(std::find(all.begin(), all.end(), "--steps"), std::find(all.begin(), all.end(), "--batch"));
+    return with(with(all, several), more);
+  };
+  for (const char* mix : {"average", "sample"}) {
+    INFO(mix);
+    const std::string whole = folder / (std::string(mix) + ".h5"), cut = folder / (std::string(mix) + "-cut.h5");
+    run_ok(job_to(whole, {"--kernel-mix", mix}));
+    Process process(job_to(cut, {"--kernel-mix", mix, "--log", cut + ".csv", "--threads", "1"}));
+    if (wait_for_rows(process, cut + ".csv", 5)) {
+      process.signal(SIGINT);
+      if (process.wait().code == 130) run_ok(job_to(cut, {"--kernel-mix", mix, "--resume"}));
+    } else {
+      process.wait();
+    }
+    const auto provenance = nlohmann::json::parse(run_ok({"info", whole, "--json", "-"}))["file"]["provenance"];
+    CHECK(contains(provenance.dump(), "--kernel fc:1 --kernel fc:2(b=0.2) --kernel-mix " + std::string(mix)));
+    const auto checksum = [](const std::string& path) {
+      return nlohmann::json::parse(run_ok({"info", path, "--json", "-"}))["file"]["checksum"];
+    };
+    CHECK(checksum(whole) == checksum(cut));
+  }
+  CHECK_FAILS(run(job_to(folder / "x.h5", {"--kernel", "nonsense"})), 2, "nonsense");
+}
+
 TEST_CASE("interrupted and killed runs resume to the bytes of the uninterrupted one", "[cli]") {
   const Strokes s;
   run_ok(job(s.data, s.folder / "whole.h5"));

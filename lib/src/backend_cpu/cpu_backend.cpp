@@ -87,6 +87,7 @@ class CpuBackend final : public Backend {
     NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);
     cholesky_solve(factor, b, pool_);
   }
+  void symmetric_eigen(View2D<double> a, double* values) override { eigen_of_symmetric(a, values); }
 
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
     fill_table(chain, x, table, simd_table().f32.sum_of_squares);
@@ -226,6 +227,7 @@ class CpuBackend final : public Backend {
   void run_tile(const PairTile<R>& tile, const SimdFunctions<R>& simd) {
     const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
     NTKROB_CHECK_SHAPE(tile.value, n, m);
+    if (!tile.nngp.empty()) NTKROB_CHECK_SHAPE(tile.nngp, n, m);
     if (tile.panels != nullptr)
       multiply_some(R(1) / static_cast<R>(d), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value);
     const Matrix<R>& xt = tile.x_table->coefficients;
@@ -249,6 +251,7 @@ class CpuBackend final : public Backend {
       const index same = tile.x_begin + i - tile.y_begin;
       row.same = tile.same && same >= 0 && same < m ? same : -1;
       row.value = tile.value.row(i);
+      row.nngp = tile.nngp.empty() ? nullptr : tile.nngp.row(i);
       row.dq = tile.dq.empty() ? nullptr : tile.dq.row(i);
       row.da = tile.da.empty() ? nullptr : tile.da.row(i);
       simd.pair_row(row);

@@ -19,6 +19,9 @@ void serial_gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a
 index blocked_cholesky(View2D<double> a, WorkerPool& pool);
 void cholesky_solve(ConstView2D<double> factor, View2D<double> b, WorkerPool& pool);
 
+/// As Backend::symmetric_eigen: divide and conquer of LAPACK where the system BLAS brings it, else Eigen's solver.
+void eigen_of_symmetric(View2D<double> a, double* values);
+
 /// "OpenBLAS ..." or "Eigen 3.4.0", for DeviceInfo.
 std::string linalg_description();
 /// The BLAS must not start threads of its own: our workers call it.

@@ -1,7 +1,10 @@
 /// The reference backend: loops that can be read beside the formulas. Everything in float64, one thread, no library.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "backend_cpu/dual.hpp"
 #include "backend_cpu/memory.hpp"
@@ -126,6 +129,25 @@ class ReferenceBackend final : public Backend {
       }
     }
   }
+  /// Cyclic Jacobi (Golub & Van Loan, Matrix Computations, 8.5): rotations until all off-diagonal entries vanish.
+  void symmetric_eigen(View2D<double> a, double* values) override {
+    NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
+    check_finite(a);
+    const index n = a.rows;
+    Matrix<double> v(n, n);  // rows become eigenvectors
+    double largest = 0;
+    for (index i = 0; i < n; ++i) {
+      v(i, i) = 1;
+      for (index j = 0; j < n; ++j) largest = std::max(largest, std::abs(a(i, j)));
+    }
+    for (int sweep = 0; !rotate_all(a, v.view(), 1e-17 * largest); ++sweep)
+      NTKROB_CHECK(sweep < 60, NumericalError, "the eigenvalues of a ", n, " x ", n, " matrix did not converge");
+    std::vector<index> order(static_cast<std::size_t>(n));
+    std::iota(order.begin(), order.end(), index(0));
+    std::sort(order.begin(), order.end(), [&](index i, index j) { return a(i, i) < a(j, j); });
+    for (index k = 0; k < n; ++k) values[k] = a(order[static_cast<std::size_t>(k)], order[static_cast<std::size_t>(k)]);
+    for (index k = 0; k < n; ++k) std::copy_n(v.row(order[static_cast<std::size_t>(k)]), n, a.row(k));
+  }
 
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
     check_samples(chain, x, table);
@@ -145,6 +167,40 @@ class ReferenceBackend final : public Backend {
   }
 
  private:
+  static void check_finite(ConstView2D<double> a) {
+    for (index i = 0; i < a.rows; ++i)
+      for (index j = 0; j < a.cols; ++j)
+        NTKROB_CHECK(std::isfinite(a(i, j)), NonFinite, "entry (", i, ",", j, ") of a symmetric matrix is ", a(i, j));
+  }
+
+  /// One sweep; true when nothing was left to rotate.
+  static bool rotate_all(View2D<double> a, View2D<double> v, double negligible) {
+    const index n = a.rows;
+    bool done = true;
+    for (index p = 0; p < n; ++p)
+      for (index q = p + 1; q < n; ++q) {
+        if (std::abs(a(p, q)) <= negligible) continue;
+        done = false;
+        const double theta = (a(q, q) - a(p, p)) / (2 * a(p, q));
+        const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::sqrt(theta * theta + 1));
+        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+        for (index k = 0; k < n; ++k) {
+          const double kp = a(k, p), kq = a(k, q);
+          a(k, p) = c * kp - s * kq;
+          a(k, q) = s * kp + c * kq;
+        }
+        for (index k = 0; k < n; ++k) {
+          const double pk = a(p, k), qk = a(q, k), vp = v(p, k), vq = v(q, k);
+          a(p, k) = c * pk - s * qk;
+          a(q, k) = s * pk + c * qk;
+          v(p, k) = c * vp - s * vq;
+          v(q, k) = s * vp + c * vq;
+        }
+        a(p, q) = a(q, p) = 0;
+      }
+    return done;
+  }
+
   template <class R>
   static void product(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
     const index inner = ta == Transpose::no ? a.cols : a.rows;
@@ -211,6 +267,8 @@ class ReferenceBackend final : public Backend {
         }
         const Dual k = pair_kernel(*tile.chain, tile.output, q, a, b, same);
         tile.value(i, j) = static_cast<R>(k.v);
+        if (!tile.nngp.empty())
+          tile.nngp(i, j) = static_cast<R>(pair_kernel(*tile.chain, Output::nngp, q, a, b, same).v);
         if (!tile.dq.empty()) tile.dq(i, j) = static_cast<R>(k.dq);
         if (!tile.da.empty()) tile.da(i, j) = static_cast<R>(k.da);
       }

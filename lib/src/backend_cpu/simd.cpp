@@ -182,7 +182,9 @@ void finish(Block<R>& s, const PairRow<R>& row, index begin, index n) {
   for (index j = 0; j < n; j += V::kLanes) {
     const V scale_y = V::load(g_y + j);
     const V k = ntk ? V::load(s.t + j) : V(1) - V::load(s.u + j);
-    ((g * scale_y) * k).store(s.t + j);
+    const V scale = g * scale_y;
+    (scale * k).store(s.t + j);
+    if (row.nngp != nullptr) (scale * (V(1) - V::load(s.u + j))).store(s.u + j);
     if constexpr (gradient) {
       const V dk = ntk ? V::load(s.dt + j) : -V::load(s.du + j);
       const V ek = ntk ? V::load(s.et + j) : -V::load(s.eu + j);
@@ -191,6 +193,7 @@ void finish(Block<R>& s, const PairRow<R>& row, index begin, index n) {
     }
   }
   put(s.t, n, row.value + begin);
+  if (row.nngp != nullptr) put(s.u, n, row.nngp + begin);
   if constexpr (gradient) {
     put(s.dt, n, row.dq + begin);
     put(s.et, n, row.da + begin);

@@ -38,6 +38,7 @@ struct PairRow {
   const double* y_inverse_norm;
   index same;  // the j that is the same sample, or -1
   R* value;    // in: x.y / D; out: k
+  R* nngp;     // m: with output ntk, the other kernel too; or null
   R* dq;       // m, or null
   R* da;       // m, or null
 };

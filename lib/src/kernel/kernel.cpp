@@ -49,6 +49,12 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
                reason);
 }
 
+Kernel Kernel::with_output(Output output) const {
+  KernelOptions options = options_;
+  options.output = output;
+  return Kernel(spec_, *backend_, options);
+}
+
 template <class R>
 void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
   set.samples = y;
@@ -77,12 +83,14 @@ std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const
   const DeviceInfo device = backend_->info();
   const std::size_t budget = kernel::Call<float>::budget(*this);
   std::string out = text("kernel     ", spec_.source(), " = ", spec_.to_string(), "\n", "output     ",
-                         options_.output == Output::ntk ? "ntk" : "nngp", "\n", state_text(*this), "backend    ",
-                         device.name, ": ", device.description, "\n");
+                         verb == Verb::matrices           ? "ntk and nngp"
+                         : options_.output == Output::ntk ? "ntk"
+                                                          : "nngp",
+                         "\n", state_text(*this), "backend    ", device.name, ": ", device.description, "\n");
   for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
     if (program() != nullptr) {
       const kernel::ImagePlan plan =
-          kernel::plan_images(*this, n, m, bytes, verb != Verb::matrix && verb != Verb::apply);
+          kernel::plan_images(*this, n, m, bytes, verb == Verb::grad || verb == Verb::pull_back);
       out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs, strips of ", plan.rows,
                   " samples, scratch ", plan.bytes_per_worker * static_cast<std::size_t>(device.workers), " bytes (",
                   device.workers, " workers), budget ", budget, " bytes\n");

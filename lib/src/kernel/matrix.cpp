@@ -36,9 +36,11 @@ void place(ConstView2D<R> block, View2D<O> out, const Tile& t, bool half) {
     for (index a = 0; a < std::min(t.n, t.j + b - t.i); ++a) out(t.j + b, t.i + a) = static_cast<O>(block(a, b));
 }
 
+/// nngp: the other kernel of a kernel with output ntk, or empty.
 template <class R, class O>
-void matrix(const Call<R>& call, View2D<O> out, View2D<R> products = {}) {
+void matrix(const Call<R>& call, View2D<O> out, View2D<O> nngp = {}, View2D<R> products = {}) {
   NTKROB_CHECK_SHAPE(out, call.x.rows, call.y.rows);
+  if (!nngp.empty()) NTKROB_CHECK_SHAPE(nngp, call.x.rows, call.y.rows);
   const bool half = call.pairing == Pairing::same;
   Backend& backend = call.backend();
   call.for_each_band(true, false, [&](const Band<R>& band) {
@@ -47,6 +49,7 @@ void matrix(const Call<R>& call, View2D<O> out, View2D<R> products = {}) {
       const Tile& t = tiles[static_cast<std::size_t>(task)];
       PairTile<R> tile = call.tile(t.i, t.n, t.j, t.m, band);
       tile.value = fit(call.own(worker).value, t.n, t.m);
+      if (!nngp.empty()) tile.nngp = fit(call.own(worker).nngp, t.n, t.m);
       if (!products.empty()) {
         backend.multiply(R(1) / static_cast<R>(call.x.cols), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value);
         place(ConstView2D<R>(tile.value), products, t, half);
@@ -54,6 +57,7 @@ void matrix(const Call<R>& call, View2D<O> out, View2D<R> products = {}) {
       }
       backend.pair_tile(tile);
       place(ConstView2D<R>(tile.value), out, t, half);
+      if (!nngp.empty()) place(ConstView2D<R>(tile.nngp), nngp, t, half);
     });
   });
 }
@@ -62,6 +66,17 @@ template <class R, class O>
 void any_matrix(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, View2D<O> out) {
   if (k.program() != nullptr) return image_matrix(k, x, y, p, out);
   matrix(Call<R>(k, Verb::matrix, x, y, p, 0), out);
+}
+
+template <class R>
+void both(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, View2D<R> ntk, View2D<R> nngp) {
+  NTKROB_CHECK(k.options().output == Output::ntk, ConfigError,
+               "both kernels are asked of a kernel made for nngp alone");
+  if (k.program() != nullptr) {
+    image_matrix(k, x, y, p, ntk);
+    return image_matrix(k.with_output(Output::nngp), x, y, p, nngp);
+  }
+  matrix(Call<R>(k, Verb::matrices, x, y, p, 0), ntk, nngp);
 }
 
 }  // namespace
@@ -77,12 +92,21 @@ void Kernel::matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing p, Vie
   kernel::any_matrix(*this, x, y, p, out);
 }
 
+void Kernel::matrices(ConstView2D<float> x, ConstView2D<float> y, Pairing p, View2D<float> ntk,
+                      View2D<float> nngp) const {
+  kernel::both(*this, x, y, p, ntk, nngp);
+}
+void Kernel::matrices(ConstView2D<double> x, ConstView2D<double> y, Pairing p, View2D<double> ntk,
+                      View2D<double> nngp) const {
+  kernel::both(*this, x, y, p, ntk, nngp);
+}
+
 template <class R>
 void Kernel::gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const {
   kernel::check_full(x);
   if (program() != nullptr) return kernel::image_matrix(*this, x.samples, x.samples, Pairing::same, out);
   if (!products.empty()) NTKROB_CHECK_SHAPE(products, x.samples.rows, x.samples.rows);
-  kernel::matrix(kernel::Call<R>(*this, Verb::matrix, x.samples, x.samples, Pairing::same, 0, &x), out, products);
+  kernel::matrix(kernel::Call<R>(*this, Verb::matrix, x.samples, x.samples, Pairing::same, 0, &x), out, {}, products);
 }
 template void Kernel::gram(const PreparedSet<float>&, View2D<double>, View2D<float>) const;
 template void Kernel::gram(const PreparedSet<double>&, View2D<double>, View2D<double>) const;

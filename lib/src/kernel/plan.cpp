@@ -32,6 +32,7 @@ std::size_t shared_bytes(const Shape& s, index band) {
   const std::size_t panels = s.prepared ? 0 : (gradient ? 2 : 1) * panel_bytes(s.d, band, s.number);
   switch (s.verb) {
     case Verb::matrix:
+    case Verb::matrices:
       return panels;
     case Verb::apply:
     case Verb::grad:  // v transposed, sums of rows
@@ -46,6 +47,7 @@ std::size_t shared_bytes(const Shape& s, index band) {
 std::size_t worker_bytes(const Shape& s, index rows, index cols, index band) {
   if (s.verb == Verb::pull_back) return size(rows) * sizeof(double);
   const std::size_t tile = size(rows) * size(cols) * s.number;
+  if (s.verb == Verb::matrices) return 2 * tile;
   if (s.verb != Verb::grad) return tile;
   return tile + 2 * size(rows) * size(band) * s.number + size(rows) * size(s.r) * s.number;
 }

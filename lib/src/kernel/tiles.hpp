@@ -13,7 +13,7 @@ namespace ntkrob {
 /// What one worker needs for a strip. Matrices grow to the largest shape asked for and stay.
 template <class R>
 struct WorkerScratch {
-  Matrix<R> value, dq, da, u;
+  Matrix<R> value, nngp, dq, da, u;
 };
 
 template <class R>

@@ -7,17 +7,6 @@
 namespace ntkrob::krr {
 namespace {
 
-/// Refuses before the allocation: an overcommitted matrix of this size would die later, without a message.
-void check_memory(const Kernel& kernel, index n) {
-  const auto count = static_cast<std::size_t>(n);
-  const std::size_t bytes = checked_mul(checked_mul(count, count, "Gram matrix"), sizeof(double), "Gram matrix");
-  const std::size_t budget = kernel.options().memory_budget;
-  const std::size_t limit = budget > 0 ? budget : kernel.backend().info().memory_bytes;
-  NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ", bytes,
-               " bytes, ", budget > 0 ? "the memory budget is " : "this device has ", limit,
-               "; use fewer support images", budget > 0 ? " or raise --memory" : "");
-}
-
 /// Puts K back: factor_spd destroys the diagonal and the lower triangle only.
 void restore_lower(const std::vector<double>& diagonal, View2D<double> a) {
   for (index i = 0; i < a.rows; ++i) {
@@ -42,13 +31,25 @@ constexpr std::size_t kProductsLimit = std::size_t(256) << 20;
 
 }  // namespace
 
+void check_gram_memory(const Kernel& kernel, index n, int matrices) {
+  const auto count = static_cast<std::size_t>(n);
+  const std::size_t bytes = checked_mul(checked_mul(count, count, "Gram matrix"),
+                                        sizeof(double) * static_cast<std::size_t>(matrices), "Gram matrix");
+  const std::size_t budget = kernel.options().memory_budget;
+  const std::size_t limit = budget > 0 ? budget : kernel.backend().info().memory_bytes;
+  NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ", bytes,
+               " bytes", matrices > 1 ? " with its eigenvectors and scratch" : "", ", ",
+               budget > 0 ? "the memory budget is " : "this device has ", limit, "; use fewer support images",
+               budget > 0 ? " or raise --memory" : "");
+}
+
 template <class R>
 FitReport factor_gram(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge, const LogSink& log,
                       Matrix<double>& factor, Matrix<R>& products) {
   const index n = support.samples.rows;
   NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
                ", must be finite and at least 0");
-  check_memory(kernel, n);
+  check_gram_memory(kernel, n);
   if (factor.rows() != n) factor = Matrix<double>(n, n);
   const bool keep = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R) <= kProductsLimit;
   if (!keep || products.rows() != n) products = keep ? Matrix<R>(n, n) : Matrix<R>();

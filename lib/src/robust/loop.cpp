@@ -48,7 +48,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
     : options_(std::move(options)),
       data_(data),
       log_(std::move(log)),
-      kernel_(KernelSpec::parse(options_.kernel), backend, KernelOptions{Output::ntk, memory_budget, data.shape}),
+      backend_(backend),
       norm_(parse_norm(options_.norm)),
       schedule_(Schedule::parse(options_.schedule)),
       loss_(make_loss(options_.outer_loss, options_.temperature)),
@@ -58,6 +58,11 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
     NTKROB_CHECK(reason.empty(), NotSupported, "--attack-precision bfloat16 on backend ", backend.info().name, ": ",
                  reason, "; give --attack-precision float32");
   }
+  for (const std::string& spec : split_kernels(options_.kernel))
+    players_.push_back({Kernel(KernelSpec::parse(spec), backend, KernelOptions{Output::ntk, memory_budget, data.shape}),
+                        {},
+                        false,
+                        {}});
   const index pool = static_cast<index>(split_.pool.size());
   NTKROB_CHECK(options_.batch <= pool, ConfigError, "--batch is ", options_.batch, ", but only ", pool,
                " training images remain beside ", options_.validation,
@@ -85,6 +90,10 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
   if (!std::is_same<R, float>::value) adversarial_r_ = Matrix<R>(b, d);
   dsupport_ = Matrix<R>(n, d);
   dlabels_ = Matrix<R>(options_.learn_labels ? n : 0, options_.learn_labels ? c : 0);
+  if (players_.size() > 1) {
+    dsupport_part_ = dsupport_;
+    dlabels_part_ = dlabels_;
+  }
 }
 
 template <class R>
@@ -103,33 +112,58 @@ double Loop<R>::eps_at(index step) const {
 }
 
 template <class R>
-std::unique_ptr<BasicKernelMachine<R>> Loop<R>::fit(const Iterate& iterate) const {
+std::unique_ptr<BasicKernelMachine<R>> Loop<R>::fit(const Kernel& kernel, const Iterate& iterate) const {
   Ridge ridge;
   ridge.value = options_.ridge;
-  return std::make_unique<Machine>(kernel_, data_.shape, iterate.support.view(), iterate.labels.view(), ridge, log_);
+  return std::make_unique<Machine>(kernel, data_.shape, iterate.support.view(), iterate.labels.view(), ridge, log_);
 }
 
 template <class R>
-const BasicKernelMachine<R>& Loop<R>::current_machine() {
-  if (fitted_) return *machine_;
-  if (machine_) {
-    machine_->refit(current_.support.view(), current_.labels.view(), log_);
+std::unique_ptr<Model> Loop<R>::machine(index kernel) const {
+  const auto count = static_cast<index>(players_.size());
+  NTKROB_CHECK(kernel >= 0 && kernel < count, ConfigError, "kernel number ", kernel, " of ", count);
+  return fit(players_[static_cast<std::size_t>(kernel)].kernel, current_);
+}
+
+template <class R>
+const BasicKernelMachine<R>& Loop<R>::current_machine(Player& player) {
+  if (player.fitted) return *player.machine;
+  if (player.machine) {
+    player.machine->refit(current_.support.view(), current_.labels.view(), log_);
   } else {
-    machine_ = fit(current_);
+    player.machine = fit(player.kernel, current_);
   }
-  fitted_ = true;
-  return *machine_;
+  player.fitted = true;
+  return *player.machine;
 }
 
 template <class R>
-const Model& Loop<R>::attacked(const Machine& machine) {
+void Loop<R>::forget_fits() {
+  for (Player& player : players_) player.fitted = false;
+}
+
+template <class R>
+std::vector<typename Loop<R>::Player*> Loop<R>::players_of(index step) {
+  if (options_.kernel_mix == "sample") {
+    const index drawn =
+        Rng(options_.seed, "kernel").below(static_cast<std::uint64_t>(step), static_cast<index>(players_.size()));
+    return {&players_[static_cast<std::size_t>(drawn)]};
+  }
+  std::vector<Player*> all;
+  for (Player& player : players_) all.push_back(&player);
+  return all;
+}
+
+template <class R>
+const Model& Loop<R>::attacked(Player& player) {
+  const Machine& machine = current_machine(player);
   if constexpr (std::is_same<R, float>::value) {
     if (rough_attack()) {
-      if (rough_)
-        rough_->refresh();
+      if (player.rough)
+        player.rough->refresh();
       else
-        rough_ = std::make_unique<RoughMachine>(machine);
-      return *rough_;
+        player.rough = std::make_unique<RoughMachine>(machine);
+      return *player.rough;
     }
   }
   return machine;
@@ -156,8 +190,8 @@ StepRecord Loop<R>::whole_step() {
   const index t = steps_done();
   if (t == 0 && options_.validation > 0 && !initial_.validated) {
     StepRecord record;
-    record.lambda = current_machine().report().lambda;
-    if (judge(current_machine(), record)) keep_best(record, current_);
+    record.lambda = current_machine(players_.front()).report().lambda;
+    if (judge(record)) keep_best(record, current_);
     initial_ = record;
   }
 
@@ -167,13 +201,8 @@ StepRecord Loop<R>::whole_step() {
   const double lr_factor = schedule_.factor(t, options_.steps);
   record.lr = options_.lr * lr_factor;
 
-  const Machine& machine = current_machine();
-  record.lambda = machine.report().lambda;
   draw_batch(t);
-  pgd(attacked(machine), AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0},
-      threat(record.eps), options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
-      Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(t)), adversarial_.view());
-  outer_pass(machine, record);
+  outer_passes(players_of(t), record);
 
   if (history_.size() == history_.capacity()) history_.reserve(2 * history_.size() + 16);  // no failure after advance()
   advance(record, lr_factor);
@@ -189,12 +218,12 @@ void Loop<R>::advance(StepRecord& record, double lr_factor) {
   const bool may_fail = validates || record.step == 1;  // the first update allocates the moments
   if (may_fail) previous_ = current_;
   try {
-    fitted_ = false;
+    forget_fits();
     update(lr_factor);
-    if (validates && judge(current_machine(), record)) keep_best(record, current_);
+    if (validates && judge(record)) keep_best(record, current_);
   } catch (...) {
     if (may_fail) std::swap(current_, previous_);
-    fitted_ = false;
+    forget_fits();
     throw;
   }
 }
@@ -212,7 +241,7 @@ void Loop<R>::draw_batch(index step) {
     batch_images_[static_cast<std::size_t>(i)] = image;
     batch_labels_[static_cast<std::size_t>(i)] = (*data_.labels)[static_cast<std::size_t>(image)];
   }
-  for_row_chunks(kernel_.backend(), options_.batch, [&](index first, index n) {
+  for_row_chunks(backend_, options_.batch, [&](index first, index n) {
     for (index i = first; i < first + n; ++i)
       std::copy_n(data_.x.row(batch_images_[static_cast<std::size_t>(i)]), data_.x.cols, batch_x_.row(i));
   });
@@ -220,7 +249,38 @@ void Loop<R>::draw_batch(index step) {
 }
 
 template <class R>
-void Loop<R>::outer_pass(const Machine& machine, StepRecord& record) {
+void Loop<R>::outer_passes(const std::vector<Player*>& players, StepRecord& record) {
+  const double share = 1.0 / static_cast<double>(players.size());
+  const auto add = [&](ConstView2D<R> part, View2D<R> sum, bool first_part) {
+    for_row_chunks(backend_, sum.rows, [&](index first, index n) {
+      for (index i = first; i < first + n; ++i)
+        for (index j = 0; j < sum.cols; ++j) sum(i, j) = part(i, j) + (first_part ? R(0) : sum(i, j));
+    });
+  };
+  for (Player* player : players) {
+    const Machine& machine = current_machine(*player);
+    record.lambda += share * machine.report().lambda;
+    pgd(attacked(*player), AttackBatch{batch_x_.view(), batch_labels_.data(), batch_targets_.view(), 0},
+        threat(record.eps), options_.attack_steps, options_.attack_step, options_.inner_loss, options_.temperature,
+        Rng(options_.seed, "attack").fork(static_cast<std::uint64_t>(record.step - 1)), adversarial_.view());
+    if (players.size() == 1) {
+      outer_pass(machine, share, dsupport_.view(), dlabels_.view(), record);
+    } else {
+      outer_pass(machine, share, dsupport_part_.view(), dlabels_part_.view(), record);
+      add(dsupport_part_.view(), dsupport_.view(), player == players.front());
+      add(dlabels_part_.view(), dlabels_.view(), player == players.front());
+    }
+  }
+  const double norm = std::sqrt(sum_of_squares<R>(backend_, dsupport_.view(), row_squares_));
+  const double label_norm = std::sqrt(sum_of_squares<R>(backend_, dlabels_.view(), row_squares_));
+  NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
+               " (labels: ", label_norm, "); lower --lr or raise --ridge");
+  record.gradient_norm = norm;
+}
+
+template <class R>
+void Loop<R>::outer_pass(const Machine& machine, double share, View2D<R> dsupport, View2D<R> dlabels,
+                         StepRecord& record) {
   const double per_image = 1.0 / static_cast<double>(options_.batch);
   index right = 0;
   const auto cotangent = [&](index first, ConstView2D<R> f, View2D<R> g) {
@@ -231,27 +291,21 @@ void Loop<R>::outer_pass(const Machine& machine, StepRecord& record) {
                     losses_.data() + first, slope);
     for (index i = 0; i < f.rows; ++i) {
       right += predicted_class(logits.row(i), logits.cols) == batch_labels_[static_cast<std::size_t>(first + i)];
-      for (index j = 0; j < f.cols; ++j) g(i, j) = static_cast<R>(slope(i, j) * per_image);
+      for (index j = 0; j < f.cols; ++j) g(i, j) = static_cast<R>(slope(i, j) * (per_image * share));
     }
   };
   if constexpr (std::is_same<R, float>::value) {
-    machine.support_grad(adversarial_.view(), cotangent, outputs_.view(), dsupport_.view(), dlabels_.view());
+    machine.support_grad(adversarial_.view(), cotangent, outputs_.view(), dsupport, dlabels);
   } else {
     convert(adversarial_.view(), adversarial_r_.view());
-    machine.support_grad(adversarial_r_.view(), cotangent, outputs_.view(), dsupport_.view(), dlabels_.view());
+    machine.support_grad(adversarial_r_.view(), cotangent, outputs_.view(), dsupport, dlabels);
   }
   double sum = 0;
   for (const double loss : losses_) sum += loss;
-  record.loss = sum * per_image;
-  record.adversarial = static_cast<double>(right) * per_image;
+  record.loss += sum * per_image * share;
+  record.adversarial += static_cast<double>(right) * per_image * share;
   NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
                "; lower --lr or raise --ridge");
-  Backend& backend = kernel_.backend();
-  const double norm = std::sqrt(sum_of_squares<R>(backend, dsupport_.view(), row_squares_));
-  const double label_norm = std::sqrt(sum_of_squares<R>(backend, dlabels_.view(), row_squares_));
-  NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
-               " (labels: ", label_norm, "); lower --lr or raise --ridge");
-  record.gradient_norm = norm;
 }
 
 template <class R>
@@ -259,7 +313,7 @@ void Loop<R>::update(double lr_factor) {
   const View2D<R> s = current_.support.view();
   const double lr = options_.lr * lr_factor;
   if (uses_adam()) current_.adam.begin_step(s.rows, s.cols, lr);
-  for_row_chunks(kernel_.backend(), s.rows, [&](index first, index n) {
+  for_row_chunks(backend_, s.rows, [&](index first, index n) {
     const View2D<R> rows = s.middle_rows(first, n);
     const ConstView2D<R> slope = dsupport_.view().middle_rows(first, n);
     if (uses_adam()) {

@@ -27,7 +27,7 @@ class LoopBase {
   virtual const StepRecord& initial() const = 0;
   virtual RobustSet result() const = 0;
   virtual index duplicates_dropped() const = 0;
-  virtual std::unique_ptr<Model> machine() const = 0;
+  virtual std::unique_ptr<Model> machine(index kernel) const = 0;
   virtual StateDict state() const = 0;
   virtual void restore(const StateDict& state) = 0;
 };
@@ -44,7 +44,7 @@ class Loop final : public LoopBase {
   const StepRecord& initial() const override { return initial_; }
   RobustSet result() const override;
   index duplicates_dropped() const override { return draw_.duplicates_dropped; }
-  std::unique_ptr<Model> machine() const override { return fit(current_); }
+  std::unique_ptr<Model> machine(index kernel) const override;
   StateDict state() const override;
   void restore(const StateDict& state) override;
 
@@ -57,6 +57,13 @@ class Loop final : public LoopBase {
     Matrix<R> labels;   // n x C
     Adam<R> adam, label_adam;
   };
+  /// One of the kernels, and its machine, whose memory serves every iterate.
+  struct Player {
+    Kernel kernel;
+    std::unique_ptr<Machine> machine;     // null before the first fit
+    bool fitted = false;                  // machine is that of current_
+    std::unique_ptr<RoughMachine> rough;  // of machine, where the attack uses bfloat16 products
+  };
   /// The best iterate by validation; step < 0: none yet.
   struct Best {
     index step = -1;
@@ -67,19 +74,28 @@ class Loop final : public LoopBase {
   index steps_done() const { return static_cast<index>(history_.size()); }
   ThreatModel threat(double eps) const;
   double eps_at(index step) const;
-  std::unique_ptr<Machine> fit(const Iterate& iterate) const;
+  std::unique_ptr<Machine> fit(const Kernel& kernel, const Iterate& iterate) const;
   /// The machine of the current iterate, fitted at most once.
-  const Machine& current_machine();
+  const Machine& current_machine(Player& player);
+  /// The iterate has changed.
+  void forget_fits();
+  /// The kernels of a step: all of them, or the one that is drawn.
+  std::vector<Player*> players_of(index step);
   StepRecord whole_step();
   /// What the inner attack sees of the current machine.
-  const Model& attacked(const Machine& machine);
+  const Model& attacked(Player& player);
   /// Fills the batch of a step: positions step * batch .. of the endless stream of permuted epochs.
   void draw_batch(index step);
-  /// Loss and accuracy on the adversarial batch, and the gradient with respect to images and labels, in one pass.
-  void outer_pass(const Machine& machine, StepRecord& record);
+  /// Attacks the batch, and adds loss and accuracy on the adversarial batch, and the gradient with respect to images
+  /// and labels, for each of these kernels, divided by their number.
+  void outer_passes(const std::vector<Player*>& players, StepRecord& record);
+  /// One of them, in one pass; the gradient overwrites what is there.
+  void outer_pass(const Machine& machine, double share, View2D<R> dsupport, View2D<R> dlabels, StepRecord& record);
   void update(double lr_factor);
   /// Fills the validation fields of the record; true when this beats the best so far.
-  bool judge(const Machine& machine, StepRecord& record) const;
+  bool judge(StepRecord& record);
+  /// Accuracy of one machine on the held-out images, clean and attacked.
+  void judge_machine(const Machine& machine, double& clean, double& robust) const;
   /// update(), and the validation of the new iterate where the record's step has one. All or nothing.
   void advance(StepRecord& record, double lr_factor);
   void keep_best(const StepRecord& record, const Iterate& iterate);
@@ -91,7 +107,8 @@ class Loop final : public LoopBase {
   RobustifyOptions options_;
   TrainingData data_;
   LogSink log_;
-  Kernel kernel_;
+  Backend& backend_;
+  std::vector<Player> players_;
   Norm norm_;
   Schedule schedule_;
   std::unique_ptr<Loss> loss_;
@@ -106,9 +123,6 @@ class Loop final : public LoopBase {
   Best best_;
   std::vector<StepRecord> history_;
   StepRecord initial_;
-  std::unique_ptr<Machine> machine_;     // its memory serves every iterate; null before the first fit
-  bool fitted_ = false;                  // machine_ is that of current_
-  std::unique_ptr<RoughMachine> rough_;  // of machine_, where the attack uses bfloat16 products
 
   // Scratch of a step, allocated once.
   index epoch_ = -1;
@@ -120,6 +134,7 @@ class Loop final : public LoopBase {
   Matrix<float> batch_x_, batch_targets_, adversarial_, logits_, slope_;  // B x D, B x C, B x D, B x C, B x C
   Matrix<R> adversarial_r_, outputs_;                                     // B x D (float64 only), B x C
   Matrix<R> dsupport_, dlabels_;                                          // n x D, n x C
+  Matrix<R> dsupport_part_, dlabels_part_;                                // of one of several kernels
 
   mutable std::string data_checksum_;  // computed on first use: it reads all data
 };

@@ -39,7 +39,8 @@ std::string to_text(std::uint64_t value) { return std::to_string(value); }
 }  // namespace
 
 void RobustifyOptions::validate() const {
-  KernelSpec::parse(kernel);
+  for (const std::string& spec : split_kernels(kernel)) KernelSpec::parse(spec);
+  check_choice("--kernel-mix", kernel_mix, {"average", "sample"});
   check_choice("--precision", precision, {"mixed", "float64"});
   check_count("--n", n, 1);
   check_choice("--init", init, {"data", "noise"});
@@ -71,6 +72,24 @@ void RobustifyOptions::validate() const {
   check_count("--validation", validation, 0);
   check_count("--validate-every", validate_every, 1);
   check_count("--checkpoint-every", checkpoint_every, 1);
+}
+
+std::vector<std::string> split_kernels(const std::string& kernels) {
+  std::vector<std::string> specs(1);
+  int depth = 0;
+  for (const char c : kernels) {
+    depth += (c == '(') - (c == ')');
+    if (c == '|' && depth == 0)
+      specs.emplace_back();
+    else
+      specs.back() += c;
+  }
+  for (std::string& spec : specs) {
+    const std::size_t first = spec.find_first_not_of(' ');
+    NTKROB_CHECK(first != std::string::npos, ConfigError, "--kernel is \"", kernels, "\": one of the kernels is empty");
+    spec = spec.substr(first, spec.find_last_not_of(' ') + 1 - first);
+  }
+  return specs;
 }
 
 std::vector<std::pair<std::string, std::string>> option_texts(const RobustifyOptions& options) {

@@ -62,7 +62,7 @@ const std::vector<StepRecord>& Robustifier::history() const { return impl_->loop
 const StepRecord& Robustifier::initial() const { return impl_->loop->initial(); }
 RobustSet Robustifier::result() const { return impl_->loop->result(); }
 index Robustifier::duplicates_dropped() const { return impl_->loop->duplicates_dropped(); }
-std::unique_ptr<Model> Robustifier::machine() const { return impl_->loop->machine(); }
+std::unique_ptr<Model> Robustifier::machine(index kernel) const { return impl_->loop->machine(kernel); }
 StateDict Robustifier::state() const { return impl_->loop->state(); }
 void Robustifier::restore(const StateDict& state) { impl_->loop->restore(state); }
 

@@ -145,7 +145,7 @@ void Loop<R>::restore(const StateDict& state) {
     state.get_matrix("best/labels", best.labels.view());
   }
 
-  fitted_ = false;
+  forget_fits();
   current_ = std::move(iterate);
   history_ = std::move(history);
   initial_ = initial;

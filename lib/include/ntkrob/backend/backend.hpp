@@ -70,6 +70,7 @@ struct PairTile {
   const Panels<R>* panels = nullptr;  // y^T (D x ...), or null: then value holds x_i . y_j / D on entry
   index panel_begin = 0;              // column of panels that is the first row of y, a multiple of kPanelStep
   View2D<R> value;                    // n x m: k(x_i, y_j)
+  View2D<R> nngp;                     // n x m or empty: with output ntk, the other kernel too
   View2D<R> dq;                       // n x m or empty: dk / d(x_i . y_j / D)
   View2D<R> da;                       // n x m or empty: dk / d(x_i . x_i / D)
 };
@@ -145,6 +146,12 @@ class Backend {
   virtual index factor_spd(View2D<double> a) = 0;
   /// x = (L L^T)^-1 b. factor: n x n, as left by factor_spd; b: n x r (overwritten by x)
   virtual void solve_spd(ConstView2D<double> factor, View2D<double> b) = 0;
+  /// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors as rows: a = sum_k values[k] v_k v_k^T
+  /// with v_k = row k of a afterwards. Serial.   a: n x n (overwritten)   values: n (overwritten)   cost: O(n^3), scratch
+  /// 2 n^2 numbers   throws: NonFinite; NumericalError where the iteration does not converge; NotSupported
+  virtual void symmetric_eigen(View2D<double> /*a*/, double* /*values*/) {
+    throw NotSupported("backend " + info().name + " has no eigenvalue solver; use cpu");
+  }
 
   /// throws: NonFinite naming the first sample with a value that is not finite or too large for the precision. x: N x D
   virtual void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) = 0;

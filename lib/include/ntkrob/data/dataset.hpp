@@ -45,6 +45,8 @@ struct Dataset {
 
   /// The split as float in [0,1], n x D. which: "train" or "test"; throws: ConfigError when the split is absent.
   Matrix<float> images(const std::string& which) const;
+  /// The first n of them.
+  Matrix<float> images(const std::string& which, index n) const;
   const Split& split(const std::string& which) const;
   /// crc32 over pixels, labels and targets (if any) of the training split, "crc32:xxxxxxxx".
   std::string checksum() const;

@@ -34,7 +34,7 @@ struct KernelOptions {
 };
 
 /// Which verb a plan is for.
-enum class Verb { matrix, apply, grad, pull_back };
+enum class Verb { matrix, matrices, apply, grad, pull_back };
 
 /// What one call will do, decided before the first operation. Pure data.
 struct KernelPlan {
@@ -80,6 +80,8 @@ class Kernel {
   const KernelSpec& spec() const { return spec_; }
   Backend& backend() const { return *backend_; }
   const KernelOptions& options() const { return options_; }
+  /// The same spec, backend and budget for the other output.
+  Kernel with_output(Output output) const;
   /// The network compiled for options().shape, or null: a chain on vectors.
   const Program* program() const { return program_.get(); }
 
@@ -89,6 +91,13 @@ class Kernel {
   void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<float> out) const;
   void matrix(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<double> out) const;
   void matrix(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> out) const;
+
+  /// Both kernels of the net in one pass: products, angles and layers are shared.   ntk, nngp: N x M
+  ///   ensures: the bits of matrix with either output   requires: options().output is ntk
+  void matrices(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, View2D<float> ntk,
+                View2D<float> nngp) const;
+  void matrices(ConstView2D<double> x, ConstView2D<double> y, Pairing pairing, View2D<double> ntk,
+                View2D<double> nngp) const;
 
   /// out = K(x,y) v.   v: M x r   out: N x r (overwritten). Sums over M are accumulated in float64.
   void apply(ConstView2D<float> x, ConstView2D<float> y, Pairing pairing, ConstView2D<float> v,

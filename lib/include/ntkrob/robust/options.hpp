@@ -11,7 +11,10 @@
 namespace ntkrob {
 
 struct RobustifyOptions {
-  std::string kernel = "fc:3";        // kernel spec
+  std::string kernel = "fc:3";        // kernel spec, or several with "|" between them: fc:1|fc:3
+  /// of several kernels: average, every step takes all of them, each with its own machine and its own attack; sample,
+  /// every step takes one, drawn by the seed. Validation averages over all of them in both cases
+  std::string kernel_mix = "average";
   std::string precision = "mixed";    // mixed | float64
   index n = 1000;                     // support images in all
   std::string init = "data";          // data: class-balanced draw; noise: uniform noise in the box, classes balanced
@@ -48,7 +51,8 @@ struct RobustifyOptions {
 /// Calls visitor(name, field, help) for every field: name as on the command line without dashes ("attack-steps").
 template <class Options, class Visitor>
 void visit_robustify(Options& o, Visitor&& visitor) {
-  visitor("kernel", o.kernel, "kernel spec, e.g. fc:3");
+  visitor("kernel", o.kernel, "kernel spec, e.g. fc:3; may be given several times");
+  visitor("kernel-mix", o.kernel_mix, "average | sample: of several kernels, take all in every step, or draw one");
   visitor("precision", o.precision, "mixed | float64");
   visitor("n", o.n, "support images in all");
   visitor("init", o.init, "data | noise");
@@ -78,6 +82,10 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("checkpoint-every", o.checkpoint_every, "outer steps between checkpoints");
   visitor("seed", o.seed, "seed of every random choice");
 }
+
+/// The kernels of an option text: "fc:1|fc:3" -> {"fc:1", "fc:3"}. A "|" inside parentheses belongs to the spec.
+///   throws: ConfigError for an empty one
+std::vector<std::string> split_kernels(const std::string& kernels);
 
 /// Every option as (name, text), in the order of visit_robustify; numbers read back to the same bits.
 std::vector<std::pair<std::string, std::string>> option_texts(const RobustifyOptions& options);

@@ -5,6 +5,9 @@
 /// at the adversarial batch, differentiate through prediction and solve with the adversarial batch held constant (envelope
 /// theorem, Danskin), update S, project. Source: Tsilivis, Su, Kempe, arXiv 2207.11727; eps = 0 is KIP (arXiv 2011.00050).
 ///
+/// With several kernels, the same set serves all of them: the expectation goes over the kernels too, and every kernel has
+/// its own maximum over the threat model. Sampling one per step estimates the same gradient.
+///
 /// Everything random is a function of (seed, purpose, step), and state() holds the rest, so a restored run continues
 /// bit-identically, and results do not depend on the number of workers.
 #pragma once
@@ -38,9 +41,9 @@ struct StepRecord {
   double eps = 0;                // after the ramp
   double lr = 0;
   double gradient_norm = 0;
-  double lambda = 0;             // ridge used
+  double lambda = 0;             // ridge used (mean over the kernels of the step)
   bool validated = false;        // the iterate after the update was judged on the held-out images
-  double validation_clean = 0;   // where validated: accuracy of its machine
+  double validation_clean = 0;   // where validated: accuracy of its machine (mean over all kernels)
   double validation_robust = 0;  // where validated: accuracy under PGD (margin loss, 2 x attack_steps, the full eps)
   double seconds = 0;
 };
@@ -76,8 +79,8 @@ class Robustifier {
   RobustSet result() const;
   /// How many near-duplicates of the support draw were replaced at initialisation.
   index duplicates_dropped() const;
-  /// The machine of the current iterate, for judging without a file.
-  std::unique_ptr<Model> machine() const;
+  /// The machine of the current iterate, for judging without a file.   kernel: which one of several
+  std::unique_ptr<Model> machine(index kernel = 0) const;
 
   /// All that a checkpoint needs; restore() refuses another option set or other data (names what differs).
   StateDict state() const;

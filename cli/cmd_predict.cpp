@@ -1,0 +1,190 @@
+/// ntkrob predict: what infinitely wide nets trained on a support set predict, and how sure they are.
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "command.hpp"
+#include "evaluate_job.hpp"
+#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/krr/gradient_flow.hpp"
+#include "ntkrob/model/loss.hpp"
+#include "ntkrob/model/metrics.hpp"
+#include "ntkrob/version.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+struct PredictParams {
+  MachineJob machine{"fc:3", "", 0, "mixed"};
+  std::string data, output;
+  std::string split = "test";
+  std::string time = "inf";
+  std::string posterior = "ntk";
+  bool variance = false;
+  index n = 0, n_support = 0;
+
+  double end() const {
+    if (time == "inf") return std::numeric_limits<double>::infinity();
+    const double t = parse_number(time, "--time");
+    NTKROB_CHECK(t >= 0, ConfigError, "time is ", time, ", must be at least 0, or inf");
+    return t;
+  }
+};
+
+/// The first n of `have`; 0: all.
+index count(index n, index have, const std::string& option, const std::string& file) {
+  NTKROB_CHECK(n <= have, ConfigError, option, " is ", n, ", but ", file, " has only ", have, " images there");
+  return n == 0 ? have : n;
+}
+
+struct Outcome {
+  Matrix<double> mean;
+  std::vector<double> variance;  // empty: not asked for
+  double learning_rate = 0;      // the largest stable one; 0: eigenvalues were not needed
+};
+
+template <class R>
+Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<float> support, ConstView2D<float> labels,
+                    ConstView2D<float> images, Session& session) {
+  const auto converted = [](ConstView2D<float> m) {
+    Matrix<R> result(m.rows, m.cols);
+    convert(m, result.view());
+    return result;
+  };
+  const double time = p.end();
+  BasicGradientFlow<R> flow(kernel, converted(support).view(), converted(labels).view(), {p.machine.ridge},
+                            session.console.sink());
+  Outcome outcome;
+  outcome.mean = Matrix<double>(images.rows, labels.cols);
+  if (p.variance) outcome.variance.resize(static_cast<std::size_t>(images.rows));
+  const Matrix<R> x = converted(images);
+  const InterruptScope interrupt;
+  constexpr index kRows = 1024;
+  for (index i = 0; i < images.rows; i += kRows) {
+    const index m = std::min(kRows, images.rows - i);
+    flow.predict(x.view().middle_rows(i, m), time, outcome.mean.view().middle_rows(i, m),
+                 p.variance ? outcome.variance.data() + i : nullptr);
+    session.console.progress(text("predicted ", i + m, " of ", images.rows, " images"), i + m, images.rows);
+    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
+  }
+  if (std::isfinite(time))
+    outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);
+  return outcome;
+}
+
+/// Accuracy where the classes are known, and means over the images.
+void report(const PredictParams& p, const Outcome& outcome, const std::vector<int>& labels, index classes) {
+  Matrix<float> logits(outcome.mean.rows(), outcome.mean.cols());
+  convert(outcome.mean.view(), logits.view());
+  const std::vector<int> predicted = predictions(logits.view());
+  const Matrix<float> targets = centred_one_hot(labels, classes);
+  index right = 0;
+  double squares = 0, sum = 0;
+  for (index i = 0; i < logits.rows(); ++i) {
+    right += predicted[static_cast<std::size_t>(i)] == labels[static_cast<std::size_t>(i)];
+    for (index j = 0; j < classes; ++j) squares += std::pow(outcome.mean(i, j) - static_cast<double>(targets(i, j)), 2);
+  }
+  for (const double v : outcome.variance) sum += v;
+  const auto n = static_cast<double>(logits.rows());
+  std::cout << "kernel    " << p.machine.kernel << ", " << p.posterior << ", time " << p.time << "\n"
+            << "accuracy  " << percent_text(static_cast<double>(right) / n) << " of " << logits.rows() << " images\n"
+            << "error     " << number_text(squares / (n * static_cast<double>(classes))) << " mean square\n";
+  if (!outcome.variance.empty()) std::cout << "variance  " << number_text(sum / n) << " on average\n";
+  if (outcome.learning_rate > 0)
+    std::cout << "largest stable learning rate  " << number_text(outcome.learning_rate)
+              << (p.posterior == "ntk" ? "" : " of the last layer") << "\n";
+}
+
+void check(const PredictParams& p, const Session& session) {
+  p.end();
+  NTKROB_CHECK(p.posterior == "ntk" || p.posterior == "nngp", ConfigError, "posterior is \"", p.posterior,
+               "\", must be ntk or nngp");
+  NTKROB_CHECK(p.machine.precision == "mixed" || p.machine.precision == "float64", ConfigError, "precision is \"",
+               p.machine.precision, "\", must be mixed or float64");
+  NTKROB_CHECK_RANGE("ridge", p.machine.ridge, 0.0, 1e6);
+  if (!p.output.empty()) check_output(p.output, session.globals.force);
+}
+
+void predict(const PredictParams& p, Session& session) {
+  check(p, session);
+  const KernelSpec spec = KernelSpec::parse(p.machine.kernel);
+  const Dataset support = open_dataset({p.machine.support}), data = open_dataset({p.data});
+  NTKROB_CHECK(support.shape == data.shape, ShapeError, "images of ", p.machine.support, " have ", support.shape.size(),
+               " pixels, those of ", p.data, " ", data.shape.size());
+  const index n_support = count(p.n_support, support.train.n, "n-support", p.machine.support);
+  const index n = count(p.n, data.split(p.split).n, "n", p.data);
+  NTKROB_CHECK(n_support > 0 && n > 0, ConfigError, "nothing to do: ", n_support, " support images, ", n,
+               " images to predict");
+  NTKROB_CHECK(data.classes <= support.classes, ShapeError, p.data, " has ", data.classes, " classes, ",
+               p.machine.support, " only ", support.classes);
+  KernelOptions options;
+  options.output = p.posterior == "ntk" ? Output::ntk : Output::nngp;
+  options.memory_budget = session.globals.memory.value;
+  options.shape = data.shape;
+  const Kernel kernel(spec, session.backend(), options);
+  if (session.globals.dry_run || session.globals.explain)
+    std::cout << "support   " << p.machine.support << ", " << n_support << " images\ndata      " << p.data << ", split "
+              << p.split << ", " << n << " images\n"
+              << session.backend_text()
+              << block_text("plan", kernel.explain(Verb::matrix, n, n_support, data.shape.size(), 0));
+  if (session.globals.dry_run) return;
+
+  const Matrix<float> x = support.images("train", n_support), z = data.images(p.split, n), y = support_labels(support);
+  const auto run = p.machine.precision == "mixed" ? predict_all<float> : predict_all<double>;
+  const Outcome outcome = run(p, kernel, x.view(), y.view().middle_rows(0, n_support), z.view(), session);
+  const std::vector<int>& labels = data.split(p.split).labels;
+  report(p, outcome, std::vector<int>(labels.begin(), labels.begin() + n), support.classes);
+  if (p.output.empty()) return;
+  StateDict state;
+  state.set("spec", spec.to_string());
+  state.set("posterior", p.posterior);
+  state.set("time", p.time);
+  state.set("ridge", p.machine.ridge);
+  state.set("precision", p.machine.precision);
+  state.set("support", file_name(p.machine.support));
+  state.set("n_support", static_cast<std::int64_t>(n_support));
+  state.set("data", file_name(p.data));
+  state.set("split", p.split);
+  state.set("library_version", std::string(kVersion));
+  state.set_matrix("mean", outcome.mean.view());
+  if (p.variance) state.set("variance", NdArray<double>{{n}, outcome.variance});
+  save_state(state, "ntkrob.prediction/1", p.output, session.globals.force);
+  session.console.note(text("wrote ", p.output));
+}
+
+}  // namespace
+
+Command make_predict() {
+  auto p = std::make_shared<PredictParams>();
+  Command command;
+  OptionSet& set = command.options;
+  set.add("kernel", p->machine.kernel, "kernel spec, see below");
+  Option& support = set.add("support", p->machine.support, "what the nets are trained on: its training split");
+  support.type = "FILE";
+  support.required = true;
+  set.add("n-support", p->n_support, "only the first N images of it; 0: all");
+  Option& data = set.add("data", p->data, "what to predict");
+  data.type = "FILE";
+  data.required = true;
+  set.add("split", p->split, "train | test");
+  set.add("n", p->n, "predict the first N images; 0: all");
+  set.add("time", p->time,
+          "learning rate times steps of full-batch descent on the sum of squares / 2 n classes; or inf");
+  set.add("posterior", p->posterior,
+          "ntk: all layers are trained | nngp: the last one; at time inf the Bayesian posterior");
+  set.add("variance", p->variance, "the variance over initialisations too");
+  set.add("ridge", p->machine.ridge, "ridge relative to trace / n; for nngp the variance of the noise");
+  set.add("precision", p->machine.precision, "mixed | float64, of kernel values");
+  set.add_output(p->output, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]").required = false;
+  command.examples = {"ntkrob predict --kernel fc:3 --support mnist.h5 --n-support 1000 --data mnist.h5 -o P.h5",
+                      "ntkrob predict --kernel fc:2 --support robust.h5 --data mnist.h5 --time 1000",
+                      "ntkrob predict --posterior nngp --ridge 0.01 --variance --support a.h5 --data b.h5 -o P.h5"};
+  command.notes = [] { return list_text("Kernels:", kernel_spec_help()); };
+  command.run = [p](Session& session) { predict(*p, session); };
+  return command;
+}
+
+}  // namespace ntkrob::cli
