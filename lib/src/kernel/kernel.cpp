@@ -55,6 +55,12 @@ Kernel Kernel::with_output(Output output) const {
   return Kernel(spec_, *backend_, options);
 }
 
+std::size_t Kernel::memory_budget() const {
+  if (options_.memory_budget != 0) return options_.memory_budget;
+  const std::size_t quarter = backend_->info().memory_bytes / 4;
+  return quarter == 0 ? std::size_t(1) << 30 : std::min(quarter, std::size_t(1) << 30);
+}
+
 template <class R>
 void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
   set.samples = y;

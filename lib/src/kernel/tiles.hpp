@@ -100,11 +100,7 @@ struct Call {
     scratch.workers.resize(static_cast<std::size_t>(backend().info().workers));
   }
 
-  static std::size_t budget(const Kernel& k) {
-    if (k.options().memory_budget != 0) return k.options().memory_budget;
-    const std::size_t quarter = k.backend().info().memory_bytes / 4;
-    return quarter == 0 ? std::size_t(1) << 30 : std::min(quarter, std::size_t(1) << 30);
-  }
+  static std::size_t budget(const Kernel& k) { return k.memory_budget(); }
   Backend& backend() const { return kernel.backend(); }
   const Chain& chain() const { return kernel.spec().layers(); }
   WorkerScratch<R>& own(int worker) const { return scratch.workers[static_cast<std::size_t>(worker)]; }

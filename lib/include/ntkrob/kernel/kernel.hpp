@@ -82,6 +82,8 @@ class Kernel {
   const KernelOptions& options() const { return options_; }
   /// The same spec, backend and budget for the other output.
   Kernel with_output(Output output) const;
+  /// The budget in bytes, with the default put in; never 0.
+  std::size_t memory_budget() const;
   /// The network compiled for options().shape, or null: a chain on vectors.
   const Program* program() const { return program_.get(); }
 
@@ -141,6 +143,17 @@ class Kernel {
   /// again.   out: N x N   products: N x N (overwritten: x_i . x_j / D) or empty
   template <class R>
   void gram(const PreparedSet<R>& x, View2D<double> out, To<R> products) const;
+  /// out = K(x,x) v with v and all sums in float64, by tiles: the operator of an iterative solve. Every pair is formed
+  /// once and serves both halves, so the operator is exactly symmetric, and its entries have the bits of gram().
+  ///   v: N x r   out: N x r (overwritten; not v)   cost: half the pairs of apply
+  ///   progress(done, total), if given, is called from the calling thread some N / 512 times and may throw to stop
+  ///   throws: ResourceError when gram_apply_bytes exceed the budget; NonFinite
+  template <class R>
+  void gram_apply(const PreparedSet<R>& x, ConstView2D<double> v, View2D<double> out,
+                  const std::function<void(index done, index total)>& progress = {}) const;
+  /// Scratch memory of gram_apply.
+  template <class R>
+  std::size_t gram_apply_bytes(index n, index r) const;
   /// dx += grad(x, x, Pairing::same, u, v) from products as left by gram (or empty: they are formed again).
   template <class R>
   void gram_grad(const PreparedSet<R>& x, In<R> products, In<R> u, In<R> v, To<R> dx) const;
