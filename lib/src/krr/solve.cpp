@@ -40,7 +40,8 @@ void check_gram_memory(const Kernel& kernel, index n, int matrices) {
   NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ", bytes,
                " bytes", matrices > 1 ? " with its eigenvectors and scratch" : "", ", ",
                budget > 0 ? "the memory budget is " : "this device has ", limit, "; use fewer support images",
-               budget > 0 ? " or raise --memory" : "");
+               budget > 0 ? " or raise --memory" : "",
+               matrices == 1 ? " (without the matrix: evaluate --solver cg)" : "");
 }
 
 template <class R>

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "ntkrob/base/log.hpp"
-#include "ntkrob/kernel/kernel.hpp"
-#include "ntkrob/model/model.hpp"
+#include "ntkrob/krr/expansion.hpp"
 
 namespace ntkrob {
 
@@ -32,36 +31,20 @@ struct FitReport {
   double smallest_pivot = 0;  // smallest squared diagonal of the factor
 };
 
-/// The fitted machine. R is the precision of storage and products: float (mixed) or double.
-/// As a Model it takes float images; scratch is per call. The kernel's backend must outlive it.
+/// The fitted machine. R: see BasicKernelExpansion.
 template <class R>
-class BasicKernelMachine : public Model {
+class BasicKernelMachine : public BasicKernelExpansion<R> {
  public:
   /// Copies support (n x D) and labels (n x C), builds the Gram matrix, factors and solves.
   ///   throws: ShapeError, NonFinite, NotPositiveDefinite, ResourceError (Gram matrix larger than the budget)
   BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support, ConstView2D<R> labels, Ridge ridge = {},
                      const LogSink& log = {});
 
-  /// As a new machine with the same kernel, shape and ridge; memory is kept where the shapes are the same. After an
-  /// exception the machine is of no use until the next refit: its verbs throw ConfigError.
+  /// As a new machine with the same kernel, shape and ridge; memory is kept where the shapes are the same.
   void refit(ConstView2D<R> support, ConstView2D<R> labels, const LogSink& log = {});
 
-  BasicKernelMachine(const BasicKernelMachine&) = delete;
-  BasicKernelMachine& operator=(const BasicKernelMachine&) = delete;
-
-  ImageShape input_shape() const override { return shape_; }
-  index classes() const override { return labels_.cols(); }
-  void logits(ConstView2D<float> x, View2D<float> out) const override;
-  void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
-  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
-                       View2D<float> dx) const override;
-  void for_each(index n, const std::function<void(index task)>& task) const override;
-
   const FitReport& report() const { return report_; }
-  const Kernel& kernel() const { return kernel_; }
-  ConstView2D<R> support() const { return support_.view(); }
   ConstView2D<R> labels() const { return labels_.view(); }
-  ConstView2D<R> coefficients() const { return coefficients_.view(); }
 
   /// Derivatives of a loss L through prediction and solve. The inputs x are constants (for adversarial x: the envelope
   /// theorem, Danskin).
@@ -75,20 +58,12 @@ class BasicKernelMachine : public Model {
   void support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport, View2D<R> dlabels) const;
 
  private:
-  void check_fitted() const;
-
-  Kernel kernel_;
-  ImageShape shape_;
-  Matrix<R> support_;        // n x D
-  PreparedSet<R> prepared_;  // of support_
-  Matrix<R> labels_;         // n x C
-  Matrix<double> factor_;    // n x n, lower
-  Matrix<R> products_;       // n x n inner products of the support, or empty
-  Matrix<double> alpha_;     // n x C, float64 solution
-  Matrix<R> coefficients_;   // n x C, alpha_ in R
+  Matrix<R> labels_;       // n x C
+  Matrix<double> factor_;  // n x n, lower
+  Matrix<R> products_;     // n x n inner products of the support, or empty
+  Matrix<double> alpha_;   // n x C, float64 solution
   Ridge ridge_;
   FitReport report_;
-  bool fitted_ = false;
 };
 
 using KernelMachine = BasicKernelMachine<float>;
