@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "evaluate_job.hpp"
 #include "image_grid.hpp"
+#include "machine_job.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/strokes.hpp"
@@ -123,7 +124,7 @@ class Demo {
     MachineJob machine;
     machine.kernel = p_.kernel;
     machine.support = folder_ + name + ".h5";
-    judge("kernel " + p_.kernel, name, *make_machine(machine, set, session_), strokes);
+    judge("kernel " + p_.kernel, name, *make_machine(machine, set, session_).model, strokes);
   }
 
   void judge_net(const std::string& name, const Dataset& set, const Dataset& strokes) {

@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "evaluate_job.hpp"
+#include "machine_job.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/nn/net.hpp"
@@ -18,8 +19,9 @@ struct EvaluateParams {
   EvaluateJob job;
 };
 
-std::unique_ptr<Model> open_model(const EvaluateParams& p, Session& session) {
-  if (!p.model.empty()) return std::make_unique<Net>(load_state(p.model, "ntkrob.model/1"), session.backend());
+Machine open_model(const EvaluateParams& p, Session& session) {
+  if (!p.model.empty())
+    return {std::make_unique<Net>(load_state(p.model, "ntkrob.model/1"), session.backend()), nullptr};
   const Dataset support = open_dataset({p.machine.support});
   return make_machine(p.machine, support, session);
 }
@@ -31,12 +33,14 @@ void check(EvaluateParams& p, Session& session) {
                "name either a MODEL file, or a kernel machine by --kernel and --support");
   NTKROB_CHECK(!machine || !p.machine.kernel.empty(), ConfigError, "--support needs --kernel");
   NTKROB_CHECK(!machine || !p.machine.support.empty(), ConfigError, "--kernel needs --support");
+  if (machine) check_machine(p.machine);
   if (!p.json.empty()) check_output(p.json, session.globals.force);
   for (const std::string& attack : split_list(p.job.attacks, "attacks")) make_attack(attack);
   parse_norm(p.job.norm);
   p.job.seed = session.globals.seed;
   p.job.data = p.data;
   p.job.model = machine ? "kernel " + p.machine.kernel + " on " + p.machine.support : p.model;
+  if (p.machine.n > 0) p.job.model += text(", ", p.machine.n, " images");
 }
 
 void evaluate_model(EvaluateParams& p, Session& session) {
@@ -49,21 +53,28 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   if (session.globals.dry_run || session.globals.explain) {
     TextCollector collector;
     visit_evaluate(p.job, collector);
+    if (!p.machine.kernel.empty()) visit_machine(p.machine, collector);
     std::cout << "model     " << p.job.model << "\noptions\n"
               << options_text(collector.texts) << session.backend_text();
     if (!p.machine.kernel.empty()) {
       KernelOptions options;
       options.memory_budget = session.globals.memory.value;
       options.shape = data.shape;
-      const index n = open_dataset({p.machine.support}).train.n;
+      const Dataset support = open_dataset({p.machine.support});
+      const index n = support_size(p.machine, support);
       const Kernel kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options);
-      std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes));
+      std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes) +
+                                            explain_machine(p.machine, support, session));
     }
   }
   if (session.globals.dry_run) return;
-  const std::unique_ptr<Model> model = open_model(p, session);
-  const EvaluateReport report = run_evaluate(p.job, *model, data, session);
-  if (!p.json.empty()) write_text(p.json, evaluate_json(p.job, report, data).dump(2) + "\n", session.globals.force);
+  const Machine machine = open_model(p, session);
+  const EvaluateReport report = run_evaluate(p.job, *machine.model, data, session);
+  if (!p.json.empty()) {
+    nlohmann::ordered_json json = evaluate_json(p.job, report, data);
+    if (!machine.solve.is_null()) json["solve"] = machine.solve;
+    write_text(p.json, json.dump(2) + "\n", session.globals.force);
+  }
   std::cout << evaluate_text(p.job, report);
 }
 
@@ -74,10 +85,7 @@ Command make_evaluate() {
   Command command;
   OptionSet& set = command.options;
   set.add_positional("MODEL", p->model, "a net written by ntkrob train");
-  set.add("kernel", p->machine.kernel, "judge the kernel machine of this kernel instead of a net");
-  set.add("support", p->machine.support, "support set of the kernel machine: its training split").type = "FILE";
-  set.add("ridge", p->machine.ridge, "ridge of the kernel machine relative to trace / n");
-  set.add("precision", p->machine.precision, "mixed | float64, of the kernel machine");
+  visit_machine(p->machine, set.bind());
   Option& data = set.add("data", p->data, "what to judge on");
   data.type = "FILE";
   data.required = true;
@@ -86,7 +94,8 @@ Command make_evaluate() {
   command.examples = {
       "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks clean,fgsm,pgd-40 --json report.json",
       "ntkrob evaluate net.h5 --data cifar10.h5 --eps 8/255 --attacks 'clean,pgd-40,pgd-40(loss=margin)' --n 1000",
-      "ntkrob evaluate --kernel fc:3 --support robust.h5 --data mnist.h5 --norm l2 --eps 1.5"};
+      "ntkrob evaluate --kernel fc:3 --support robust.h5 --data mnist.h5 --norm l2 --eps 1.5",
+      "ntkrob evaluate --kernel fc:2 --support mnist.h5 --solver cg --memory 2G --data mnist.h5 --attacks clean"};
   command.notes = [] {
     return list_text("Attacks:", attack_help()) + "\n" + list_text("Kernels:", kernel_spec_help());
   };

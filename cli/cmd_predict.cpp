@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "command.hpp"
-#include "evaluate_job.hpp"
+#include "machine_job.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/krr/gradient_flow.hpp"

@@ -3,46 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "ntkrob/base/spec_text.hpp"
-#include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
-
-namespace {
-
-template <class R>
-std::unique_ptr<Model> fit(const MachineJob& job, Kernel kernel, const Dataset& support, Session& session) {
-  const Matrix<float> images = support.images("train");
-  const Matrix<float> labels = support_labels(support);
-  Ridge ridge;
-  ridge.value = job.ridge;
-  const auto converted = [](const Matrix<float>& m) {
-    Matrix<R> result(m.rows(), m.cols());
-    convert(m.view(), result.view());
-    return result;
-  };
-  const Matrix<R> s = converted(images), y = converted(labels);
-  return std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s.view(), y.view(), ridge,
-                                                 session.console.sink());
-}
-
-}  // namespace
-
-Matrix<float> support_labels(const Dataset& support) {
-  return support.train.targets.empty() ? centred_one_hot(support.train.labels, support.classes) : support.train.targets;
-}
-
-std::unique_ptr<Model> make_machine(const MachineJob& job, const Dataset& support, Session& session) {
-  NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);
-  KernelOptions options;
-  options.memory_budget = session.globals.memory.value;
-  options.shape = support.shape;
-  Kernel kernel(KernelSpec::parse(job.kernel), session.backend(), options);
-  if (job.precision == "float64") return fit<double>(job, std::move(kernel), support, session);
-  NTKROB_CHECK(job.precision == "mixed", ConfigError, "precision is \"", job.precision, "\", must be mixed or float64");
-  return fit<float>(job, std::move(kernel), support, session);
-}
 
 EvaluateReport run_evaluate(const EvaluateJob& job, const Model& model, const Dataset& data, Session& session) {
   NTKROB_CHECK(model.input_shape() == data.shape, ShapeError, "the model ", job.model, " takes images of ",

@@ -1,7 +1,6 @@
 /// The evaluate job: a net or a kernel machine, a test split, a list of attacks, a report.
 #pragma once
 
-#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -32,20 +31,6 @@ void visit_evaluate(Job& j, Visitor&& visitor) {
   visitor("split", j.split, "train | test");
   visitor("batch", j.batch, "samples per batch; the result does not depend on it");
 }
-
-/// How a kernel machine is made from a support set.
-struct MachineJob {
-  std::string kernel;
-  std::string support;  // file name, for messages
-  double ridge = 1e-6;
-  std::string precision = "mixed";
-};
-
-/// What a machine fitted to the training split should reproduce: its targets, or centred one-hot labels.   n x classes
-Matrix<float> support_labels(const Dataset& support);
-
-/// The kernel machine on the training split of `support` (its targets, or centred one-hot labels).
-std::unique_ptr<Model> make_machine(const MachineJob& job, const Dataset& support, Session& session);
 
 /// throws: ShapeError when model and data do not fit; Interrupted after Ctrl-C; as evaluate()
 EvaluateReport run_evaluate(const EvaluateJob& job, const Model& model, const Dataset& data, Session& session);

@@ -41,6 +41,14 @@ void Console::progress(const std::string& line, index done, index total) {
   }
 }
 
+void Console::refresh(const std::string& line) {
+  if (quiet_ || !isatty(STDERR_FILENO)) return;
+  clear();
+  std::fputs(line.c_str(), stderr);
+  open_line_ = true;
+  std::fflush(stderr);
+}
+
 LogSink Console::sink() {
   return [this](LogLevel level, const std::string& line) {
     if (level == LogLevel::warning) warn(line);

@@ -52,6 +52,13 @@ bool Process::running() {
   return !reaped_;
 }
 
+std::string Process::said() {
+  std::ifstream file(folder_ / "err", std::ios::binary);  // absent until the process has begun
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
 Finished Process::wait() {
   if (!reaped_) REQUIRE(waitpid(pid_, &status_, 0) == pid_);
   reaped_ = true;

@@ -35,6 +35,8 @@ class Process {
   ~Process();
   void signal(int number) const;
   bool running();
+  /// What it has written to stderr so far.
+  std::string said();
   Finished wait();
 
  private:

@@ -1,0 +1,178 @@
+#include "machine_job.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <type_traits>
+
+#include "ntkrob/model/loss.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+Kernel make_kernel(const MachineJob& job, const Dataset& support, Session& session) {
+  KernelOptions options;
+  options.memory_budget = session.globals.memory.value;
+  options.shape = support.shape;
+  return Kernel(KernelSpec::parse(job.kernel), session.backend(), options);
+}
+
+SolveOptions solve_options(const MachineJob& job, const Session& session) {
+  SolveOptions options;
+  options.rank = job.rank;
+  options.tolerance = job.tolerance;
+  options.max_iterations = job.iterations;
+  options.seed = session.globals.seed;
+  return options;
+}
+
+std::string scientific(double value) {
+  char out[40];
+  std::snprintf(out, sizeof out, "%.1e", value);
+  return out;
+}
+
+/// Shows where a solve stands. Residuals fall by about the same factor in every iteration, which gives the time left.
+class SolveDisplay {
+ public:
+  SolveDisplay(Session& session, double tolerance) : session_(session), goal_(std::log(tolerance)) {}
+
+  void operator()(const SolveProgress& p) {
+    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted during the solve; nothing was written");
+    if (!p.iterating) return show(text("solve: preconditioner, ", percent_text(p.fraction)), 0.05 * p.fraction);
+    if (began_ < 0) began_ = watch_.seconds();
+    const double share = std::clamp(p.residual >= 1 ? 0.0 : std::log(p.residual) / goal_, 0.0, 1.0);
+    std::string left;
+    if (p.iteration >= 3 && share > 0)
+      left = text(", about ", duration_text((watch_.seconds() - began_) * (1 - share) / share), " left");
+    show(text("solve: iteration ", p.iteration + 1, ", residual ", scientific(p.residual), " of ",
+              scientific(std::exp(goal_)), ", ", duration_text(watch_.seconds()), left),
+         0.05 + 0.9 * share);
+  }
+
+ private:
+  /// A line of a log per tenth of the way; at a terminal the open line is kept true in between.
+  void show(const std::string& line, double share) {
+    constexpr index kParts = 10;
+    const auto part = static_cast<index>(share * kParts);
+    if (part > shown_) {
+      session_.console.progress(line, part, kParts);
+      shown_ = part;
+    } else if (watch_.seconds() > refreshed_ + 0.2) {
+      session_.console.refresh(line);
+      refreshed_ = watch_.seconds();
+    }
+  }
+
+  Session& session_;
+  Stopwatch watch_;
+  double goal_;
+  double began_ = -1, refreshed_ = 0;
+  index shown_ = 0;
+};
+
+nlohmann::ordered_json solve_json(const SolveReport& r) {
+  return {{"solver", "cg"},
+          {"lambda", r.lambda},
+          {"trace_over_n", r.trace_over_n},
+          {"rank", r.rank},
+          {"left", r.left},
+          {"iterations", r.iterations},
+          {"restarts", r.restarts},
+          {"residual", r.residual},
+          {"coefficient_bound", r.coefficient_bound},
+          {"prediction_bound", r.prediction_bound},
+          {"history", r.history}};
+}
+
+std::string solve_text(const SolveReport& r) {
+  const double worst = *std::max_element(r.residual.begin(), r.residual.end());
+  return text("solved in ", r.iterations, r.iterations == 1 ? " iteration" : " iterations",
+              r.restarts > 0 ? text(" and ", r.restarts, " restarts") : std::string(), " with rank ", r.rank,
+              ": relative residual ", scientific(worst), ", ridge ", scientific(r.lambda / r.trace_over_n),
+              " of trace/n, predictions within ", scientific(r.prediction_bound), " of the exact solution");
+}
+
+/// R: the precision of the machine.
+template <class R>
+Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Session& session) {
+  const index n = support_size(job, support);
+  const Matrix<float> images = support.images("train", n);
+  const Matrix<float> labels = support_labels(support);
+  Matrix<R> converted_images, converted_labels;  // unused where R is float
+  const auto first = [n](const Matrix<float>& m, Matrix<R>& converted) -> ConstView2D<R> {
+    const ConstView2D<float> part = m.view().middle_rows(0, n);
+    if constexpr (std::is_same<R, float>::value) {
+      return part;
+    } else {
+      converted = Matrix<R>(part.rows, part.cols);
+      convert(part, converted.view());
+      return converted.view();
+    }
+  };
+  const ConstView2D<R> s = first(images, converted_images), y = first(labels, converted_labels);
+  Ridge ridge;
+  ridge.value = job.ridge;
+  Machine machine;
+  if (job.solver == "direct") {
+    machine.model =
+        std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge, session.console.sink());
+    return machine;
+  }
+  SolveOptions options = solve_options(job, session);
+  options.progress = SolveDisplay(session, job.tolerance);
+  const InterruptScope interrupt;
+  auto solved = std::make_unique<BasicIterativeMachine<R>>(std::move(kernel), support.shape, s, y, ridge, options);
+  session.console.note(solve_text(solved->report()));
+  machine.solve = solve_json(solved->report());
+  machine.model = std::move(solved);
+  return machine;
+}
+
+}  // namespace
+
+void check_machine(const MachineJob& job) {
+  NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);
+  NTKROB_CHECK(job.precision == "float64" || job.precision == "mixed", ConfigError, "precision is \"", job.precision,
+               "\", must be mixed or float64");
+  NTKROB_CHECK(job.solver == "direct" || job.solver == "cg", ConfigError, "solver is \"", job.solver,
+               "\", must be direct or cg");
+  const MachineJob defaults;
+  NTKROB_CHECK(job.solver == "cg" || (job.rank == defaults.rank && job.tolerance == defaults.tolerance &&
+                                      job.iterations == defaults.iterations),
+               ConfigError, "--rank, --tolerance and --iterations need --solver cg");
+  NTKROB_CHECK(job.n >= 0, ConfigError, "n-support is ", job.n, ", must be at least 0");
+}
+
+index support_size(const MachineJob& job, const Dataset& support) {
+  NTKROB_CHECK(job.n <= support.train.n, ConfigError, "n-support is ", job.n, ", but ", job.support, " has only ",
+               support.train.n, " training images");
+  return job.n == 0 ? support.train.n : job.n;
+}
+
+Matrix<float> support_labels(const Dataset& support) {
+  return support.train.targets.empty() ? centred_one_hot(support.train.labels, support.classes) : support.train.targets;
+}
+
+std::string explain_machine(const MachineJob& job, const Dataset& support, Session& session) {
+  const Kernel kernel = make_kernel(job, support, session);
+  const index n = support_size(job, support);
+  if (job.solver == "direct")
+    return text("solver     direct: a float64 factor of ", n, " x ", n, ", ",
+                bytes_text(8.0 * static_cast<double>(n) * static_cast<double>(n)), "\n");
+  const auto options = solve_options(job, session);
+  const SolvePlan plan = job.precision == "float64" ? plan_solve<double>(kernel, n, support.classes, options)
+                                                    : plan_solve<float>(kernel, n, support.classes, options);
+  return text("solver     cg: rank ", plan.rank, ", ", bytes_text(static_cast<double>(plan.bytes)),
+              " beside the images; an iteration forms ", plan.pairs, " kernel values\n");
+}
+
+Machine make_machine(const MachineJob& job, const Dataset& support, Session& session) {
+  check_machine(job);
+  Kernel kernel = make_kernel(job, support, session);
+  return job.precision == "float64" ? fit<double>(job, std::move(kernel), support, session)
+                                    : fit<float>(job, std::move(kernel), support, session);
+}
+
+}  // namespace ntkrob::cli
