@@ -59,7 +59,9 @@ void describe_array(const StateDict::Value& value, const char* dtype, Json& json
   json["dtype"] = dtype;
   json["shape"] = array->shape;
   constexpr std::size_t kShown = 8;  // short ones (a shape) are shown whole
-  if (array->values.size() <= kShown) json["values"] = array->values;
+  const bool left_out =
+      array->values.empty() && std::all_of(array->shape.begin(), array->shape.end(), [](index n) { return n > 0; });
+  if (array->values.size() <= kShown && !left_out) json["values"] = array->values;
   if (array->values.empty()) return;
   const auto [low, high] = std::minmax_element(array->values.begin(), array->values.end());
   json["min"] = *low;
@@ -89,8 +91,9 @@ std::string entry_text(const Json& entry) {
 }
 
 /// A model, kernel, prediction or checkpoint: its entries, and for a model its parameter count.
-Json state_json(const std::string& kind, const std::string& path, const std::string& schema) {
-  const StateDict state = load_state(path, schema);
+/// Arrays beyond `largest` bytes are described by their shape.
+Json state_json(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest) {
+  const StateDict state = load_state(path, schema, largest);
   Json json;
   json["file"] = path;
   json["kind"] = kind;
@@ -134,7 +137,7 @@ void info(const InfoParams& p, Session& session) {
   if (!p.file.empty()) {
     const auto [kind, schema] = identify(p.file);
     if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
-      report["file"] = state_json(kind, p.file, schema);
+      report["file"] = state_json(kind, p.file, schema, session.memory_limit());
       lines += state_text(report["file"]);
     } else {
       const Dataset data = open_dataset({p.file});

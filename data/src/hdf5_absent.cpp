@@ -23,7 +23,7 @@ std::string hdf5_schema(const std::string& path) { fail(path); }
 }  // namespace io
 
 void save_state(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }
-StateDict load_state(const std::string& path, const std::string&) { fail(path); }
+StateDict load_state(const std::string& path, const std::string&, std::size_t) { fail(path); }
 
 class MatrixFile::Impl {};
 MatrixFile::MatrixFile(const StateDict&, const std::string&, const std::vector<MatrixEntry>&, const std::string& path,

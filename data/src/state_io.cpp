@@ -80,16 +80,22 @@ NdArray<T> read_array(hid_t dataset, const Stored& stored, hid_t memory, const s
   return a;
 }
 
-StateDict::Value read_value(hid_t dataset, const std::string& where) {
+/// Without its values where they have more bytes than `largest`.
+StateDict::Value read_value(hid_t dataset, std::size_t largest, const std::string& where) {
   const Stored stored = inspect_dataset(dataset, where);
+  const std::vector<index> shape(stored.shape.begin(), stored.shape.end());
   switch (stored.type) {
     case Stored::Type::byte:
+      if (stored.count > largest) return NdArray<std::uint8_t>{shape, {}};
       return read_array<std::uint8_t>(dataset, stored, H5T_NATIVE_UINT8, where);
     case Stored::Type::integer:
-      return NdArray<std::int64_t>{{stored.shape.begin(), stored.shape.end()}, read_integers(dataset, stored, where)};
+      if (stored.count > largest / sizeof(std::int64_t)) return NdArray<std::int64_t>{shape, {}};
+      return NdArray<std::int64_t>{shape, read_integers(dataset, stored, where)};
     case Stored::Type::float32:
+      if (stored.count > largest / sizeof(float)) return NdArray<float>{shape, {}};
       return read_array<float>(dataset, stored, H5T_NATIVE_FLOAT, where);
     case Stored::Type::float64:
+      if (stored.count > largest / sizeof(double)) return NdArray<double>{shape, {}};
       return read_array<double>(dataset, stored, H5T_NATIVE_DOUBLE, where);
     case Stored::Type::text:
       break;
@@ -117,7 +123,8 @@ StateDict::Value read_attribute(hid_t object, const std::string& name, const std
   return NdArray<std::int64_t>{{static_cast<index>(values.size())}, std::move(values)};
 }
 
-void read_group(hid_t group, const std::string& prefix, const std::string& file, int depth, StateDict& state) {
+void read_group(hid_t group, const std::string& prefix, const std::string& file, std::size_t largest, int depth,
+                StateDict& state) {
   const std::string where = file + ": " + (prefix.empty() ? "/" : prefix);
   NTKROB_CHECK(depth < kMaxDepth, IoError, where, ": groups nested deeper than ", kMaxDepth, "; the file is damaged");
   const auto add = [&](const std::string& name, StateDict::Value value) {
@@ -129,9 +136,9 @@ void read_group(hid_t group, const std::string& prefix, const std::string& file,
   for (const std::string& name : member_names(group, where)) {
     Handle member = open_member(group, name, file + ": " + prefix + name);
     if (is_group(member))
-      read_group(member, prefix + name + "/", file, depth + 1, state);
+      read_group(member, prefix + name + "/", file, largest, depth + 1, state);
     else
-      add(name, read_value(member, file + ": " + prefix + name));
+      add(name, read_value(member, largest, file + ": " + prefix + name));
   }
 }
 
@@ -150,7 +157,7 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
     begin = end + 1;
   }
   StateDict arrays;
-  read_group(at, "", path, 0, arrays);
+  read_group(at, "", path, SIZE_MAX, 0, arrays);
   return arrays;
 }
 
@@ -175,7 +182,7 @@ void save_state(const StateDict& state, const std::string& schema, const std::st
   file.save(path, force);
 }
 
-StateDict load_state(const std::string& path, const std::string& schema) {
+StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array) {
   const io::Session session;
   io::Handle file = io::open_to_read(path);
   const auto found = io::find_text(file, io::kSchemaAttribute, path);
@@ -183,7 +190,7 @@ StateDict load_state(const std::string& path, const std::string& schema) {
                "; expected a file of kind ", schema);
   io::check_schema(*found, schema, path);
   StateDict state;
-  io::read_group(file, "", path, 0, state);
+  io::read_group(file, "", path, largest_array, 0, state);
   return state;
 }
 

@@ -167,6 +167,9 @@ TEST_CASE("a kernel larger than the memory limit has the bytes of one that fits,
 
   CHECK(read_file(folder / "large.h5").size() > 2 * 700 * 700 * sizeof(float));
   CHECK(read_file(folder / "large.h5") == read_file(folder / "small.h5"));
+  const std::string described = run_ok({"info", folder / "large.h5", "--memory", "1M"});
+  CHECK(contains(described, "700 x 700"));
+  CHECK(!contains(described, " from "));
 
   const auto temporary_files = [&] {
     int files = 0;

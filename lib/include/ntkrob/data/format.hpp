@@ -5,6 +5,7 @@
 /// at all: temporary file beside the target, flush, rename.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ void save_dataset(const Dataset& data, const std::string& path, bool force);
 /// A StateDict as an HDF5 file (checkpoints, models). schema names its kind, e.g. "ntkrob.model/1".
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
 /// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions)
-StateDict load_state(const std::string& path, const std::string& schema);
+/// largest_array: arrays of more bytes come with their shape alone, without values (to describe a file beyond memory)
+StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array = SIZE_MAX);
 
 /// All arrays of an NPZ file, or all entries of one group of an HDF5 file of any kind (group: "a/b", empty for the root;
 /// names below it with "/"), in the order of the file: as written where that is known, else by name.
