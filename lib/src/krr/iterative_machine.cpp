@@ -45,7 +45,6 @@ SolvePlan plan_solve(const Kernel& kernel, index n, index c, const SolveOptions&
   NTKROB_CHECK(plan.bytes <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: a solve for ", n,
                " support images with rank ", plan.rank, " needs ", plan.bytes, " bytes; raise --memory",
                plan.rank > 1 ? " or lower --rank" : "");
-  plan.bytes_per_number = sizeof(R);
   plan.pairs = checked_mul(static_cast<std::size_t>(n), static_cast<std::size_t>(n + 1), "pairs") / 2;
   return plan;
 }

@@ -46,9 +46,8 @@ struct SolveOptions {
 /// What a solve will take, decided before it begins.
 struct SolvePlan {
   index rank = 0;
-  std::size_t bytes = 0;             // preconditioner, vectors and tiles together
-  std::size_t bytes_per_number = 0;  // of a kernel value: 4 mixed, 8 float64
-  std::size_t pairs = 0;             // kernel values formed by one iteration
+  std::size_t bytes = 0;  // preconditioner, vectors and tiles together
+  std::size_t pairs = 0;  // kernel values formed by one iteration
 };
 
 /// n support images, c classes. R: the precision of the machine.
