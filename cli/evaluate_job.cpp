@@ -67,7 +67,14 @@ nlohmann::ordered_json evaluate_json(const EvaluateJob& job, const EvaluateRepor
                                  {"constants", constants},
                                  {"mean_margin", attack.mean_margin},
                                  {"zero_gradients", attack.zero_gradients},
+                                 {"changed", attack.changed},
                                  {"seconds", attack.seconds}};
+    for (const AttackPart& part : attack.parts)
+      json["attacks"][names[a]]["parts"].push_back({{"name", part.name},
+                                                    {"attacked", part.attacked},
+                                                    {"robust", part.robust},
+                                                    {"zero_gradients", part.zero_gradients},
+                                                    {"seconds", part.seconds}});
   }
   json["samples"] = Json::array();
   const std::vector<int>& labels = data.split(job.split).labels;
@@ -94,6 +101,9 @@ std::string evaluate_text(const EvaluateJob& job, const EvaluateReport& report) 
     const AttackReport& r = report.attacks[a];
     rows.push_back({names[a], percent_text(r.accuracy), number(r.mean_margin, "%.4f"), std::to_string(r.zero_gradients),
                     number(r.seconds, "%.1f")});
+    for (const AttackPart& part : r.parts)
+      rows.push_back({"  then " + part.name, text(part.robust, " of ", part.attacked), "",
+                      std::to_string(part.zero_gradients), number(part.seconds, "%.1f")});
   }
   return text("model     ", job.model, "\ndata      ", job.data, ", ", report.predicted.size(), " samples of split ",
               job.split, "\nthreat    ", job.norm, ", eps ", format_number(job.eps), "\n\n", table_text(rows),

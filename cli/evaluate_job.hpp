@@ -24,7 +24,7 @@ struct EvaluateJob {
 
 template <class Job, class Visitor>
 void visit_evaluate(Job& j, Visitor&& visitor) {
-  visitor("norm", j.norm, "linf | l2");
+  visitor("norm", j.norm, "linf | l2 | l1");
   visitor("eps", j.eps, "radius in pixel units, e.g. 0.1 or 8/255");
   visitor("attacks", j.attacks, "comma-separated list, see below");
   visitor("n", j.n, "judge the first N samples; 0: all");

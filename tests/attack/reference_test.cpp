@@ -1,14 +1,10 @@
 /// FGSM and PGD-40 against verdicts computed by others' code on the same nets, inputs and constants.
 ///
-/// The file is reference/autoattack_reference.h5 under NTKROB_SHARED_DIR; without it the test says so and passes. The
-/// net is written out in plain loops here, so that the comparison stands on the attacks alone.
-#include <hdf5.h>
-
+/// The net is written out in plain loops here, so that the comparison stands on the attacks alone.
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iostream>
 
+#include "attack/reference_file.hpp"
 #include "kit/check.hpp"
 #include "kit/check_model.hpp"
 #include "ntkrob/attack/attack.hpp"
@@ -19,62 +15,11 @@ using namespace ntkrob;
 
 namespace {
 
-const char* const kFile = NTKROB_SHARED_DIR "/reference/autoattack_reference.h5";
-
-/// One open HDF5 file, whole data sets and attributes only.
-class Hdf5File {
- public:
-  explicit Hdf5File(const char* path) : id_(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT)) { REQUIRE(id_ >= 0); }
-  ~Hdf5File() { H5Fclose(id_); }
-  Hdf5File(const Hdf5File&) = delete;
-  Hdf5File& operator=(const Hdf5File&) = delete;
-
-  /// The first dimension becomes the rows, the others together the columns.
-  Matrix<float> matrix(const std::string& name) const {
-    const hid_t set = open(name);
-    const hid_t space = H5Dget_space(set);
-    hsize_t dims[8] = {};
-    const int rank = H5Sget_simple_extent_dims(space, dims, nullptr);
-    index cols = 1;
-    for (int k = 1; k < rank; ++k) cols *= static_cast<index>(dims[k]);
-    Matrix<float> m(static_cast<index>(dims[0]), cols);
-    INFO(name);
-    REQUIRE(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, m.data()) >= 0);
-    H5Sclose(space);
-    H5Dclose(set);
-    return m;
-  }
-  std::vector<int> integers(const std::string& name, index n) const {
-    const hid_t set = open(name);
-    std::vector<int> values(static_cast<std::size_t>(n));
-    INFO(name);
-    REQUIRE(H5Dread(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
-    H5Dclose(set);
-    return values;
-  }
-  double number(const std::string& group, const std::string& name) const {
-    const hid_t attribute = H5Aopen_by_name(id_, group.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT);
-    double value = 0;
-    REQUIRE(H5Aread(attribute, H5T_NATIVE_DOUBLE, &value) >= 0);
-    H5Aclose(attribute);
-    return value;
-  }
-
- private:
-  hid_t open(const std::string& name) const {
-    const hid_t set = H5Dopen2(id_, name.c_str(), H5P_DEFAULT);
-    INFO(name);
-    REQUIRE(set >= 0);
-    return set;
-  }
-  hid_t id_;
-};
-
 /// Dense layers with ReLU between them. Loops run over outputs (forward) or inputs (backward) innermost, without sums
 /// across lanes, so that they vectorise; each row is computed alone.
 class PlainMlp : public Model {
  public:
-  PlainMlp(const Hdf5File& file, const std::string& group) {
+  PlainMlp(const reference::Hdf5File& file, const std::string& group) {
     for (const char* layer : {"1", "3", "5"}) {
       weights_.push_back(file.matrix(group + "/weights/" + layer + ".weight"));
       biases_.push_back(file.matrix(group + "/weights/" + layer + ".bias"));
@@ -156,11 +101,8 @@ index count(const std::vector<int>& v) { return std::count(v.begin(), v.end(), 1
 }  // namespace
 
 TEST_CASE("fgsm and pgd-40 give the verdicts of the reference code sample by sample", "[attack][reference]") {
-  if (!std::ifstream(kFile)) {
-    std::cout << "skipped: " << kFile << " is absent\n";
-    return;
-  }
-  const Hdf5File file(kFile);
+  if (!reference::present()) return;
+  const reference::Hdf5File file(reference::kFile);
   for (const std::string group : {"mlp_adv_linf", "mlp_std_linf"}) {
     INFO(group);
     const PlainMlp model(file, group);
@@ -209,11 +151,8 @@ TEST_CASE("fgsm and pgd-40 give the verdicts of the reference code sample by sam
 }
 
 TEST_CASE("the plain reference net conforms to the Model contract", "[attack][reference]") {
-  if (!std::ifstream(kFile)) {
-    std::cout << "skipped: " << kFile << " is absent\n";
-    return;
-  }
-  const Hdf5File file(kFile);
+  if (!reference::present()) return;
+  const reference::Hdf5File file(reference::kFile);
   const PlainMlp model(file, "mlp_adv_linf");
   const Matrix<float> x = file.matrix("mlp_adv_linf/x");
   kit::CheckModelOptions options;

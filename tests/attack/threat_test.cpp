@@ -51,17 +51,26 @@ TEST_CASE("linf projection meets its float32 bounds bit for bit", "[attack]") {
   }
 }
 
-TEST_CASE("l2 projection is inside ball and box exactly, and no other point of both is nearer", "[attack]") {
+TEST_CASE("l2 and l1 projections are inside ball and box exactly, and no other point of both is nearer", "[attack]") {
+  const Norm norm = GENERATE(Norm::l2, Norm::l1);
   const Matrix<float> x = images(50);
   const Matrix<float> far = kit::uniform_matrix(50, kD, 12, -2, 3);
   const Rng rng(5, "probe");
-  for (const float eps : {1e-6f, 1e-3f, 0.1f, 0.5f, 1.5f, 4.0f}) {
-    const ThreatModel threat{Norm::l2, eps};
+  for (const float eps : {1e-6f, 1e-3f, 0.1f, 0.5f, 1.5f, 4.0f, 12.0f}) {
+    if (norm == Norm::l2 && eps > 6) continue;
+    const ThreatModel threat{norm, eps};
     for (index i = 0; i < x.rows(); ++i) {
-      INFO("eps " << eps << " sample " << i);
+      INFO(to_string(norm) << " eps " << eps << " sample " << i);
       Matrix<float> z(far.view().middle_rows(i, 1));
       threat.project(x.row(i), z.data(), kD);
-      REQUIRE(std::sqrt(squared(x.row(i), z.data())) <= static_cast<double>(eps));
+      double size = 0;
+      for (index j = 0; j < kD; ++j) {
+        const double offset = std::abs(static_cast<double>(z(0, j)) - x(i, j));
+        size += norm == Norm::l2 ? offset * offset : offset;
+      }
+      // The order of a sum moves its last digits.
+      REQUIRE((norm == Norm::l2 ? std::sqrt(size) : size) <= static_cast<double>(eps) * (1 + 1e-14));
+      REQUIRE(threat.distance(x.row(i), z.data(), kD) <= static_cast<double>(eps));
       REQUIRE(*std::min_element(z.data(), z.data() + kD) >= 0);
       REQUIRE(*std::max_element(z.data(), z.data() + kD) <= 1);
 
@@ -123,13 +132,15 @@ TEST_CASE("l2 projection uses the whole radius where the box does not stop it", 
 TEST_CASE("projection is idempotent and leaves points inside alone", "[attack]") {
   const Matrix<float> x = images(30);
   const Matrix<float> far = kit::uniform_matrix(30, kD, 12, -2, 3);
-  for (const Norm norm : {Norm::linf, Norm::l2})
+  for (const Norm norm : {Norm::linf, Norm::l2, Norm::l1})
     for (const float eps : kRadii) {
       const ThreatModel threat{norm, eps};
       for (index i = 0; i < x.rows(); ++i) {
         Matrix<float> z(far.view().middle_rows(i, 1));
         threat.project(x.row(i), z.data(), kD);
         const Matrix<float> once = z;
+        CHECK(threat.contains(x.row(i), z.data(), kD));
+        CHECK_FALSE(threat.contains(x.row(i), far.row(i), kD));
         threat.project(x.row(i), z.data(), kD);
         NTKROB_CHECK_SAME(kit::compare(z.view(), once.view(), 0));
       }
@@ -139,7 +150,7 @@ TEST_CASE("projection is idempotent and leaves points inside alone", "[attack]")
 TEST_CASE("eps 0 returns x bit for bit from every operation that ends in a projection", "[attack]") {
   Matrix<float> x = images(1);
   x(0, 1) = -0.0f;
-  for (const Norm norm : {Norm::linf, Norm::l2}) {
+  for (const Norm norm : {Norm::linf, Norm::l2, Norm::l1}) {
     const ThreatModel threat{norm, 0};
     Matrix<float> z = kit::uniform_matrix(1, kD, 9), start(1, kD);
     threat.project(x.data(), z.data(), kD);
@@ -152,10 +163,11 @@ TEST_CASE("eps 0 returns x bit for bit from every operation that ends in a proje
 }
 
 TEST_CASE("random starts fill the ball uniformly", "[attack]") {
-  // Away from the box: E[u^2] = eps^2 / 3 per component (linf), E[r^2] = eps^2 d / (d + 2) (l2), mean 0.
+  // Away from the box: E[u^2] = eps^2 / 3 per component (linf), E[r^2] = eps^2 d / (d + 2) (l2), mean 0; l1: each
+  // component has E[u^2] = 2 eps^2 / ((d + 1) (d + 2)).
   const Matrix<float> x = kit::uniform_matrix(1, kD, 3, 0.5, 0.5 + 1e-9);
   const int draws = 4000;
-  for (const Norm norm : {Norm::linf, Norm::l2}) {
+  for (const Norm norm : {Norm::linf, Norm::l2, Norm::l1}) {
     const ThreatModel threat{norm, 0.2f};
     double mean = 0, square = 0, largest = 0;
     for (int k = 0; k < draws; ++k) {
@@ -166,9 +178,11 @@ TEST_CASE("random starts fill the ball uniformly", "[attack]") {
       square += squared(x.data(), z.data());
       largest = std::max(largest, threat.distance(x.data(), z.data(), kD));
     }
-    const double expected = norm == Norm::linf ? kD * 0.04 / 3 : 0.04 * kD / (kD + 2.0);
+    const double expected = norm == Norm::linf ? kD * 0.04 / 3
+                            : norm == Norm::l2 ? 0.04 * kD / (kD + 2.0)
+                                               : 0.04 * 2 * kD / ((kD + 1.0) * (kD + 2.0));
     INFO(to_string(norm));
-    CHECK(square / draws == Approx(expected).epsilon(0.01));
+    CHECK(square / draws == Approx(expected).epsilon(norm == Norm::l1 ? 0.03 : 0.01));
     CHECK(std::abs(mean) / (draws * kD) < 4 * std::sqrt(expected / kD / (draws * static_cast<double>(kD))));
     CHECK(largest > 0.19);
   }
@@ -183,7 +197,13 @@ TEST_CASE("ascend takes the steepest step of the norm and none where the gradien
   CHECK(z[0] == Approx(0.9).epsilon(1e-6));
   CHECK(z[1] == Approx(0.05).epsilon(1e-6));
   CHECK(z[2] == 0.5f);
-  for (const Norm norm : {Norm::linf, Norm::l2}) {
+  // l1: of 300 components the 3 largest share the step.
+  std::vector<float> slope(300, 0.1f), point(300, 0.5f);
+  slope[7] = -3, slope[100] = 2, slope[299] = 1;
+  ThreatModel{Norm::l1, 0.1f}.ascend(slope.data(), point.data(), 300, 0.3f);
+  for (std::size_t j = 0; j < 300; ++j)
+    CHECK(point[j] == Approx(j == 7 ? 0.4 : j == 100 || j == 299 ? 0.6 : 0.5).epsilon(1e-6));
+  for (const Norm norm : {Norm::linf, Norm::l2, Norm::l1}) {
     float still[] = {0.1f, 0.2f, 0.3f};
     ThreatModel{norm, 0.1f}.ascend(zero, still, 3, 0.25f);
     CHECK((still[0] == 0.1f && still[1] == 0.2f && still[2] == 0.3f));
@@ -204,5 +224,8 @@ TEST_CASE("a threat model larger than the box is refused with the remedy", "[att
   CHECK_THROWS_AS((ThreatModel{Norm::linf, 0.1f, 1, 0}.validate(kD)), ConfigError);
   CHECK(parse_norm("l2") == Norm::l2);
   CHECK(parse_norm(to_string(Norm::linf)) == Norm::linf);
-  CHECK_THROWS_WITH(parse_norm("l1"), Catch::Contains("linf, l2"));
+  CHECK_NOTHROW((ThreatModel{Norm::l1, 39.0f}.validate(kD)));
+  CHECK_THROWS_AS((ThreatModel{Norm::l1, 41.0f}.validate(kD)), ConfigError);
+  CHECK(parse_norm("l1") == Norm::l1);
+  CHECK_THROWS_WITH(parse_norm("l0"), Catch::Contains("linf, l2, l1"));
 }

@@ -46,9 +46,13 @@ TEST_CASE("attacks give the same bytes with the workers of any model", "[attack]
   const Matrix<float> x = kit::uniform_matrix(kN, kD, 6);
   const std::vector<int> labels = predictions(all_logits(alone, x.view()).view());
   const AttackBatch batch{x.view(), labels.data(), {}, 0};
-  const ThreatModel threat = GENERATE(ThreatModel{Norm::linf, 0.1f}, ThreatModel{Norm::l2, 0.5f});
+  const ThreatModel threat =
+      GENERATE(ThreatModel{Norm::linf, 0.1f}, ThreatModel{Norm::l2, 0.5f}, ThreatModel{Norm::l1, 1.5f});
 
-  for (const char* spec : {"clean", "fgsm", "pgd-5(restarts=3)"}) {
+  for (const char* spec : {"clean", "fgsm", "pgd-5(restarts=3)", "apgd-ce(iterations=12)",
+                           "apgd-dlr(iterations=5,eot=3)", "apgd-t(iterations=12)", "fab(iterations=4)",
+                           "fab-t(iterations=6)", "square(queries=40)", "cw(iterations=6,search=2,c=1,lr=0.1)",
+                           "deepfool(iterations=4)", "noise-uniform(draws=3)", "noise-gaussian(draws=3)"}) {
     Run expected;
     expected.result = make_attack(spec)->perturb(alone, batch, threat, 9, expected.adversarial);
     for (const int workers : {1, 2, 3}) {

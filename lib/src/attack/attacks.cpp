@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "attack/factory.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -22,8 +21,6 @@ constexpr Row kRows[] = {
 #include "attack/attacks.def"
 #undef NTKROB_ATTACK
 };
-
-constexpr index kMostSteps = 1000000;
 
 std::string known_names() {
   std::string names;
@@ -54,34 +51,65 @@ const Row& find_row(const std::string& full, const std::string& name, index* cou
 
 }  // namespace
 
+const std::string* OptionReader::find(const char* key) {
+  known_.emplace_back(key);
+  for (const auto& [name, value] : spec_.options)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+std::string OptionReader::describe(const char* key) const {
+  return text("option ", key, " of attack \"", spec_.full, "\"");
+}
+
+OptionReader& OptionReader::integer(const char* key, index& value, index low, index high) {
+  if (const std::string* given = find(key)) value = parse_integer(*given, describe(key), low, high);
+  return *this;
+}
+
+OptionReader& OptionReader::number(const char* key, double& value, double above, double high) {
+  if (const std::string* given = find(key)) {
+    value = parse_number(*given, describe(key));
+    NTKROB_CHECK(value > above && value <= high, ConfigError, describe(key), " is ", *given, ", must be above ", above,
+                 high < kNoLimit ? text(" and at most ", high) : std::string(), "; leave it out for the default");
+  }
+  return *this;
+}
+
+OptionReader& OptionReader::choice(const char* key, std::string& value, const std::vector<std::string>& choices) {
+  if (const std::string* given = find(key)) {
+    std::string names;
+    for (const std::string& one : choices) names += (names.empty() ? "" : ", ") + one;
+    const bool known = std::find(choices.begin(), choices.end(), *given) != choices.end();
+    NTKROB_CHECK(known, ConfigError, describe(key), " is \"", *given, "\", must be one of: ", names);
+    value = *given;
+  }
+  return *this;
+}
+
+void OptionReader::finish() const {
+  for (const auto& option : spec_.options) {
+    if (std::find(known_.begin(), known_.end(), option.first) != known_.end()) continue;
+    std::string names;
+    for (const std::string& one : known_) names += (names.empty() ? "" : ", ") + one;
+    throw ConfigError(text("attack \"", spec_.full, "\" has no option \"", option.first, "\"; the options of ",
+                           spec_.name, " are: ", names.empty() ? "none" : names));
+  }
+}
+
 AttackOptions AttackSpec::read_options(std::initializer_list<const char*> allowed) const {
   AttackOptions result;
-  for (const auto& [key, value] : options) {
-    const bool known = std::any_of(allowed.begin(), allowed.end(), [&k = key](const char* one) { return k == one; });
-    if (!known) {
-      std::string names;
-      for (const char* one : allowed) names += (names.empty() ? "" : ", ") + std::string(one);
-      throw ConfigError(text("attack \"", full, "\" has no option \"", key, "\"; the options of ", name,
-                             " are: ", names.empty() ? "none" : names));
-    }
-    const std::string what = text("option ", key, " of attack \"", full, "\"");
-    if (key == "loss") {
-      make_loss(value);
-      result.loss = value;
-    } else if (key == "temperature") {
-      result.temperature = parse_number(value, what);
-      NTKROB_CHECK(result.temperature > 0, ConfigError, what, " is ", value, ", must be above 0");
-    } else if (key == "restarts") {
-      result.restarts = parse_integer(value, what, 1, 100000);
-    } else if (key == "step") {
-      result.step = parse_number(value, what);
-      NTKROB_CHECK(result.step > 0, ConfigError, what, " is ", value,
-                   ", must be above 0; leave it out for the default");
-    } else if (key == "start") {
-      NTKROB_CHECK(value == "random" || value == "x", ConfigError, what, " is \"", value, "\", must be random or x");
-      result.random_start = value == "random";
-    }
+  OptionReader reader(*this);
+  std::string start = "random";
+  for (const std::string key : allowed) {
+    if (key == "loss") reader.choice("loss", result.loss, loss_names());
+    if (key == "temperature") reader.number("temperature", result.temperature, 0, kNoLimit);
+    if (key == "restarts") reader.integer("restarts", result.restarts, 1, kMostRestarts);
+    if (key == "step") reader.number("step", result.step, 0, kNoLimit);
+    if (key == "start") reader.choice("start", start, {"random", "x"});
   }
+  reader.finish();
+  result.random_start = start == "random";
   NTKROB_CHECK(result.random_start || result.restarts == 1, ConfigError, "attack \"", full,
                "\": with start=x all restarts are the same; take start=random or restarts=1");
   return result;

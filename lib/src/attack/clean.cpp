@@ -15,9 +15,7 @@ class Clean : public Attack {
                        View2D<float> adversarial) const override {
     check_attack_arguments(model, batch, threat, adversarial);
     BestIterate best(batch, model.classes(), adversarial);
-    Matrix<float> logits(batch.x.rows, model.classes());
-    model.logits(batch.x, logits);
-    for_rows(model, batch.x.rows, [&](index i) { best.judge(i, batch.x.row(i), logits.row(i)); });
+    judge_inputs(model, batch, best);
     return best.take(0);
   }
 };

@@ -83,12 +83,38 @@ void check_membership(const Model& model, const ThreatModel& threat, const Attac
                       ConstView2D<float> adversarial) {
   for_rows(model, batch.x.rows, [&](index i) {
     const float* z = adversarial.row(i);
-    std::vector<float> projected(z, z + adversarial.cols);
-    threat.project(batch.x.row(i), projected.data(), adversarial.cols);
-    NTKROB_CHECK(std::equal(projected.begin(), projected.end(), z), NumericalError, "attack ", name, " left the ",
+    NTKROB_CHECK(threat.contains(batch.x.row(i), z, adversarial.cols), NumericalError, "attack ", name, " left the ",
                  to_string(threat.norm), " ball or the box at sample ", batch.sample(i), ": distance ",
                  threat.distance(batch.x.row(i), z, adversarial.cols), ", eps ", threat.eps);
   });
+}
+
+/// The verdicts of a pass of its own over the adversarial inputs; returns how many differ from those of the attack.
+index verify(const Model& model, const AttackBatch& batch, ConstView2D<float> adversarial, AttackResult& result) {
+  Matrix<float> logits(batch.x.rows, model.classes()), judged(batch.x.rows, adversarial.cols);
+  BestIterate fresh(batch, model.classes(), judged);
+  model.logits(adversarial, logits);
+  for_rows(model, batch.x.rows, [&](index i) { fresh.judge(i, adversarial.row(i), logits.row(i)); });
+  AttackResult verdict = fresh.take(0);
+  index changed = 0;
+  for (std::size_t i = 0; i < verdict.robust.size(); ++i) changed += verdict.robust[i] != result.robust[i];
+  result.robust = std::move(verdict.robust);
+  result.margin = std::move(verdict.margin);
+  return changed;
+}
+
+/// Adds the counts of one batch to those of the batches before it.
+void add_parts(const std::vector<AttackPart>& parts, std::vector<AttackPart>& sum) {
+  if (sum.empty()) {
+    sum = parts;
+    return;
+  }
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    sum[p].attacked += parts[p].attacked;
+    sum[p].robust += parts[p].robust;
+    sum[p].zero_gradients += parts[p].zero_gradients;
+    sum[p].seconds += parts[p].seconds;
+  }
 }
 
 /// One attack on the samples in `attacked`, in batches of copied rows.
@@ -98,7 +124,7 @@ AttackReport run_attack(const Task& task, const std::string& spec, const std::ve
   const std::unique_ptr<Attack> attack = make_attack(spec);
   AttackReport report;
   report.name = attack->name();
-  report.constants = attack->constants();
+  report.constants = attack->constants(task.model.classes(), task.options.threat);
   report.robust.assign(task.labels.size(), 0);
   report.margin = clean_margin;
   report.queries.assign(task.labels.size(), 0);
@@ -116,8 +142,10 @@ AttackReport run_attack(const Task& task, const std::string& spec, const std::ve
       labels[static_cast<std::size_t>(i)] = task.labels[static_cast<std::size_t>(samples[i])];
     }
     const AttackBatch batch{x.view(), labels.data(), targets.view(), 0, samples};
-    const AttackResult result = attack->perturb(task.model, batch, task.options.threat, task.options.seed, adversarial);
+    AttackResult result = attack->perturb(task.model, batch, task.options.threat, task.options.seed, adversarial);
     check_membership(task.model, task.options.threat, batch, report.name, adversarial.view());
+    report.changed += verify(task.model, batch, adversarial.view(), result);
+    add_parts(result.parts, report.parts);
     report.zero_gradients += result.zero_gradients;
     for (index i = 0; i < n; ++i) {
       const auto from = static_cast<std::size_t>(i), to = static_cast<std::size_t>(samples[i]);

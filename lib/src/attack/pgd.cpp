@@ -18,29 +18,6 @@ float step_size(const ThreatModel& threat, index steps, double step) {
   return static_cast<float>(step > 0 ? step : kDefaultReach * threat.eps / static_cast<double>(steps));
 }
 
-/// Some rows of a batch, copied together; keeps their sample numbers.
-struct Subset {
-  Subset(const AttackBatch& whole, std::vector<index> rows_) : rows(std::move(rows_)) {
-    const auto n = static_cast<index>(rows.size());
-    x = Matrix<float>(n, whole.x.cols);
-    targets = Matrix<float>(whole.targets.empty() ? 0 : n, whole.targets.cols);
-    for (index k = 0; k < n; ++k) {
-      const index i = rows[static_cast<std::size_t>(k)];
-      std::copy(whole.x.row(i), whole.x.row(i) + whole.x.cols, x.row(k));
-      if (!whole.targets.empty())
-        std::copy(whole.targets.row(i), whole.targets.row(i) + whole.targets.cols, targets.row(k));
-      labels.push_back(whole.labels[i]);
-      samples.push_back(whole.sample(i));
-    }
-  }
-  AttackBatch batch() const { return {x.view(), labels.data(), targets.view(), 0, samples.data()}; }
-
-  std::vector<index> rows;
-  Matrix<float> x, targets;
-  std::vector<int> labels;
-  std::vector<index> samples;
-};
-
 class Pgd : public Attack {
  public:
   Pgd(std::string name, index steps, AttackOptions options)

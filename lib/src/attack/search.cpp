@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/model/metrics.hpp"
@@ -16,11 +17,6 @@ void check_finite_gradient(index sample, const float* gradient, index d) {
   for (index j = 0; j < d; ++j)
     NTKROB_CHECK(std::isfinite(gradient[j]), NonFinite, "the input gradient of sample ", sample, ", component ", j,
                  " is ", gradient[j], ", must be finite");
-}
-
-/// check_finite_logits, with the sample numbers of the batch.
-void check_finite(const AttackBatch& batch, index first_row, ConstView2D<float> logits) {
-  for (index i = 0; i < logits.rows; ++i) check_finite_logits(logits.middle_rows(i, 1), batch.sample(first_row + i));
 }
 
 }  // namespace
@@ -40,29 +36,47 @@ void check_attack_arguments(const Model& model, const AttackBatch& batch, const 
                  batch.sample(i), " is ", batch.labels[i], ", must be in [0, ", model.classes(), ")");
 }
 
+Subset::Subset(const AttackBatch& whole, std::vector<index> rows_) : rows(std::move(rows_)) {
+  const auto n = static_cast<index>(rows.size());
+  x = Matrix<float>(n, whole.x.cols);
+  targets = Matrix<float>(whole.targets.empty() ? 0 : n, whole.targets.cols);
+  for (index k = 0; k < n; ++k) {
+    const index i = rows[static_cast<std::size_t>(k)];
+    std::copy(whole.x.row(i), whole.x.row(i) + whole.x.cols, x.row(k));
+    if (!whole.targets.empty())
+      std::copy(whole.targets.row(i), whole.targets.row(i) + whole.targets.cols, targets.row(k));
+    labels.push_back(whole.labels[i]);
+    samples.push_back(whole.sample(i));
+  }
+}
+
 GradientPass::GradientPass(const Model& model, const AttackBatch& batch, const std::string& loss, double temperature)
-    : model_(model),
-      batch_(batch),
-      loss_(make_loss(loss, temperature)),
-      values_(static_cast<std::size_t>(batch.x.rows)) {
+    : GradientPass(model, batch.x.rows, {}, [&batch](index row) { return batch.sample(row); }) {
   NTKROB_CHECK(loss != "mse" || (batch.targets.rows == batch.x.rows && batch.targets.cols == model.classes()),
                ConfigError, "attack loss mse needs a target row per sample: targets are ", batch.targets.rows, " x ",
                batch.targets.cols, ", expected ", batch.x.rows, " x ", model.classes(),
                "; pass targets or take loss=ce or loss=margin");
+  loss_ = [&batch, made = std::shared_ptr<const Loss>(make_loss(loss, temperature))](
+              index first, ConstView2D<float> logits, double* values, View2D<float> cotangent) {
+    const ConstView2D<float> targets =
+        batch.targets.empty() ? batch.targets : batch.targets.middle_rows(first, logits.rows);
+    made->evaluate(logits, batch.labels + first, targets, values, cotangent);
+  };
 }
+
+GradientPass::GradientPass(const Model& model, index rows, BlockLoss loss, std::function<index(index)> sample)
+    : model_(model), loss_(std::move(loss)), sample_(std::move(sample)), values_(static_cast<std::size_t>(rows)) {}
 
 void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient,
                        const std::function<void(index)>& row) {
   const auto cotangent = [&](index first, ConstView2D<float> block, View2D<float> out) {
-    check_finite(batch_, first, block);
-    const ConstView2D<float> targets =
-        batch_.targets.empty() ? batch_.targets : batch_.targets.middle_rows(first, block.rows);
-    loss_->evaluate(block, batch_.labels + first, targets, values_.data() + first, out);
+    for (index i = 0; i < block.rows; ++i) check_finite_logits(block.middle_rows(i, 1), sample_(first + i));
+    loss_(first, block, values_.data() + first, out);
   };
   model_.logits_and_grad(z, cotangent, logits, gradient);
   std::atomic<index> zeros{0};
   for_rows(model_, gradient.rows, [&](index i) {
-    check_finite_gradient(batch_.sample(i), gradient.row(i), gradient.cols);
+    check_finite_gradient(sample_(i), gradient.row(i), gradient.cols);
     if (all_zero(gradient.row(i), gradient.cols)) zeros.fetch_add(1, std::memory_order_relaxed);
     row(i);
   });
@@ -73,27 +87,72 @@ BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> 
     : batch_(batch), classes_(classes), adversarial_(adversarial) {
   const auto n = static_cast<std::size_t>(batch.x.rows);
   result_.robust.assign(n, 1);
-  result_.margin.assign(n, 0);
+  result_.margin.assign(n, std::numeric_limits<float>::infinity());
   result_.queries.assign(n, 0);
 }
 
 void BestIterate::judge(index row, const float* z, const float* logits) {
-  const auto i = static_cast<std::size_t>(row);
   const int y = batch_.labels[row];
   check_finite_logits({logits, 1, classes_}, batch_.sample(row));
   const float margin = logits[y] - logits[strongest_rival(logits, classes_, y)];
   // Not margin > 0: where two logits tie, the prediction is the lower index, as in predictions().
   const char robust = predicted_class(logits, classes_) == y;
-  const bool first = result_.queries[i]++ == 0;
-  if (!first && (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i])))) return;
+  offer(row, z, robust, margin);
+  spend(row);
+}
+
+void BestIterate::merge(index row, const BestIterate& other, index from) {
+  merge(row, other.result_, from, other.adversarial_.row(from));
+}
+
+void BestIterate::merge(index row, const AttackResult& other, index from, const float* z) {
+  const auto i = static_cast<std::size_t>(row), k = static_cast<std::size_t>(from);
+  offer(row, z, other.robust[k], other.margin[k]);
+  result_.queries[i] += other.queries[k];
+}
+
+void BestIterate::offer(index row, const float* z, char robust, float margin) {
+  const auto i = static_cast<std::size_t>(row);
+  if (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i]))) return;
   result_.robust[i] = robust;
   result_.margin[i] = margin;
   std::copy_n(z, adversarial_.cols, adversarial_.row(row));
 }
 
+std::vector<index> BestIterate::robust_rows() const {
+  std::vector<index> rows;
+  for (index i = 0; i < batch_.x.rows; ++i)
+    if (robust(i)) rows.push_back(i);
+  return rows;
+}
+
 AttackResult BestIterate::take(index zero_gradients) {
   result_.zero_gradients = zero_gradients;
   return std::move(result_);
+}
+
+void drop_broken(const BestIterate& best, index group, std::vector<index>& active, View2D<float> z) {
+  const auto n = static_cast<index>(active.size());
+  const auto track = [&](index k) -> index& { return active[static_cast<std::size_t>(k)]; };
+  index kept = 0;
+  for (index k = 0; k < n; k += group) {
+    bool broken = false;
+    for (index g = 0; g < group; ++g) broken = broken || !best.robust(track(k + g));
+    if (broken) continue;
+    for (index g = 0; g < group && kept != k; ++g) {
+      track(kept + g) = track(k + g);
+      std::copy_n(z.row(k + g), z.cols, z.row(kept + g));
+    }
+    kept += group;
+  }
+  active.resize(static_cast<std::size_t>(kept));
+}
+
+Matrix<float> judge_inputs(const Model& model, const AttackBatch& batch, BestIterate& best) {
+  Matrix<float> logits(batch.x.rows, model.classes());
+  model.logits(batch.x, logits);
+  for_rows(model, batch.x.rows, [&](index i) { best.judge(i, batch.x.row(i), logits.row(i)); });
+  return logits;
 }
 
 }  // namespace ntkrob

@@ -27,46 +27,98 @@ void for_rows(const Model& model, index n, const Row& row) {
   model.for_each((n + kChunk - 1) / kChunk, std::ref(chunk));
 }
 
+/// Rows of a batch, copied together; a row may stand in it several times. Keeps the sample numbers.
+struct Subset {
+  Subset(const AttackBatch& whole, std::vector<index> rows);
+  /// Points into the subset: valid as long as it is neither moved nor changed.
+  AttackBatch batch() const { return {x.view(), labels.data(), targets.view(), 0, samples.data()}; }
+
+  std::vector<index> rows;  // of the whole batch
+  Matrix<float> x, targets;
+  std::vector<int> labels;
+  std::vector<index> samples;
+};
+
+/// Calls search(rows) for pieces of `samples`, in which every row stands `group` times: the tracks of searches that go
+/// on together. Pieces are small enough for the cache and large enough for products.
+template <class Search>
+void for_track_chunks(const std::vector<index>& samples, index group, const Search& search) {
+  constexpr index kTracks = 512;
+  const index chunk = std::max<index>(1, kTracks / group), n = static_cast<index>(samples.size());
+  for (index begin = 0; begin < n; begin += chunk) {
+    std::vector<index> rows;
+    for (index i = begin; i < std::min(n, begin + chunk); ++i)
+      rows.insert(rows.end(), static_cast<std::size_t>(group), samples[static_cast<std::size_t>(i)]);
+    search(std::move(rows));
+  }
+}
+
+/// Losses and cotangents of a block of logits that begins at this row of the pass.
+///   logits, cotangent: n x C   loss: n   both overwritten
+using BlockLoss = std::function<void(index first, ConstView2D<float> logits, double* loss, View2D<float> cotangent)>;
+
 /// Logits and input gradient of an attack loss for one batch, both checked to be finite.
 class GradientPass {
  public:
   /// The batch must outlive the object. throws: ConfigError (loss name; mse without targets)
   GradientPass(const Model& model, const AttackBatch& batch, const std::string& loss, double temperature);
+  /// With a loss of the caller's. Passes may have any number of rows up to batch.x.rows; sample(row) names row `row` of
+  /// a pass in error messages.
+  GradientPass(const Model& model, index rows, BlockLoss loss, std::function<index(index)> sample);
 
   /// The pass, then row(i) for every row whose gradient has been found finite, while the row is in the cache; rows run
   /// on the workers of the model. row may change z_i.
   ///   z: N x D   logits: N x C (overwritten)   gradient: N x D (overwritten)
   ///   throws: NonFinite naming the sample
   void run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient, const std::function<void(index)>& row);
+  /// The loss of a row in the last pass.
+  double loss(index row) const { return values_[static_cast<std::size_t>(row)]; }
   /// Sample-passes so far whose gradient was exactly 0.
   index zero_gradients() const { return zero_gradients_; }
 
  private:
   const Model& model_;
-  const AttackBatch& batch_;
-  std::unique_ptr<Loss> loss_;
+  BlockLoss loss_;
+  std::function<index(index)> sample_;
   std::vector<double> values_;
   index zero_gradients_ = 0;
 };
 
 /// Keeps, per sample, the visited iterate that is worst for the model: a wrong prediction beats a right one, then the
-/// larger margin loss wins, then the earlier iterate.
+/// larger margin loss wins, then the earlier iterate. Different rows may be served at once.
 class BestIterate {
  public:
   /// adversarial: N x D, holds the best iterates from the first judge() on.
   BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial);
 
-  /// Judges one iterate of the sample in this row of the batch; different rows may be judged at once.   z: D
-  /// logits: C
+  /// Judges one iterate of the sample in this row of the batch, which cost one query.   z: D   logits: C
   void judge(index row, const float* z, const float* logits);
+  /// One query for an iterate that may not be kept, being outside of the threat model.
+  void spend(index row) { ++result_.queries[static_cast<std::size_t>(row)]; }
+  /// Takes over what another search found for the same sample: its row `from`, and its queries.
+  void merge(index row, const BestIterate& other, index from);
+  void merge(index row, const AttackResult& other, index from, const float* z);
   bool robust(index row) const { return result_.robust[static_cast<std::size_t>(row)] != 0; }
+  /// The rows that are still right.
+  std::vector<index> robust_rows() const;
   AttackResult take(index zero_gradients);
 
  private:
+  void offer(index row, const float* z, char robust, float margin);
+
   const AttackBatch& batch_;
   index classes_;
   View2D<float> adversarial_;
   AttackResult result_;
 };
+
+/// Takes out the groups of active tracks of which one has found an adversarial point, and moves the rows of the others
+/// together, in order. Groups are whole: their tracks start and stop together.
+///   best: over tracks   active: the track of each row   z: active.size() rows or more
+void drop_broken(const BestIterate& best, index group, std::vector<index>& active, View2D<float> z);
+
+/// Judges the inputs as they are: the start of every search that spends nothing on samples that are wrong already.
+/// returns: their logits, N x C
+Matrix<float> judge_inputs(const Model& model, const AttackBatch& batch, BestIterate& best);
 
 }  // namespace ntkrob

@@ -30,12 +30,22 @@ struct AttackBatch {
   index sample(index i) const { return samples == nullptr ? first + i : samples[i]; }
 };
 
+/// One attack of a sequence, each of which runs on the samples that all before it left right.
+struct AttackPart {
+  std::string name;    // its spec
+  index attacked = 0;  // samples handed to it
+  index robust = 0;    // of these, still right afterwards
+  index zero_gradients = 0;
+  double seconds = 0;
+};
+
 /// Per-sample outcome, at the best iterate.
 struct AttackResult {
-  std::vector<char> robust;   // N: 1 if the model still predicts the label on the adversarial input
-  std::vector<float> margin;  // N: f_y - max_{j != y} f_j at the adversarial input
-  std::vector<int> queries;   // N: forward passes spent
-  index zero_gradients = 0;   // sample-steps whose input gradient was exactly 0: a sign of masking
+  std::vector<char> robust;       // N: 1 if the model still predicts the label on the adversarial input
+  std::vector<float> margin;      // N: f_y - max_{j != y} f_j at the adversarial input
+  std::vector<int> queries;       // N: forward passes spent
+  index zero_gradients = 0;       // sample-steps whose input gradient was exactly 0: a sign of masking
+  std::vector<AttackPart> parts;  // of an attack that is a sequence, in order; empty otherwise
 };
 
 class Attack {
@@ -45,6 +55,13 @@ class Attack {
   virtual std::string name() const = 0;
   /// Every constant, as (key, value) texts for the report.
   virtual std::vector<std::pair<std::string, std::string>> constants() const = 0;
+  /// The same, as they hold for a model with so many classes under this threat model: some attacks have other defaults
+  /// in l1, and losses that need more classes than there are have a substitute, which is named here.
+  virtual std::vector<std::pair<std::string, std::string>> constants(index classes, const ThreatModel& threat) const {
+    static_cast<void>(classes);
+    static_cast<void>(threat);
+    return constants();
+  }
   /// adversarial: N x D (overwritten); the best iterate of each sample.
   ///   throws: ConfigError (threat model, labels, missing targets); NonFinite naming the sample
   virtual AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat,

@@ -1,8 +1,9 @@
 /// Robust accuracy: a list of attacks on a model, sample by sample, in batches.
 ///
-/// Samples that are wrong on clean inputs count as not robust and are not attacked; every attack of the list is run on
-/// all others, so the attacks can be compared and worst_case is their per-sample minimum. Random numbers are keyed by
-/// the sample's number, so the report does not depend on batch_rows where the model's logits do not.
+/// Every adversarial input is judged again by a forward pass of its own, whose verdict and margin are the ones
+/// reported. Samples that are wrong on clean inputs count as not robust and are not attacked; every attack of the list
+/// is run on all others, so the attacks can be compared and worst_case is their per-sample minimum. Random numbers are
+/// keyed by the sample's number, so the report does not depend on batch_rows where the model's logits do not.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,9 @@ struct AttackReport {
   double accuracy = 0;  // fraction still right, in [0,1]
   double mean_margin = 0;
   index zero_gradients = 0;  // sample-steps with an input gradient of exactly 0: a sign of gradient masking
+  index changed =
+      0;  // verdicts that another pass over the adversarial inputs changed: ties, or an output that is random
+  std::vector<AttackPart> parts;  // of a sequence such as autoattack; empty otherwise
   double seconds = 0;
   std::vector<char> robust;   // per sample
   std::vector<float> margin;  // per sample, at the best iterate; the clean margin where the sample was not attacked
