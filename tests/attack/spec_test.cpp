@@ -18,7 +18,8 @@ TEST_CASE("attack specs are read completely or refused with the choices", "[atta
   CHECK(value("loss") == "ce");
   CHECK(value("start") == "random");
 
-  CHECK_THROWS_WITH(make_attack("pdg"), Catch::Contains("clean, fgsm, pgd"));
+  CHECK_THROWS_WITH(make_attack("pdg"), Catch::Contains("autoattack") && Catch::Contains("fgsm, noise-gaussian") &&
+                                            Catch::Contains("pgd-K"));
   for (const char* wrong : {"",
                             "pgd-",
                             "pgd-0",
@@ -41,7 +42,20 @@ TEST_CASE("attack specs are read completely or refused with the choices", "[atta
                             "fgsm(restarts=2)",
                             "clean(loss=ce)",
                             "pgd(start=x,restarts=2)",
-                            "pgd:40"}) {
+                            "pgd:40",
+                            "apgd-ce-5",
+                            "apgd-ce(rho=0)",
+                            "apgd-ce(rho=1.5)",
+                            "apgd-ce(targets=3)",
+                            "apgd-t(targets=0)",
+                            "apgd-t(schedule=long)",
+                            "fab-t(beta=2)",
+                            "square(queries=0)",
+                            "square(p_init=0)",
+                            "autoattack(version=custom)",
+                            "autoattack(queries=5)",
+                            "autoattack-2",
+                            "noise-uniform(draws=0)"}) {
     INFO(wrong);
     CHECK_THROWS_AS(make_attack(wrong), ConfigError);
   }

@@ -82,7 +82,7 @@ TEST_CASE("an unknown layer is shown with its position", "[cli]") {
 }
 
 TEST_CASE("unknown attacks are refused with the list of those that exist", "[cli]") {
-  CHECK_FAILS(run({"evaluate", "net.h5", "--data", "a.h5", "--attacks", "clean,autoattack"}), 2, "autoattack", "fgsm");
+  CHECK_FAILS(run({"evaluate", "net.h5", "--data", "a.h5", "--attacks", "clean,autoatack"}), 2, "autoatack", "fgsm");
   CHECK_FAILS(run({"evaluate", "net.h5", "--data", "a.h5", "--attacks", "clean,,fgsm"}), 2, "--attacks", "empty");
   CHECK_FAILS(run({"evaluate", "--data", "a.h5"}), 2, "either a MODEL");
   CHECK_FAILS(run({"evaluate", "--kernel", "fc:2", "--data", "a.h5"}), 2, "--kernel needs --support");
