@@ -155,17 +155,16 @@ class CpuBackend final : public Backend {
   template <class R>
   void fill_image_table(const Program& program, ConstView2D<R> y, ImageTable<R>& table,
                         const ImageFunctions<R>& functions) {
-    const ImageRunner<R> shape(program, false);
-    const index block = shape.block(), blocks = (y.rows + block - 1) / block, numbers = shape.block_numbers();
+    const index blocks = (y.rows + kImageLanes - 1) / kImageLanes;
+    const index numbers = ImageRunner<R>(program, false).block_numbers();
     table.n = y.rows;
     if (table.numbers.rows() != blocks || table.numbers.cols() != numbers) table.numbers = Matrix<R>(blocks, numbers);
-    table.scale.assign(static_cast<std::size_t>(blocks * block), 1.0);
-    constexpr index kChunk = 64;  // samples
-    const index chunk = std::max<index>(1, kChunk / block);
-    pool_.for_each((blocks + chunk - 1) / chunk, [&](index task, int) {
+    table.scale.assign(static_cast<std::size_t>(blocks * kImageLanes), 1.0);
+    constexpr index kChunk = 4;  // blocks
+    pool_.for_each((blocks + kChunk - 1) / kChunk, [&](index task, int) {
       ImageRunner<R> runner(program, false);
-      for (index b = task * chunk; b < std::min(blocks, (task + 1) * chunk); ++b)
-        runner.fill_block(y, b * block, functions, table.numbers.row(b), table.scale.data() + b * block);
+      for (index b = task * kChunk; b < std::min(blocks, (task + 1) * kChunk); ++b)
+        runner.fill_block(y, b * kImageLanes, functions, table.numbers.row(b), table.scale.data() + b * kImageLanes);
     });
   }
 

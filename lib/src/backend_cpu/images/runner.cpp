@@ -1,146 +1,240 @@
 #include "backend_cpu/images/runner.hpp"
 
-#include "backend_cpu/images/layout.hpp"
+#include <algorithm>
+
+#include "backend_cpu/images/sweep.hpp"
 
 namespace ntkrob {
+namespace {
 
-/// Points values and steps at the tables of one x and of y; stretch: 1, or kImageLanes where y's tables are by lanes.
+/// Pools whose variances nonlinear layers read. They are the pooled covariances of a sample with itself.
+std::vector<int> exact_pools(const Program& program) {
+  std::vector<int> pools;
+  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k)
+    if (program.ops[static_cast<std::size_t>(k)].type == Operation::pool && read_by_nonlinear(program, k + 1))
+      pools.push_back(k);
+  return pools;
+}
+
+index block_size(const Layout& layout) {
+  return kImageLanes * (layout.y_size + layout.shape(0).positions() * layout.program.input.channels);
+}
+
 template <class R>
-void ImageRunner<R>::State::bind(const Sample& x, const R* y_table, index stretch, Sample* grads) {
-  for (std::size_t v = 0; v < values.size(); ++v) {
-    values[v].x_root = x.table.data() + layout.root[v];
-    values[v].y_root = y_table + stretch * layout.root[v];
-    values[v].x_root_grad = grads != nullptr ? grads->root_grad.data() + layout.variance[v] : nullptr;
+std::size_t runner_bytes(const Layout& layout, bool gradient) {
+  const int last = static_cast<int>(layout.program.ops.size());
+  std::size_t bytes = Sweep<R>::bytes(layout, last, gradient);
+  for (const int k : exact_pools(layout.program)) bytes += Sweep<R>::bytes(layout, k + 1, gradient);
+  // A block of its own for y, one for pairs of a sample with itself.
+  return bytes + 2 * static_cast<std::size_t>(block_size(layout)) * sizeof(R) +
+         sample_bytes(layout, sizeof(R), gradient);
+}
+
+}  // namespace
+
+template <class R>
+struct ImageRunner<R>::State {
+  State(const Program& p, bool gradient_) : program(p), layout(p), pools(exact_pools(p)), gradient(gradient_) {}
+
+  const Program& program;
+  Layout layout;
+  std::vector<int> pools;
+  bool gradient;
+  std::unique_ptr<Sweep<R>> sweep;
+  std::vector<std::unique_ptr<Sweep<R>>> pool_sweeps;  // up to each of pools
+  std::vector<Sample<R>> xs;
+  std::vector<SampleGradient> gradients;
+  Sample<R> y;
+  std::vector<R> own_block, self_block;
+  std::array<double, kImageLanes> own_scale{};
+
+  index plane() const { return layout.shape(0).positions() * kImageLanes; }
+  Sweep<R>& pool_sweep(std::size_t k) {
+    if (pool_sweeps.empty()) pool_sweeps.resize(pools.size());
+    if (!pool_sweeps[k]) pool_sweeps[k] = std::make_unique<Sweep<R>>(layout, pools[k] + 1, gradient);
+    return *pool_sweeps[k];
   }
-  for (std::size_t k = 0; k < steps.size(); ++k) {
-    const Op& op = program.ops[k];
-    if (op.type != Operation::pointwise) {
-      steps[k].x = steps[k].dx = x.table.data();
-      steps[k].y = y_table;
-    } else {
-      const index count = layers::info(op.layer.kind).n_coefficients, n = length(op.in);
-      steps[k].x = x.table.data() + layout.c[k];
-      steps[k].dx = steps[k].x + count * n;
-      steps[k].y = y_table + stretch * layout.c[k];
-      steps[k].x_next = n;
-      steps[k].y_next = stretch * n;
+  /// Lanes [lane, end) of a block from a sample.
+  void put(const Sample<R>& s, index lane, index end, R* block) const {
+    R* planes = block + layout.y_size * kImageLanes;
+    for (index k = 0; k < layout.y_size; ++k)
+      std::fill(block + k * kImageLanes + lane, block + k * kImageLanes + end, s.table[static_cast<std::size_t>(k)]);
+    const index channels = program.input.channels;
+    for (index p = 0; p < layout.shape(0).positions(); ++p)
+      for (index c = 0; c < channels; ++c) {
+        R* at = planes + c * plane() + p * kImageLanes;
+        std::fill(at + lane, at + end, s.pixels[static_cast<std::size_t>(p * channels + c)]);
+      }
+  }
+  Pairs<R> pairs(const Sample<R>& x, const R* block) const {
+    return {{x.table.data(), block}, x.pixels.data(), block + layout.y_size * kImageLanes, plane()};
+  }
+  /// A sample with itself, in every lane.
+  Pairs<R> self_pairs(const Sample<R>& s) {
+    self_block.resize(static_cast<std::size_t>(block_size(layout)));
+    put(s, 0, kImageLanes, self_block.data());
+    return pairs(s, self_block.data());
+  }
+  void fill(const R* pixels, Sample<R>& s, const ImageFunctions<R>& functions);
+  void back(const R* pixels, const Sample<R>& s, SampleGradient& g, const ImageFunctions<R>& functions, R* dx);
+};
+
+template <class R>
+void ImageRunner<R>::State::fill(const R* pixels, Sample<R>& s, const ImageFunctions<R>& functions) {
+  fill_sample(layout, pixels, s);
+  for (std::size_t k = 0; k < pools.size(); ++k) {
+    const int v = pools[k] + 1;
+    Sweep<R>& to_pool = pool_sweep(k);
+    to_pool.forward(self_pairs(s), functions);
+    index stride = 0;
+    const R* d = to_pool.result(stride).d;
+    const double square = s.scale[static_cast<std::size_t>(v)] * s.scale[static_cast<std::size_t>(v)];
+    const index width = layout.shape(v).width;
+    for (index p = 0; p < layout.shape(v).positions(); ++p) {
+      // K = a - D / 2, with the a that D was found with.
+      double& a = s.wide[static_cast<std::size_t>(layout.variance[static_cast<std::size_t>(v)] + p)];
+      const index at = (p / width * stride + p % width) * kImageLanes;
+      a = std::max(0.0, a - square * static_cast<double>(d[at]) / 2);
     }
-    steps[k].x_log_grad = grads != nullptr ? grads->log_grad.data() + layout.slope[k] : nullptr;
+    refill_after(layout, v, s);
   }
+}
+
+/// Pixels' gradient from a sample's adjoints. Both arguments of the pair (x, x) behind a pool are x, which doubles the
+/// derivative by the first one.
+template <class R>
+void ImageRunner<R>::State::back(const R* pixels, const Sample<R>& s, SampleGradient& g,
+                                 const ImageFunctions<R>& functions, R* dx) {
+  const auto through_pool = [&](int k, const double* go, std::vector<double>& variance_gradient) {
+    const auto found = std::find(pools.begin(), pools.end(), k);
+    if (found == pools.end()) return false;
+    const index positions = layout.shape(k + 1).positions();
+    const double square = s.scale[static_cast<std::size_t>(k) + 1] * s.scale[static_cast<std::size_t>(k) + 1];
+    std::vector<R> gd(static_cast<std::size_t>(positions * kImageLanes), R(0)), gt = gd;
+    for (index p = 0; p < positions; ++p)
+      gd[static_cast<std::size_t>(p * kImageLanes)] = static_cast<R>(-go[p] * square / 2);
+    SampleGradient own;
+    own.clear(layout);
+    pool_sweep(static_cast<std::size_t>(found - pools.begin()))
+        .backward(self_pairs(s), gd.data(), gt.data(), false, functions, own);
+    add_adjoints(layout, k, s, own, 2, variance_gradient);
+    for (std::size_t i = 0; i < own.pixels.size(); ++i) g.pixels[i] += 2 * own.pixels[i];
+    return true;
+  };
+  std::vector<double> out(g.pixels.size());
+  back_to_pixels(layout, pixels, s, g, out.data(), through_pool);
+  for (std::size_t k = 0; k < out.size(); ++k) dx[k] = static_cast<R>(out[k]);
 }
 
 template <class R>
 ImageRunner<R>::ImageRunner(const Program& program, bool gradient)
-    : state_(std::make_unique<State>(program, gradient)) {
-  state_->lay_out(true);
-}
+    : state_(std::make_unique<State>(program, gradient)) {}
 template <class R>
 ImageRunner<R>::~ImageRunner() = default;
 
 template <class R>
-std::size_t ImageRunner<R>::bytes(const Program& program, bool gradient) {
-  State state(program, gradient);
-  state.lay_out(false);
-  return static_cast<std::size_t>(state.memory_size) * sizeof(R);
-}
-
-template <class R>
-index ImageRunner<R>::block() const {
-  return state_->pairs ? 1 : kImageLanes;
-}
-template <class R>
 index ImageRunner<R>::block_numbers() const {
-  return state_->layout.size * block() + state_->program.input.channels * state_->plane();
+  return block_size(state_->layout);
 }
 
-/// The tables first, by lanes where a block has several samples; then the pixels, plane by plane.
 template <class R>
 void ImageRunner<R>::fill_block(ConstView2D<R> y, index j, const ImageFunctions<R>& functions, R* numbers,
                                 double* scale) {
   State& s = *state_;
-  const index lanes = block(), positions = s.shape(0).positions(), channels = s.program.input.channels;
-  R* planes = numbers + s.layout.size * lanes;
-  std::fill_n(planes, channels * s.plane(), R(0));
-  for (index l = 0; l < lanes; ++l) {
-    s.fill(y.row(std::min(j + l, y.rows - 1)), s.y, functions);
-    scale[l] = s.y.scale.back();
-    for (index p = 0; p < positions; ++p)
-      for (index c = 0; c < channels; ++c)
-        planes[c * s.plane() + p * lanes + l] = s.y.pixels[static_cast<std::size_t>(p * channels + c)];
-    for (index k = 0; k < s.layout.size; ++k) numbers[k * lanes + l] = s.y.table[static_cast<std::size_t>(k)];
+  const index count = std::min(kImageLanes, y.rows - j);
+  for (index l = 0; l < count; ++l) {
+    s.fill(y.row(j + l), s.y, functions);
+    const index end = l + 1 == count ? kImageLanes : l + 1;
+    std::fill(scale + l, scale + end, s.y.scale.back());
+    s.put(s.y, l, end, numbers);
   }
 }
 
 template <class R>
 void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& functions) {
   State& s = *state_;
-  const index n = tile.x.rows, m = tile.y.rows, channels = s.program.input.channels;
-  const index positions = s.shape(0).positions();
+  const index n = tile.x.rows, m = tile.y.rows;
+  if (!s.sweep) s.sweep = std::make_unique<Sweep<R>>(s.layout, static_cast<int>(s.program.ops.size()), s.gradient);
   s.xs.resize(static_cast<std::size_t>(n));
-  for (index i = 0; i < n; ++i) {
-    auto& x = s.xs[static_cast<std::size_t>(i)];
-    s.fill(tile.x.row(i), x, functions);
-    if (!s.gradient) continue;
-    x.root_grad.assign(static_cast<std::size_t>(s.layout.doubles), 0.0);
-    x.log_grad.assign(static_cast<std::size_t>(s.layout.doubles), 0.0);
-    x.dx.assign(static_cast<std::size_t>(positions * channels), 0.0);
-  }
-  ImageValue<R>& last = s.values.back();
-  const index block = this->block();
-  for (index j = 0; j < m; j += block) {
-    const index count = std::min(block, m - j);
-    const R* y_table;
+  s.gradients.resize(static_cast<std::size_t>(s.gradient ? n : 0));
+  for (index i = 0; i < n; ++i) s.fill(tile.x.row(i), s.xs[static_cast<std::size_t>(i)], functions);
+  for (SampleGradient& g : s.gradients) g.clear(s.layout);
+  const auto root = static_cast<std::size_t>(s.layout.root.back());
+  for (index j = 0; j < m; j += kImageLanes) {
+    const index count = std::min(kImageLanes, m - j);
+    const R* block;
     const double* y_scale;
     if (tile.table != nullptr) {
       const index at = tile.table_begin + j;
-      y_table = tile.table->numbers.row(at / block);
+      block = tile.table->numbers.row(at / kImageLanes);
       y_scale = tile.table->scale.data() + at;
     } else {
       s.own_block.resize(static_cast<std::size_t>(block_numbers()));
       fill_block(tile.y, j, functions, s.own_block.data(), s.own_scale.data());
-      y_table = s.own_block.data();
+      block = s.own_block.data();
       y_scale = s.own_scale.data();
     }
     for (index i = 0; i < n; ++i) {
-      auto& x = s.xs[static_cast<std::size_t>(i)];
-      s.bind(x, y_table, block, s.gradient ? &x : nullptr);
-      ImageJob<R> job{
-          s.steps.data(),  static_cast<int>(s.steps.size()), s.values.data(), channels,
-          x.pixels.data(), y_table + s.layout.size * block,  s.plane(),       s.gradient ? x.dx.data() : nullptr};
-      functions.forward(job, 0, job.n_steps);
-      const double a = static_cast<double>(last.x_root[0]);
+      const Sample<R>& x = s.xs[static_cast<std::size_t>(i)];
+      const Pairs<R> pairs = s.pairs(x, block);
+      const double a = static_cast<double>(x.table[root]);
       const auto scale = [&](index l) { return x.scale.back() * y_scale[l]; };
-      if (!tile.value.empty())
+      if (!tile.value.empty()) {
+        s.sweep->forward(pairs, functions);
+        index stride = 0;
+        const Planes<const R> result = s.sweep->result(stride);
         for (index l = 0; l < count; ++l) {
-          const double b = static_cast<double>(last.y_root[l]);
-          tile.value(i, j + l) = static_cast<R>(
-              scale(l) * (tile.output == Output::ntk ? static_cast<double>(last.t[l])
-                                                     : (a * a + b * b - static_cast<double>(last.d[l])) / 2));
-        }
-      if (!s.gradient) continue;
-      for (ImageValue<R>& value : s.values) std::fill_n(value.gd, 2 * value.rows * value.stride, R(0));
-      for (index l = 0; l < count; ++l) {
-        const R g = static_cast<R>(scale(l) * static_cast<double>(tile.cotangent(i, j + l)));
-        if (tile.output == Output::ntk) {
-          last.gt[l] = g;
-        } else {
-          last.gd[l] = -g / 2;
-          last.x_root_grad[0] += a * static_cast<double>(g);
+          const double b = static_cast<double>(block[root * kImageLanes + static_cast<std::size_t>(l)]);
+          const double covariance = a * b > 0 ? (a * a + b * b - static_cast<double>(result.d[l])) / 2 : 0;
+          tile.value(i, j + l) =
+              static_cast<R>(scale(l) * (tile.output == Output::ntk ? static_cast<double>(result.t[l]) : covariance));
         }
       }
-      functions.backward(job, job.n_steps);
+      if (!s.gradient) continue;
+      SampleGradient& gradient = s.gradients[static_cast<std::size_t>(i)];
+      R gd[kImageLanes] = {}, gt[kImageLanes] = {};
+      for (index l = 0; l < count; ++l) {
+        const double g = scale(l) * static_cast<double>(tile.cotangent(i, j + l));
+        if (tile.output == Output::ntk) {
+          gt[l] = static_cast<R>(g);
+        } else {
+          gd[l] = static_cast<R>(-g / 2);
+          gradient.by_log[static_cast<std::size_t>(s.layout.variance.back())] += a * a * g / 2;
+        }
+      }
+      s.sweep->backward(pairs, gd, gt, !tile.value.empty(), functions, gradient);
     }
   }
   if (!s.gradient) return;
-  for (index i = 0; i < n; ++i) {
-    auto& x = s.xs[static_cast<std::size_t>(i)];
-    s.back_to_pixels(tile.x.row(i), x, functions);
-    for (index k = 0; k < tile.dx.cols; ++k) tile.dx(i, k) = static_cast<R>(x.dx[static_cast<std::size_t>(k)]);
-  }
+  for (index i = 0; i < n; ++i)
+    s.back(tile.x.row(i), s.xs[static_cast<std::size_t>(i)], s.gradients[static_cast<std::size_t>(i)], functions,
+           tile.dx.row(i));
 }
 
-template void ImageRunner<float>::State::bind(const Sample&, const float*, index, Sample*);
-template void ImageRunner<double>::State::bind(const Sample&, const double*, index, Sample*);
+std::string image_reason(const Program& program) {
+  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k)
+    if (program.ops[static_cast<std::size_t>(k)].type == Operation::mean && read_by_nonlinear(program, k + 1))
+      return "nonlinear layers after global average pooling are not there; put them before it";
+  return {};
+}
+
+std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number) {
+  const Layout layout(program);
+  const index blocks = (n + kImageLanes - 1) / kImageLanes;
+  return static_cast<std::size_t>(blocks) *
+         (static_cast<std::size_t>(block_size(layout)) * bytes_per_number + kImageLanes * sizeof(double));
+}
+
+std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient) {
+  const Layout layout(program);
+  return bytes_per_number == sizeof(float) ? runner_bytes<float>(layout, gradient)
+                                           : runner_bytes<double>(layout, gradient);
+}
+
+std::size_t image_row_scratch(const Program& program, std::size_t bytes_per_number, bool gradient) {
+  return sample_bytes(Layout(program), bytes_per_number, gradient);
+}
+
 template class ImageRunner<float>;
 template class ImageRunner<double>;
 

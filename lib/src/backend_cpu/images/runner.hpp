@@ -1,4 +1,4 @@
-/// Runs a Program on tiles of samples. One object per worker and call; not for two threads at once.
+/// Runs a Program on tiles of samples. One object per task; not for two threads at once.
 #pragma once
 
 #include <memory>
@@ -18,18 +18,16 @@ class ImageRunner {
   ImageRunner(const ImageRunner&) = delete;
   ImageRunner& operator=(const ImageRunner&) = delete;
 
-  static std::size_t bytes(const Program& program, bool gradient);
-  /// Samples of a block of a table, and the numbers of one.
-  index block() const;
+  /// Numbers of a block of kImageLanes samples of a table.
   index block_numbers() const;
-  /// Samples [j, j + block()) of y; the last one is repeated beyond the end.   numbers: block_numbers()   scale:
-  /// block()
+  /// Samples [j, j + kImageLanes) of y; the last one is repeated beyond the end.   numbers: block_numbers()
+  /// scale: kImageLanes
   void fill_block(ConstView2D<R> y, index j, const ImageFunctions<R>& functions, R* numbers, double* scale);
   /// As Backend::image_tile.
   void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
 
  private:
-  struct State;  // layout.hpp
+  struct State;
   std::unique_ptr<State> state_;
 };
 
@@ -37,7 +35,8 @@ class ImageRunner {
 std::string image_reason(const Program& program);
 /// Bytes of an ImageTable of n samples.
 std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number);
-/// Memory of an ImageRunner.
+/// Memory of an ImageRunner, and what each row of a tile adds to it.
 std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient);
+std::size_t image_row_scratch(const Program& program, std::size_t bytes_per_number, bool gradient);
 
 }  // namespace ntkrob

@@ -1,60 +1,60 @@
-/// The numbers of one sample, operation by operation, and the way back from their adjoints to the pixels.
-#include <cmath>
+#include "backend_cpu/images/samples.hpp"
 
-#include "backend_cpu/images/layout.hpp"
+#include <algorithm>
+#include <cmath>
 
 namespace ntkrob {
 namespace {
 
 /// f(output position, input position, taps of the window) for every tap inside the image.
 template <class F>
-void for_each_tap(const Window& window, const ValueShape& in, const ValueShape& out, F&& f) {
-  const Geometry h = geometry(in.height, out.height, window.kh, window.sh, window);
-  const Geometry w = geometry(in.width, out.width, window.kw, window.sw, window);
-  const double taps = static_cast<double>(window.kh * window.kw);
+void for_each_tap(const Layout& layout, const Op& op, int out, F&& f) {
+  const Axis h = layout.axis_h(op, out), w = layout.axis_w(op, out);
+  const double taps = static_cast<double>(op.window.kh * op.window.kw);
   for (index oh = 0; oh < h.out; ++oh)
-    for (index ow = 0; ow < w.out; ++ow)
-      h.for_each_source(
-          oh, [&](index ih) { w.for_each_source(ow, [&](index iw) { f(oh * w.out + ow, ih * w.in + iw, taps); }); });
+    h.for_each_source(oh, [&](index, index ih) {
+      for (index ow = 0; ow < w.out; ++ow)
+        w.for_each_source(ow, [&](index, index iw) { f(oh * w.out + ow, ih * w.in + iw, taps); });
+    });
 }
 
-}  // namespace
-
 template <class R>
-void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
-  const ValueShape &in = shape(op.in), &out = shape(k + 1);
-  const double* a = s.wide.data() + layout.variance[static_cast<std::size_t>(op.in)];
-  double* b = s.wide.data() + layout.variance[static_cast<std::size_t>(k) + 1];
-  const index n = in.positions(), m = out.positions();
-  std::fill_n(b, m, 0.0);
+struct Smallest {
+  static constexpr double variance = sizeof(R) == 4 ? 1e-34 : 1e-280;
+  static constexpr double root = sizeof(R) == 4 ? 1e-18 : 1e-150;
+};
+
+/// Stands in for a variance of 0, where coefficients are undefined.
+constexpr double kStandIn = 1e-60;
+
+/// Variances of operation k's output from those of its inputs, of one sample.
+template <class R>
+void variances(const Layout& layout, int k, Sample<R>& s) {
+  const Op& op = layout.op(k);
+  const auto at = [&](int v) { return s.wide.data() + layout.variance[static_cast<std::size_t>(v)]; };
+  const double* a = at(op.in);
+  double* b = at(k + 1);
+  const index n = layout.shape(op.in).positions();
+  std::fill_n(b, layout.shape(k + 1).positions(), 0.0);
   switch (op.type) {
     case Operation::pointwise: {
-      const index length_in = padded(n);
-      const int count = layers::info(op.layer.kind).n_coefficients;
-      R* c = s.table.data() + layout.c[static_cast<std::size_t>(k)];
-      double* slope = s.wide.data() + layout.slope[static_cast<std::size_t>(k)];
-      constexpr double kSmallest = sizeof(R) == 4 ? 1e-34 : 1e-280, kStandIn = 1e-60;
-      for (index p = 0; p < n; ++p) {
-        const bool zero = a[p] < kSmallest;
-        double value[kMaxCoefficients + 1] = {}, dvalue[kMaxCoefficients + 1] = {}, unused[kMaxCoefficients + 1];
-        layers::visit(op.layer.kind, [&](auto layer) {
-          using L = decltype(layer);
-          const double start = zero ? kStandIn : a[p];
-          const Variance v = L::sample({start, start}, op.layer.params.data(), value, dvalue);
-          b[p] = zero ? L::sample({0, 0}, op.layer.params.data(), unused, unused).a : v.a;
+      double* slope = s.slope.data() + layout.variance[static_cast<std::size_t>(k) + 1];
+      layers::visit(op.layer.kind, [&](auto layer) {
+        using L = decltype(layer);
+        double c[kMaxCoefficients + 1], dc[kMaxCoefficients + 1];
+        const double of_zero = L::sample({0, 0}, op.layer.params.data(), c, dc).a;
+        for (index p = 0; p < n; ++p) {
+          const bool zero = a[p] < Smallest<R>::variance;
+          const Variance v = zero ? Variance{of_zero, 0} : L::sample({a[p], a[p]}, op.layer.params.data(), c, dc);
+          b[p] = v.a;
           slope[p] = zero ? 0 : v.da / a[p];
-        });
-        for (int i = 0; i < count; ++i) {
-          c[i * length_in + p] = static_cast<R>(value[i]);
-          c[(count + i) * length_in + p] = static_cast<R>(dvalue[i]);
         }
-      }
-      for (int i = 0; i < 2 * count; ++i) pad(c + i * length_in, n);
+      });
       return;
     }
     case Operation::shift:
     case Operation::pool:
-      for_each_tap(op.window, in, out, [&](index o, index i, double divisor) { b[o] += a[i] / divisor; });
+      for_each_tap(layout, op, k + 1, [&](index o, index i, double divisor) { b[o] += a[i] / divisor; });
       return;
     case Operation::mean:
     case Operation::flatten:
@@ -67,35 +67,109 @@ void ImageRunner<R>::State::variances(const Op& op, int k, Sample& s) const {
       return;
     }
     case Operation::sum: {
-      const double* other = s.wide.data() + layout.variance[static_cast<std::size_t>(op.other)];
+      const double* other = at(op.other);
       for (index p = 0; p < n; ++p) b[p] = a[p] + other[p];
       return;
     }
   }
 }
 
-/// The scale of a value, and its roots in the table.
+/// The scale of a value: the root mean square of the first value of its group. Behind a dense layer without bias w
+/// times that in front, which leaves distances as they are.
 template <class R>
-void ImageRunner<R>::State::roots(int value, Sample& s) const {
-  const auto v = static_cast<std::size_t>(value), leader = static_cast<std::size_t>(layout.group[v]);
-  const index n = program.values[leader].positions();
+void find_scale(const Layout& layout, int v, Sample<R>& s) {
+  const auto leader = static_cast<std::size_t>(layout.group[static_cast<std::size_t>(v)]);
+  if (leader > 0 && layout.is_linear(static_cast<int>(leader) - 1)) {
+    const Op& made = layout.op(static_cast<int>(leader) - 1);
+    s.scale[static_cast<std::size_t>(v)] = made.layer.params[0] * s.scale[static_cast<std::size_t>(made.in)];
+    return;
+  }
+  const index n = layout.program.values[leader].positions();
   double mean = 0;
   for (index p = 0; p < n; ++p)
     mean += s.wide[static_cast<std::size_t>(layout.variance[leader] + p)] / static_cast<double>(n);
-  s.scale[v] = mean > 0 ? std::sqrt(mean) : 1.0;
-  for (index p = 0; p < program.values[v].positions(); ++p)
-    s.table[static_cast<std::size_t>(layout.root[v] + p)] =
-        static_cast<R>(std::sqrt(s.wide[static_cast<std::size_t>(layout.variance[v] + p)]) / s.scale[v]);
-  pad(s.table.data() + layout.root[v], program.values[v].positions());
+  s.scale[static_cast<std::size_t>(v)] = mean > 0 ? std::sqrt(mean) : 1.0;
+}
+
+/// Coefficients of the layers of a run at one position, with derivatives by log A.
+template <class R>
+void coefficients(const Layout& layout, const Unit& u, double a, index p, Sample<R>& s) {
+  const index n = layout.shape(u.out).positions();
+  Variance v{a < Smallest<R>::variance ? kStandIn : a, 0};
+  v.da = v.a;
+  std::size_t layer = 0;
+  for (const int k : u.run) {
+    const Op& op = layout.op(k);
+    if (op.type == Operation::normalise) {
+      // Over all positions it ends a run; here it is local.
+      const double base = v.a + op.eps;
+      v = {v.a / base, v.da * op.eps / (base * base)};
+      continue;
+    }
+    double c[kMaxCoefficients + 1] = {}, dc[kMaxCoefficients + 1] = {};
+    layers::visit(op.layer.kind, [&](auto type) { v = decltype(type)::sample(v, op.layer.params.data(), c, dc); });
+    for (index i = 0; i < layers::info(op.layer.kind).n_coefficients; ++i) {
+      s.table[static_cast<std::size_t>(u.coefficients[layer] + i * n + p)] = static_cast<R>(c[i]);
+      s.table[static_cast<std::size_t>(u.derivatives[layer] + i * n + p)] = static_cast<R>(dc[i]);
+    }
+    ++layer;
+  }
+}
+
+/// The tables from variances and scales.
+template <class R>
+void fill_tables(const Layout& layout, Sample<R>& s) {
+  const auto roots = [&](int v, index place) {
+    const auto value = static_cast<std::size_t>(v);
+    for (index p = 0; p < layout.shape(v).positions(); ++p)
+      s.table[static_cast<std::size_t>(place + p)] =
+          static_cast<R>(std::sqrt(s.wide[static_cast<std::size_t>(layout.variance[value] + p)]) / s.scale[value]);
+  };
+  for (int v = 0; v < static_cast<int>(layout.program.values.size()); ++v)
+    if (layout.root[static_cast<std::size_t>(v)] >= 0) roots(v, layout.root[static_cast<std::size_t>(v)]);
+  for (const Unit& u : layout.units) {
+    const auto mid = static_cast<std::size_t>(u.mid);
+    const index n = layout.shape(u.out).positions();
+    roots(u.mid, u.place_mid);
+    if (u.normal)
+      for (index p = 0; p < n; ++p) {
+        const double root = static_cast<double>(s.table[static_cast<std::size_t>(u.place_mid + p)]);
+        s.table[static_cast<std::size_t>(u.place_inverse + p)] =
+            static_cast<R>(root > Smallest<R>::root ? 1 / root : 0.0);
+      }
+    if (u.dense) {
+      // Variances in front of the dense layer: the input of the operation that makes mid.
+      const auto front = static_cast<std::size_t>(layout.op(u.mid - 1).in);
+      const double c = u.b == 0 && layout.group[mid] == u.mid ? 1 : u.w * s.scale[front] / s.scale[mid];
+      s.table[static_cast<std::size_t>(u.place_c)] = static_cast<R>(c);
+      s.table[static_cast<std::size_t>(u.place_beta)] = static_cast<R>(u.b / s.scale[mid]);
+      for (index p = 0; p < n; ++p)
+        s.table[static_cast<std::size_t>(u.place_share + p)] = static_cast<R>(
+            c * s.wide[static_cast<std::size_t>(layout.variance[front] + p)] / (s.scale[front] * s.scale[front]));
+    }
+    if (u.layers.empty()) continue;
+    for (index p = 0; p < n; ++p)
+      coefficients(layout, u, s.wide[static_cast<std::size_t>(layout.variance[mid] + p)], p, s);
+  }
+}
+
+}  // namespace
+
+std::size_t sample_bytes(const Layout& layout, std::size_t bytes_per_number, bool gradient) {
+  const auto pixels = static_cast<std::size_t>(layout.shape(0).positions() * layout.program.input.channels);
+  const auto doubles = static_cast<std::size_t>(layout.doubles);
+  return (static_cast<std::size_t>(layout.size) + pixels) * bytes_per_number + 2 * doubles * sizeof(double) +
+         (gradient ? (2 * doubles + pixels) * sizeof(double) : 0);
 }
 
 template <class R>
-void ImageRunner<R>::State::fill(const R* pixels, Sample& s, const ImageFunctions<R>& functions) {
+void fill_sample(const Layout& layout, const R* pixels, Sample<R>& s) {
   s.table.assign(static_cast<std::size_t>(layout.size), R(0));
   s.wide.assign(static_cast<std::size_t>(layout.doubles), 0.0);
-  s.scale.assign(program.values.size(), 1.0);
-  const index channels = program.input.channels;
-  for (index p = 0; p < shape(0).positions(); ++p) {
+  s.slope.assign(static_cast<std::size_t>(layout.doubles), 0.0);
+  s.scale.assign(layout.program.values.size(), 1.0);
+  const index channels = layout.program.input.channels, positions = layout.shape(0).positions();
+  for (index p = 0; p < positions; ++p) {
     double sum = 0;
     for (index c = 0; c < channels; ++c) {
       const double value = static_cast<double>(pixels[p * channels + c]);
@@ -103,118 +177,58 @@ void ImageRunner<R>::State::fill(const R* pixels, Sample& s, const ImageFunction
     }
     s.wide[static_cast<std::size_t>(p)] = sum / static_cast<double>(channels);
   }
-  roots(0, s);
-  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k) {
-    variances(program.ops[static_cast<std::size_t>(k)], k, s);
-    roots(k + 1, s);
-  }
-  s.pixels.resize(static_cast<std::size_t>(shape(0).positions() * channels));
+  find_scale(layout, 0, s);
+  s.pixels.resize(static_cast<std::size_t>(positions * channels));
   for (std::size_t k = 0; k < s.pixels.size(); ++k)
     s.pixels[k] = static_cast<R>(static_cast<double>(pixels[k]) / s.scale[0]);
-  if (!pools.empty()) pool_variances(s, functions);
+  refill_after(layout, 0, s);
 }
 
-/// The pair of a sample with itself.
 template <class R>
-ImageJob<R> ImageRunner<R>::State::self_job(const Sample& s, Sample* grads) {
-  const index channels = program.input.channels, positions = shape(0).positions(), plane = padded(positions);
-  self_planes.assign(static_cast<std::size_t>(channels * plane), R(0));
-  for (index p = 0; p < positions; ++p)
-    for (index c = 0; c < channels; ++c)
-      self_planes[static_cast<std::size_t>(c * plane + p)] = s.pixels[static_cast<std::size_t>(p * channels + c)];
-  bind(s, s.table.data(), 1, grads);
-  return {steps.data(),    static_cast<int>(steps.size()),
-          values.data(),   channels,
-          s.pixels.data(), self_planes.data(),
-          plane,           grads != nullptr ? grads->dx.data() : nullptr};
+void refill_after(const Layout& layout, int v, Sample<R>& s) {
+  find_scale(layout, v, s);
+  for (int k = v; k < static_cast<int>(layout.program.ops.size()); ++k) {
+    variances(layout, k, s);
+    find_scale(layout, k + 1, s);
+  }
+  fill_tables(layout, s);
 }
 
-/// The variance after pooling is the pooled covariance of the sample with itself: run the pair (x, x) up to each pool,
-/// read K[p,p] there, and go on with it.
 template <class R>
-void ImageRunner<R>::State::pool_variances(Sample& s, const ImageFunctions<R>& functions) {
-  const ImageJob<R> job = self_job(s, nullptr);
-  int begin = 0;
-  for (const int k : pools) {
-    functions.forward(job, begin, k + 1);
-    const auto v = static_cast<std::size_t>(k) + 1;
-    const ImageValue<R>& out = values[v];
-    const double square = s.scale[v] * s.scale[v];
-    for (index p = 0; p < shape(k + 1).positions(); ++p) {
-      double& a = s.wide[static_cast<std::size_t>(layout.variance[v] + p)];
-      const R d = out.d[(out.full ? p * out.stride : 0) + p];
-      a = std::max(0.0, a - square * static_cast<double>(d) / 2);
+void add_adjoints(const Layout& layout, int v, const Sample<R>& s, const SampleGradient& g, double factor,
+                  std::vector<double>& variance_gradient) {
+  for (int value = 0; value <= v; ++value) {
+    const double scale = s.scale[static_cast<std::size_t>(value)];
+    for (index p = 0; p < layout.shape(value).positions(); ++p) {
+      const auto at = static_cast<std::size_t>(layout.variance[static_cast<std::size_t>(value)] + p);
+      variance_gradient[at] +=
+          factor * (g.by_variance[at] / (scale * scale) + (s.wide[at] > 0 ? g.by_log[at] / s.wide[at] : 0.0));
     }
-    roots(k + 1, s);
-    for (int later = k + 1; later < static_cast<int>(program.ops.size()); ++later) {
-      variances(program.ops[static_cast<std::size_t>(later)], later, s);
-      roots(later + 1, s);
-    }
-    begin = k;  // again, with the variances that are now known
   }
 }
 
-/// Adjoint of pool_variances: go = dL/da at the output of pool k. Both arguments of the pair (x, x) are x, which
-/// doubles the derivative by the first one.
 template <class R>
-void ImageRunner<R>::State::back_through_pool(int k, const double* go, std::vector<double>& g, Sample& s,
-                                              const ImageFunctions<R>& functions) {
-  Sample own;
-  own.root_grad.assign(g.size(), 0.0);
-  own.log_grad.assign(g.size(), 0.0);
-  own.dx.assign(s.dx.size(), 0.0);
-  const ImageJob<R> job = self_job(s, &own);
-  for (int v = 0; v <= k + 1; ++v) {
-    ImageValue<R>& value = values[static_cast<std::size_t>(v)];
-    std::fill_n(value.gd, 2 * value.rows * value.stride, R(0));
-  }
-  functions.forward(job, 0, k + 1);
-  const auto out_index = static_cast<std::size_t>(k) + 1;
-  const ImageValue<R>& out = values[out_index];
-  const double square = s.scale[out_index] * s.scale[out_index];
-  for (index p = 0; p < shape(k + 1).positions(); ++p)
-    out.gd[(out.full ? p * out.stride : 0) + p] = static_cast<R>(-go[p] * square / 2);
-  functions.backward(job, k + 1);
-  for (int v = 0; v <= k; ++v)
-    for (index p = 0; p < shape(v).positions(); ++p) {
-      const auto at = static_cast<std::size_t>(layout.variance[static_cast<std::size_t>(v)] + p);
-      if (s.wide[at] > 0) g[at] += own.root_grad[at] / (std::sqrt(s.wide[at]) * s.scale[static_cast<std::size_t>(v)]);
-    }
-  for (std::size_t i = 0; i < s.log_grad.size(); ++i) s.log_grad[i] += 2 * own.log_grad[i];
-  for (std::size_t i = 0; i < s.dx.size(); ++i) s.dx[i] += 2 * own.dx[i];
-}
-
-/// dL/da of every value from the adjoints of roots and logarithms, last value first; then the pixels.
-template <class R>
-void ImageRunner<R>::State::back_to_pixels(const R* pixels, Sample& s, const ImageFunctions<R>& functions) {
-  std::vector<double>& g = s.root_grad;  // of roots, then in place of variances
-  for (std::size_t v = 0; v < program.values.size(); ++v)
-    for (index p = 0; p < program.values[v].positions(); ++p) {
-      const double a = s.wide[static_cast<std::size_t>(layout.variance[v] + p)];
-      double& slot = g[static_cast<std::size_t>(layout.variance[v] + p)];
-      slot = a > 0 ? slot / (2 * std::sqrt(a) * s.scale[v]) : 0.0;
-    }
-  for (int k = static_cast<int>(program.ops.size()) - 1; k >= 0; --k) {
-    const Op& op = program.ops[static_cast<std::size_t>(k)];
-    const ValueShape &in = shape(op.in), &out = shape(k + 1);
-    const index n = in.positions();
-    const double* a = s.wide.data() + layout.variance[static_cast<std::size_t>(op.in)];
-    double* gi = g.data() + layout.variance[static_cast<std::size_t>(op.in)];
-    const double* go = g.data() + layout.variance[static_cast<std::size_t>(k) + 1];
+void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, SampleGradient& gradient, double* dx,
+                    const std::function<bool(int, const double*, std::vector<double>&)>& through_pool) {
+  std::vector<double> g(static_cast<std::size_t>(layout.doubles), 0.0);
+  add_adjoints(layout, static_cast<int>(layout.program.values.size()) - 1, s, gradient, 1, g);
+  for (int k = static_cast<int>(layout.program.ops.size()) - 1; k >= 0; --k) {
+    const Op& op = layout.op(k);
+    const auto at = [&](int v) { return static_cast<std::size_t>(layout.variance[static_cast<std::size_t>(v)]); };
+    const index n = layout.shape(op.in).positions();
+    const double* a = s.wide.data() + at(op.in);
+    double* gi = g.data() + at(op.in);
+    const double* go = g.data() + at(k + 1);
     switch (op.type) {
       case Operation::pointwise: {
-        const double* slope = s.wide.data() + layout.slope[static_cast<std::size_t>(k)];
-        const double* log_grad = s.log_grad.data() + layout.slope[static_cast<std::size_t>(k)];
-        for (index p = 0; p < n; ++p) gi[p] += go[p] * slope[p] + (slope[p] != 0 ? log_grad[p] / a[p] : 0.0);
+        const double* slope = s.slope.data() + at(k + 1);
+        for (index p = 0; p < n; ++p) gi[p] += go[p] * slope[p];
         break;
       }
       case Operation::shift:
       case Operation::pool:
-        if (std::find(pools.begin(), pools.end(), k) != pools.end()) {
-          back_through_pool(k, go, g, s, functions);
-          break;
-        }
-        for_each_tap(op.window, in, out, [&](index o, index i, double divisor) { gi[i] += go[o] / divisor; });
+        if (through_pool(k, go, g)) break;
+        for_each_tap(layout, op, k + 1, [&](index o, index i, double divisor) { gi[i] += go[o] / divisor; });
         break;
       case Operation::mean:
       case Operation::flatten:
@@ -233,7 +247,7 @@ void ImageRunner<R>::State::back_to_pixels(const R* pixels, Sample& s, const Ima
         break;
       }
       case Operation::sum: {
-        double* other = g.data() + layout.variance[static_cast<std::size_t>(op.other)];
+        double* other = g.data() + at(op.other);
         for (index p = 0; p < n; ++p) {
           gi[p] += go[p];
           other[p] += go[p];
@@ -242,18 +256,21 @@ void ImageRunner<R>::State::back_to_pixels(const R* pixels, Sample& s, const Ima
       }
     }
   }
-  const index channels = program.input.channels;
-  for (index p = 0; p < shape(0).positions(); ++p)
-    for (index c = 0; c < channels; ++c) {
-      double& dx = s.dx[static_cast<std::size_t>(p * channels + c)];
-      dx = dx / s.scale[0] + 2 * g[static_cast<std::size_t>(p)] * static_cast<double>(pixels[p * channels + c]) /
+  const index channels = layout.program.input.channels;
+  for (index p = 0; p < layout.shape(0).positions(); ++p)
+    for (index c = 0; c < channels; ++c)
+      dx[p * channels + c] = gradient.pixels[static_cast<std::size_t>(p * channels + c)] / s.scale[0] +
+                             2 * g[static_cast<std::size_t>(p)] * static_cast<double>(pixels[p * channels + c]) /
                                  static_cast<double>(channels);
-    }
 }
 
-#define NTKROB_INSTANTIATE(R)                                                             \
-  template void ImageRunner<R>::State::fill(const R*, Sample&, const ImageFunctions<R>&); \
-  template void ImageRunner<R>::State::back_to_pixels(const R*, Sample&, const ImageFunctions<R>&);
+#define NTKROB_INSTANTIATE(R)                                                                       \
+  template void fill_sample(const Layout&, const R*, Sample<R>&);                                   \
+  template void refill_after(const Layout&, int, Sample<R>&);                                       \
+  template void add_adjoints(const Layout&, int, const Sample<R>&, const SampleGradient&, double,   \
+                             std::vector<double>&);                                                 \
+  template void back_to_pixels(const Layout&, const R*, const Sample<R>&, SampleGradient&, double*, \
+                               const std::function<bool(int, const double*, std::vector<double>&)>&);
 NTKROB_INSTANTIATE(float)
 NTKROB_INSTANTIATE(double)
 

@@ -1,0 +1,143 @@
+#include "backend_cpu/images/offsets.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace ntkrob {
+namespace {
+
+/// f(tap of x, tap of y) for taps of one output pair, whichever an operation joins.
+template <class F>
+void for_each_tap_pair(index taps, bool both_taps, F&& f) {
+  for (index tx = 0; tx < taps; ++tx)
+    for (index ty = both_taps ? 0 : tx; ty < (both_taps ? taps : tx + 1); ++ty) f(tx, ty);
+}
+
+void merge(const std::vector<index>& more, std::vector<index>& into) {
+  std::set<index> all(into.begin(), into.end());
+  all.insert(more.begin(), more.end());
+  into.assign(all.begin(), all.end());
+}
+
+}  // namespace
+
+std::vector<index> input_offsets(const Op& op, const Axis& axis, const std::vector<index>& outputs) {
+  std::set<index> needed;
+  for (const index offset : outputs) switch (op.type) {
+      case Operation::pointwise:
+      case Operation::normalise:
+      case Operation::sum:
+        needed.insert(offset);
+        break;
+      case Operation::flatten:
+        needed.insert(0);
+        break;
+      case Operation::mean:
+        for (index d = 1 - axis.in; d < axis.in; ++d) needed.insert(d);
+        break;
+      case Operation::shift:
+      case Operation::pool:
+        if (keeps_offsets(op)) {
+          needed.insert(offset * axis.step);
+          break;
+        }
+        const Line out = line_of(axis.out, offset);
+        for (index k = 0; k < out.n; ++k)
+          for_each_tap_pair(axis.taps, op.type == Operation::pool, [&](index tx, index ty) {
+            const index ix = axis.source(out.x + k, tx), iy = axis.source(out.y + k, ty);
+            if (axis.inside(ix) && axis.inside(iy)) needed.insert(iy - ix);
+          });
+        break;
+    }
+  return {needed.begin(), needed.end()};
+}
+
+NeededOffsets::NeededOffsets(const Layout& layout, int target)
+    : h(layout.program.values.size()), w(layout.program.values.size()) {
+  h[static_cast<std::size_t>(target)] = w[static_cast<std::size_t>(target)] = {0};
+  for (int k = target - 1; k >= 0; --k) {
+    const auto out = static_cast<std::size_t>(k) + 1;
+    if (h[out].empty()) continue;
+    const Op& op = layout.op(k);
+    const std::vector<index> in_h = input_offsets(op, layout.axis_h(op, k + 1), h[out]),
+                             in_w = input_offsets(op, layout.axis_w(op, k + 1), w[out]);
+    for (const int source : {op.in, op.other}) {
+      if (source < 0) continue;
+      merge(in_h, h[static_cast<std::size_t>(source)]);
+      merge(in_w, w[static_cast<std::size_t>(source)]);
+    }
+  }
+}
+
+OffsetTaps::OffsetTaps(const Axis& axis, const std::vector<index>& offsets) {
+  for (const index offset : offsets) {
+    auto own = std::make_unique<Own>();
+    const Line out = line_of(axis.out, offset), in = line_of(axis.in, offset * axis.step);
+    std::vector<std::vector<int>> readers(static_cast<std::size_t>(in.n));
+    for (index k = 0; k < out.n; ++k) {
+      for (index tap = 0; tap < axis.taps; ++tap) {
+        const index ix = axis.source(out.x + k, tap), iy = axis.source(out.y + k, tap);
+        const bool of_x = axis.inside(ix), of_y = axis.inside(iy);
+        if (of_x) own->x_in.item.push_back(static_cast<int>(ix));
+        if (of_y) own->y_in.item.push_back(static_cast<int>(iy));
+        if (of_x && of_y) {
+          own->both.item.push_back(static_cast<int>(ix - in.x));
+          readers[static_cast<std::size_t>(ix - in.x)].push_back(static_cast<int>(k));
+        } else if (of_x) {
+          own->x_only.item.push_back(static_cast<int>(ix));
+        } else if (of_y) {
+          own->y_only.item.push_back(static_cast<int>(iy));
+        }
+      }
+      for (OwnList* list : {&own->both, &own->x_in, &own->y_in, &own->x_only, &own->y_only}) list->close();
+    }
+    for (const std::vector<int>& outputs : readers) {
+      own->back.item.insert(own->back.item.end(), outputs.begin(), outputs.end());
+      own->back.close();
+    }
+    own->view = {own->both.view(),
+                 own->back.view(),
+                 own->x_in.view(),
+                 own->y_in.view(),
+                 own->x_only.view(),
+                 own->y_only.view(),
+                 !own->x_only.item.empty() || !own->y_only.item.empty()};
+    by_offset_[offset] = std::move(own);
+  }
+}
+
+StoredAxis::StoredAxis(index positions, const std::vector<index>& needed) : offsets(needed) {
+  for (const index offset : needed) {
+    begin.push_back(n);
+    n += line_of(positions, offset).n;
+  }
+}
+
+index StoredAxis::place(index offset) const {
+  return begin[static_cast<std::size_t>(std::lower_bound(offsets.begin(), offsets.end(), offset) - offsets.begin())];
+}
+
+OffsetTargets::OffsetTargets(const Axis& axis, bool both_taps, const StoredAxis& to) {
+  std::map<index, std::vector<std::vector<int>>> targets;
+  for (std::size_t d = 0; d < to.offsets.size(); ++d) {
+    const Line out = line_of(axis.out, to.offsets[d]);
+    for (index k = 0; k < out.n; ++k)
+      for_each_tap_pair(axis.taps, both_taps, [&](index tx, index ty) {
+        const index ix = axis.source(out.x + k, tx), iy = axis.source(out.y + k, ty);
+        if (!axis.inside(ix) || !axis.inside(iy)) return;
+        const Line in = line_of(axis.in, iy - ix);
+        auto& lists = targets[iy - ix];
+        lists.resize(static_cast<std::size_t>(in.n));
+        lists[static_cast<std::size_t>(ix - in.x)].push_back(static_cast<int>(to.begin[d] + k));
+      });
+  }
+  for (auto& [offset, lists] : targets) {
+    OwnList& own = by_offset_[offset];
+    for (const std::vector<int>& list : lists) {
+      own.item.insert(own.item.end(), list.begin(), list.end());
+      own.close();
+    }
+  }
+}
+
+}  // namespace ntkrob

@@ -1,0 +1,70 @@
+/// Which offsets between positions of x and y a network needs, and what windows read at each. Private to images.
+///
+/// Offsets of the two axes are independent: a value needs all pairs of an offset along heights and one along widths.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "backend_cpu/images/layout.hpp"
+
+namespace ntkrob {
+
+/// One axis of the pairs of a value with a given offset.
+struct Line {
+  index x, y, n;  // first position in each image, number of pairs
+};
+inline Line line_of(index positions, index offset) {
+  return {offset < 0 ? -offset : 0, offset > 0 ? offset : 0, positions - (offset < 0 ? -offset : offset)};
+}
+
+struct OwnList {
+  std::vector<int> begin{0}, item;
+  void close() { begin.push_back(static_cast<int>(item.size())); }
+  List view() const { return {begin.data(), item.data()}; }
+};
+
+/// The taps of a window along one axis, by offset of the output.
+class OffsetTaps {
+ public:
+  OffsetTaps(const Axis& axis, const std::vector<index>& offsets);
+  const AxisTaps& at(index offset) const { return by_offset_.at(offset)->view; }
+
+ private:
+  struct Own {
+    OwnList both, back, x_in, y_in, x_only, y_only;
+    AxisTaps view;
+  };
+  std::map<index, std::unique_ptr<Own>> by_offset_;
+};
+
+/// The pairs of one axis of a stored value: offset by offset, one after the other.
+struct StoredAxis {
+  std::vector<index> offsets, begin;
+  index n = 0;
+  StoredAxis() = default;
+  StoredAxis(index positions, const std::vector<index>& needed);
+  index place(index offset) const;
+};
+
+/// Where an operation between offsets adds the pairs of one axis of its input, by offset of the input.
+class OffsetTargets {
+ public:
+  /// both_taps: any two taps; else the same one on both sides
+  OffsetTargets(const Axis& axis, bool both_taps, const StoredAxis& to);
+  List at(index offset) const { return by_offset_.at(offset).view(); }
+
+ private:
+  std::map<index, OwnList> by_offset_;
+};
+
+/// Offsets of an operation's input that one axis of its output needs at the given ones, ascending.
+std::vector<index> input_offsets(const Op& op, const Axis& axis, const std::vector<index>& outputs);
+
+/// By value, ascending: the offsets along heights and widths that `target` needs at offset 0. Empty: not at all.
+struct NeededOffsets {
+  std::vector<std::vector<index>> h, w;
+  NeededOffsets(const Layout& layout, int target);
+};
+
+}  // namespace ntkrob

@@ -1,0 +1,433 @@
+/// A window, a dense layer and pointwise layers at all pairs of a patch, in one pass; and the adjoint. Included by
+/// steps.cpp only.
+///
+/// With D, T the means over the window, A = a^2 and B = b^2 the variances behind the dense layer:
+///     D <- c_x c_y D + (c_x - c_y)(c_x A0 - c_y B0) + (beta_x - beta_y)^2      A0, B0: variances in front of it
+///     u = (D - (a - b)^2) / 2ab,      t = 1 - u + c_x c_y T / ab
+/// then the layers on (u, t), then D = (a - b)^2 + 2ab u and T = ab t with the roots of the output.
+#pragma once
+
+#include "backend_cpu/images/sums.hpp"
+#include "backend_cpu/vec_math.hpp"
+#include "layers/all.hpp"
+
+namespace ntkrob::NTKROB_ISA {
+namespace {
+
+/// The dense layer for one vector of lanes.
+template <class R>
+struct Affine {
+  using V = Vec<R>;
+  V factor, difference, bias, dense, inverse_c;
+
+  Affine(const UnitCall<R>& c, index l) : factor(c.unit->inverse_taps), difference(0), bias(0), dense(0), inverse_c(0) {
+    const ImageUnit<R>& u = *c.unit;
+    if (!u.dense) return;
+    const V cx(c.tables.x[u.c]), cy = V::load(c.tables.y + kImageLanes * u.c + l);
+    const V beta = V(c.tables.x[u.beta]) - V::load(c.tables.y + kImageLanes * u.beta + l);
+    factor = cx * cy * factor;
+    difference = cx - cy;
+    bias = beta * beta;
+    dense = V(1);
+    // 0 where the bias is everything: then nothing depends on the input.
+    const R x = c.tables.x[u.c];
+    inverse_c = V(x > R(1e-30) ? R(1) / x : R(0));
+  }
+};
+
+/// One vector of pairs behind the dense layer.
+template <class R>
+struct Point {
+  using V = Vec<R>;
+  V a, b, d;
+
+  Point(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum) {
+    const ImageUnit<R>& u = *c.unit;
+    a = V(c.tables.x[u.mid + p]);
+    b = V::load(c.tables.y + kImageLanes * u.mid + q);
+    const V share = V(c.tables.x[u.share + p]) - V::load(c.tables.y + kImageLanes * u.share + q);
+    d = fma(affine.factor, sum, fma(affine.difference, share, affine.bias));
+  }
+};
+
+/// The same as gap and normalised tangent kernel. scaled: the part of t that is proportional to T
+template <class R>
+struct Normal : Point<R> {
+  using V = Vec<R>;
+  V inverse, u, t, scaled;
+
+  Normal(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum, V t_sum)
+      : Point<R>(c, affine, p, q, sum) {
+    inverse = V(c.tables.x[c.unit->inverse + p]) * V::load(c.tables.y + kImageLanes * c.unit->inverse + q);
+    const V difference = this->a - this->b;
+    const V gap = max_with_zero(V(0.5) * (this->d - difference * difference) * inverse);
+    // Where a variance is 0 the angle counts as a right one.
+    u = select_greater(inverse, V(0), min(gap, V(2)), V(1));
+    scaled = affine.factor * inverse * t_sum;
+    t = fma(affine.dense, V(1) - u, scaled);
+  }
+};
+
+/// The pointwise layer that changes neither gap nor normalised tangent kernel: layer norm.
+struct Unchanged {
+  static constexpr int kCoefficients = 0;
+  template <class V>
+  static void value(PairValue<V>&, const V*, const V*) {}
+  template <class V>
+  static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
+};
+
+template <class L, class R>
+struct Coefficients {
+  using V = Vec<R>;
+  static constexpr int n = L::kCoefficients;
+  V x[n + 1], dx[n + 1], y[n + 1];
+
+  Coefficients(const UnitCall<R>& c, int layer, index p, index q, bool gradient) {
+    if (n == 0) return;
+    const index at = c.unit->coefficients[layer], next = c.unit->next;
+    for (int k = 0; k < n; ++k) {
+      x[k] = V(c.tables.x[at + k * next + p]);
+      y[k] = V::load(c.tables.y + kImageLanes * (at + k * next) + q);
+      if (gradient) dx[k] = V(c.tables.x[c.unit->derivatives[layer] + k * next + p]);
+    }
+  }
+};
+
+/// Gap and kernel through layers, with derivatives by gap (d), by log A (e), and of t by t.
+template <class R>
+struct Slopes {
+  using V = Vec<R>;
+  V u, t, du, dt, eu, et, tt;
+  Slopes() = default;
+  Slopes(V gap, V kernel) : u(gap), t(kernel), du(1), dt(0), eu(0), et(0), tt(1) {}
+
+  template <class L>
+  void through(const Coefficients<L, R>& c) {
+    V zero[L::kCoefficients + 1];
+    for (V& z : zero) z = V(0);
+    PairGradient<V> by_u{u, t, du, dt, eu, et}, by_t{u, t, V(0), tt, V(0), V(0)};
+    L::gradient(by_u, c.x, c.dx, c.y);
+    L::gradient(by_t, c.x, zero, c.y);
+    u = by_u.u;
+    t = by_u.t;
+    du = by_u.du;
+    dt = by_u.dt;
+    eu = by_u.eu;
+    et = by_u.et;
+    tt = by_t.dt;
+  }
+};
+
+/// Rows of the output, where sums over the window are found for each.
+template <class R>
+struct RowSums {
+  const UnitCall<R>& c;
+  index o;
+  const R *d, *t;  // of the row: sums over heights, or the input itself
+
+  RowSums(const UnitCall<R>& call, index row) : c(call), o(row) {
+    if (!c.unit->shift) {
+      d = c.from.d + row * c.in.stride * kImageLanes;
+      t = c.from.t + row * c.in.stride * kImageLanes;
+      return;
+    }
+    R *sum_d = c.scratch, *sum_t = c.scratch + c.in.w * kImageLanes;
+    sum_heights(c, row, sum_d, sum_t);
+    d = sum_d;
+    t = sum_t;
+  }
+  /// Of column p, from lane l on; to the tape, where there is one.
+  void get(index p, index l, Vec<R>& sum_d, Vec<R>& sum_t) const {
+    if (!c.unit->shift) {
+      sum_d = Vec<R>::load(d + p * kImageLanes + l);
+      sum_t = Vec<R>::load(t + p * kImageLanes + l);
+      return;
+    }
+    sum_d = sum_listed(c.w->both, p, d + l);
+    sum_t = sum_listed(c.w->both, p, t + l);
+    if (c.w->one_sided) sum_d = sum_d + border_w(c, o, p, l);
+    if (c.tape.d == nullptr) return;
+    const index at = (o * c.out.w + p) * kImageLanes + l;
+    sum_d.store(c.tape.d + at);
+    sum_t.store(c.tape.t + at);
+  }
+};
+
+/// f(column, lane, number of the vector of lanes) along a row.
+template <class R, class F>
+inline void along(index n, F&& f) {
+  for (index p = 0; p < n; ++p)
+    for (index l = 0; l < kImageLanes; l += Vec<R>::kLanes) f(p, l, l / Vec<R>::kLanes);
+}
+
+template <class R>
+struct Affines {
+  Affine<R> part[kImageLanes / Vec<R>::kLanes];
+  template <std::size_t... k>
+  Affines(const UnitCall<R>& c, std::index_sequence<k...>)
+      : part{Affine<R>(c, static_cast<index>(k) * Vec<R>::kLanes)...} {}
+  explicit Affines(const UnitCall<R>& c)
+      : Affines(c, std::make_index_sequence<static_cast<std::size_t>(kImageLanes / Vec<R>::kLanes)>()) {}
+  const Affine<R>& operator[](index k) const { return part[k]; }
+};
+
+/// From gap and kernel behind the layers to the output's planes.
+template <class R>
+inline void put(const UnitCall<R>& c, index p, index q, index at, Vec<R> u, Vec<R> t) {
+  using V = Vec<R>;
+  const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
+  const V difference = a - b, product = a * b;
+  fma(difference, difference, V(2) * product * u).store(c.to.d + at);
+  (product * t).store(c.to.t + at);
+}
+
+/// One layer, everything in registers.
+template <class L, class R>
+void unit_of_one(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  for (index o = 0; o < c.out.h; ++o) {
+    const RowSums<R> sums(c, o);
+    const index x0 = c.out.x_at(o), y0 = c.out.y_at(o);
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      V d, t;
+      sums.get(p, l, d, t);
+      const index q = (y0 + p) * kImageLanes + l;
+      const Normal<R> in(c, affines[part], x0 + p, q, d, t);
+      const Coefficients<L, R> k(c, 0, x0 + p, q, false);
+      PairValue<V> s{in.u, in.t};
+      L::value(s, k.x, k.y);
+      put<R>(c, x0 + p, q, (o * c.out.stride + p) * kImageLanes + l, s.u, s.t);
+    });
+  }
+}
+
+/// Several layers: one after the other on a row.
+template <class R>
+void unit_of_many(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  R *u = c.scratch + 2 * c.in.w * kImageLanes, *kernel = u + c.out.w * kImageLanes;
+  for (index o = 0; o < c.out.h; ++o) {
+    const RowSums<R> sums(c, o);
+    const index x0 = c.out.x_at(o), y0 = c.out.y_at(o);
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      V d, t;
+      sums.get(p, l, d, t);
+      const Normal<R> in(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
+      in.u.store(u + p * kImageLanes + l);
+      in.t.store(kernel + p * kImageLanes + l);
+    });
+    for (int layer = 0; layer < c.unit->n_run; ++layer)
+      layers::visit(c.unit->run[layer].kind, [&](auto type) {
+        using L = decltype(type);
+        along<R>(c.out.w, [&](index p, index l, index) {
+          const index at = p * kImageLanes + l;
+          const Coefficients<L, R> k(c, layer, x0 + p, (y0 + p) * kImageLanes + l, false);
+          PairValue<V> s{V::load(u + at), V::load(kernel + at)};
+          L::value(s, k.x, k.y);
+          s.u.store(u + at);
+          s.t.store(kernel + at);
+        });
+      });
+    along<R>(c.out.w, [&](index p, index l, index) {
+      const index at = p * kImageLanes + l;
+      put<R>(c, x0 + p, (y0 + p) * kImageLanes + l, o * c.out.stride * kImageLanes + at, V::load(u + at),
+             V::load(kernel + at));
+    });
+  }
+}
+
+/// No layer behind window and dense.
+template <class R>
+void unit_of_none(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  for (index o = 0; o < c.out.h; ++o) {
+    const RowSums<R> sums(c, o);
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      V d, t;
+      sums.get(p, l, d, t);
+      const Affine<R>& affine = affines[part];
+      const index at = (o * c.out.stride + p) * kImageLanes + l;
+      t = affine.factor * t;
+      if (c.unit->dense) {
+        const Point<R> in(c, affine, c.out.x_at(o) + p, (c.out.y_at(o) + p) * kImageLanes + l, d);
+        // Where a variance is 0 so is the covariance, to the last bit.
+        const V covariance = V(0.5) * (fma(in.a, in.a, in.b * in.b) - in.d);
+        t = t + select_greater(in.a * in.b, V(0), covariance, V(0));
+        d = in.d;
+      } else {
+        d = affine.factor * d;
+      }
+      d.store(c.to.d + at);
+      t.store(c.to.t + at);
+    });
+  }
+}
+
+template <class R>
+void unit(const UnitCall<R>& c) {
+  const ImageUnit<R>& u = *c.unit;
+  if (!u.normal) return unit_of_none(c);
+  if (u.n_run == 0) return unit_of_one<Unchanged>(c);
+  if (u.n_run > 1) return unit_of_many(c);
+  layers::visit(u.run[0].kind, [&](auto layer) { unit_of_one<decltype(layer)>(c); });
+}
+
+/// Rows that the adjoint of one output row works on.
+template <class R>
+struct BackRows {
+  R *gd, *gt, *mid_log, *out_log, *middle, *slopes;
+  BackRows(const UnitCall<R>& c) {
+    const index n = c.out.w * kImageLanes;
+    gd = c.scratch;
+    gt = gd + n;
+    mid_log = gt + n;
+    out_log = mid_log + n;
+    slopes = out_log + n;
+    middle = slopes + 7 * n;
+  }
+};
+
+/// The sums behind the window of pair (o, p): from the tape, or the input itself.
+template <class R>
+inline void taped(const UnitCall<R>& c, index o, index p, index l, Vec<R>& d, Vec<R>& t) {
+  const index at = ((c.unit->shift ? o * c.out.w : o * c.in.stride) + p) * kImageLanes + l;
+  d = Vec<R>::load((c.unit->shift ? c.tape.d : c.from.d) + at);
+  t = Vec<R>::load((c.unit->shift ? c.tape.t : c.from.t) + at);
+}
+
+/// One vector: from the adjoints of the output to those of the sums, and of the variances.
+template <class R>
+inline void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s, index p,
+                       index q, index out_at, index row_at, const BackRows<R>& rows) {
+  using V = Vec<R>;
+  const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
+  const V product = a * b, gd = V::load(c.to_g.d + out_at), gt = V::load(c.to_g.t + out_at);
+  const V gu_out = V(2) * product * gd, gt_out = product * gt;
+  (a * fma(gd, fma(b, s.u, a - b), V(0.5) * gt * b * s.t)).store(rows.out_log + row_at);
+  const V g_kernel = gt_out * s.tt;
+  const V gu = fma(gu_out, s.du, fma(gt_out, s.dt, -(affine.dense * g_kernel)));
+  const V g = V(0.5) * in.inverse * gu;
+  const V live = select_greater(in.inverse, V(0), in.u, V(0));
+  const V explicit_part = fma(gu_out, s.eu, gt_out * s.et);
+  const V through_root = fma(g_kernel, in.scaled, gu * fma(in.a - in.b, in.a * in.inverse, live));
+  fma(g * affine.difference, in.a * in.a * affine.inverse_c, fma(V(-0.5), through_root, explicit_part))
+      .store(rows.mid_log + row_at);
+  (affine.factor * g).store(rows.gd + row_at);
+  (affine.factor * in.inverse * g_kernel).store(rows.gt + row_at);
+}
+
+/// Row adjoints to their places.
+template <class R>
+void row_back(const UnitCall<R>& c, index o, const BackRows<R>& rows, bool logs, bool out_logs) {
+  const index x0 = c.out.x_at(o);
+  if (logs) add_lane_sums(rows.mid_log, c.out.w, c.mid_log + x0);
+  if (out_logs) add_lane_sums(rows.out_log, c.out.w, c.out_log + x0);
+  if (c.unit->shift) return sums_back(c, o, rows.gd, rows.gt, rows.middle);
+  const index at = o * c.in.stride * kImageLanes;
+  add(rows.gd, c.in.w * kImageLanes, c.from_g.d + at);
+  add(rows.gt, c.in.w * kImageLanes, c.from_g.t + at);
+}
+
+template <class L, class R>
+void unit_of_one_back(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  const BackRows<R> rows(c);
+  for (index o = 0; o < c.out.h; ++o) {
+    const index x0 = c.out.x_at(o), y0 = c.out.y_at(o);
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      V d, t;
+      taped(c, o, p, l, d, t);
+      const index q = (y0 + p) * kImageLanes + l;
+      const Normal<R> in(c, affines[part], x0 + p, q, d, t);
+      Slopes<R> s(in.u, in.t);
+      s.through(Coefficients<L, R>(c, 0, x0 + p, q, true));
+      point_back(c, affines[part], in, s, x0 + p, q, (o * c.out.stride + p) * kImageLanes + l, p * kImageLanes + l,
+                 rows);
+    });
+    row_back(c, o, rows, true, true);
+  }
+}
+
+template <class R>
+void unit_of_many_back(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  const BackRows<R> rows(c);
+  const index n = c.out.w * kImageLanes;
+  const auto load = [&](index at) {
+    Slopes<R> s;
+    V* const fields[] = {&s.u, &s.t, &s.du, &s.dt, &s.eu, &s.et, &s.tt};
+    for (int f = 0; f < 7; ++f) *fields[f] = V::load(rows.slopes + f * n + at);
+    return s;
+  };
+  const auto store = [&](const Slopes<R>& s, index at) {
+    const V* const fields[] = {&s.u, &s.t, &s.du, &s.dt, &s.eu, &s.et, &s.tt};
+    for (int f = 0; f < 7; ++f) fields[f]->store(rows.slopes + f * n + at);
+  };
+  for (index o = 0; o < c.out.h; ++o) {
+    const index x0 = c.out.x_at(o), y0 = c.out.y_at(o);
+    const auto point = [&](index p, index l, index part) {
+      V d, t;
+      taped(c, o, p, l, d, t);
+      return Normal<R>(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
+    };
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      const Normal<R> in = point(p, l, part);
+      store(Slopes<R>(in.u, in.t), p * kImageLanes + l);
+    });
+    for (int layer = 0; layer < c.unit->n_run; ++layer)
+      layers::visit(c.unit->run[layer].kind, [&](auto type) {
+        using L = decltype(type);
+        along<R>(c.out.w, [&](index p, index l, index) {
+          Slopes<R> s = load(p * kImageLanes + l);
+          s.through(Coefficients<L, R>(c, layer, x0 + p, (y0 + p) * kImageLanes + l, true));
+          store(s, p * kImageLanes + l);
+        });
+      });
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      point_back(c, affines[part], point(p, l, part), load(p * kImageLanes + l), x0 + p, (y0 + p) * kImageLanes + l,
+                 (o * c.out.stride + p) * kImageLanes + l, p * kImageLanes + l, rows);
+    });
+    row_back(c, o, rows, true, true);
+  }
+}
+
+template <class R>
+void unit_of_none_back(const UnitCall<R>& c) {
+  using V = Vec<R>;
+  const Affines<R> affines(c);
+  const BackRows<R> rows(c);
+  for (index o = 0; o < c.out.h; ++o) {
+    along<R>(c.out.w, [&](index p, index l, index part) {
+      const Affine<R>& affine = affines[part];
+      const index at = (o * c.out.stride + p) * kImageLanes + l, row_at = p * kImageLanes + l;
+      V gd = V::load(c.to_g.d + at);
+      const V gt = V::load(c.to_g.t + at);
+      if (c.unit->dense) {
+        const V a(c.tables.x[c.unit->mid + c.out.x_at(o) + p]), square = a * a;
+        gd = fma(V(-0.5), gt, gd);
+        fma(V(0.5) * gt, square, gd * affine.difference * (square * affine.inverse_c)).store(rows.mid_log + row_at);
+      }
+      (affine.factor * gd).store(rows.gd + row_at);
+      (affine.factor * gt).store(rows.gt + row_at);
+    });
+    row_back(c, o, rows, c.unit->dense, false);
+  }
+}
+
+template <class R>
+void unit_back(const UnitCall<R>& c) {
+  const ImageUnit<R>& u = *c.unit;
+  if (!u.normal) return unit_of_none_back(c);
+  if (u.n_run == 0) return unit_of_one_back<Unchanged>(c);
+  if (u.n_run > 1) return unit_of_many_back(c);
+  layers::visit(u.run[0].kind, [&](auto layer) { unit_of_one_back<decltype(layer)>(c); });
+}
+
+}  // namespace
+}  // namespace ntkrob::NTKROB_ISA
