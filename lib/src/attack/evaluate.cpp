@@ -22,6 +22,30 @@ struct Task {
   double fraction(index count) const { return static_cast<double>(count) / static_cast<double>(x.rows); }
 };
 
+/// In one line, where the box is left; with the mistake that data of such values come from.
+void check_inputs(ConstView2D<float> x, const ThreatModel& threat) {
+  const auto inside = [&](float value) { return value >= threat.low && value <= threat.high; };
+  index row = -1, column = -1;
+  double sum = 0, low = 0, high = 0;
+  for (index i = 0; i < x.rows; ++i)
+    for (index j = 0; j < x.cols; ++j) {
+      const float value = x(i, j);
+      sum += value;
+      low = std::min<double>(low, value);
+      high = std::max<double>(high, value);
+      if (row < 0 && !inside(value)) row = i, column = j;
+    }
+  if (row < 0) return;
+  const double mean = sum / static_cast<double>(x.rows * x.cols);
+  const std::string remedy =
+      low < threat.low ? text("the data look normalised (smallest ", low, ", mean ", mean,
+                              "): give pixels as they were before and keep the normalisation inside the model")
+      : high > 1.5     ? text("the data look like bytes (largest ", high, "): divide them by 255")
+                       : std::string("scale pixels to this range and keep normalisation inside the model");
+  throw ConfigError(text("input ", row, ", component ", column, " is ", x(row, column), ", must be in [", threat.low,
+                         ", ", threat.high, "]; ", remedy));
+}
+
 void check(const Task& task) {
   const ThreatModel& threat = task.options.threat;
   NTKROB_CHECK(task.rows() > 0, ConfigError, "evaluate: there are 0 samples, must be 1 or more");
@@ -36,26 +60,46 @@ void check(const Task& task) {
   NTKROB_CHECK(task.targets.empty() || (task.targets.rows == task.rows() && task.targets.cols == task.model.classes()),
                ShapeError, "evaluate: targets are ", task.targets.rows, " x ", task.targets.cols, ", expected ",
                task.rows(), " x ", task.model.classes(), " or none");
-  for (index i = 0; i < task.rows(); ++i)
-    for (index j = 0; j < task.x.cols; ++j)
-      NTKROB_CHECK(task.x(i, j) >= threat.low && task.x(i, j) <= threat.high, ConfigError, "input ", i, ", component ",
-                   j, " is ", task.x(i, j), ", must be in [", threat.low, ", ", threat.high,
-                   "]; scale pixels to this range and keep normalisation inside the model");
+  check_inputs(task.x, threat);
+  const Model* source = task.options.source;
+  NTKROB_CHECK(source == nullptr ||
+                   (source->input_shape() == task.model.input_shape() && source->classes() == task.model.classes()),
+               ConfigError, "evaluate: the source of transferred attacks takes ", source->input_shape().size(),
+               " numbers and has ", source->classes(), " classes, the model takes ", task.x.cols, " and has ",
+               task.model.classes(), "; both must be the same");
+  // A misspelt attack at the end of the list must not cost the hours of those before it.
+  for (const std::string& spec : task.options.attacks) {
+    const std::string inner = transfer_spec(spec);
+    make_attack(inner.empty() ? spec : inner);
+    NTKROB_CHECK(inner.empty() || source != nullptr, ConfigError, "attack \"", spec,
+                 "\" needs a source: the model on which adversarial inputs are looked for");
+  }
 }
 
 /// Predictions and margins on the inputs as they are.
-void run_clean(const Task& task, EvaluateReport& report, std::vector<float>& margin) {
+void run_clean(const Task& task, EvaluateReport& report) {
   const Matrix<float> logits = all_logits(task.model, task.x, task.options.batch_rows);
   report.predicted = predictions(logits.view());
-  margin = margins(logits.view(), task.labels);
+  report.margin = margins(logits.view(), task.labels);
+  if (task.options.source != nullptr)
+    report.source_predicted = predictions(all_logits(*task.options.source, task.x, task.options.batch_rows).view());
   index right = 0;
   for (index i = 0; i < task.rows(); ++i)
     right += report.predicted[static_cast<std::size_t>(i)] == task.labels[static_cast<std::size_t>(i)];
   report.clean = task.fraction(right);
 }
 
+/// True if two passes over the same inputs give different bits.
+bool is_random(const Model& model, ConstView2D<float> x) {
+  Matrix<float> first(x.rows, model.classes()), second(x.rows, model.classes());
+  model.logits(x, first);
+  model.logits(x, second);
+  return !std::equal(first.data(), first.data() + first.size(), second.data());
+}
+
 /// A 2-step PGD with eps = 0 goes through the whole attack path without moving: its verdicts must be the clean ones.
-double self_test(const Task& task, const std::vector<int>& predicted) {
+void self_test(const Task& task, EvaluateReport& report) {
+  const std::vector<int>& predicted = report.predicted;
   const std::unique_ptr<Attack> attack = make_attack("pgd-2");
   ThreatModel still = task.options.threat;
   still.eps = 0;
@@ -72,11 +116,12 @@ double self_test(const Task& task, const std::vector<int>& predicted) {
       if (first_difference < 0 && robust != (predicted[sample] == task.labels[sample])) first_difference = begin + i;
     }
   }
-  const double accuracy = task.fraction(right);
-  NTKROB_CHECK(first_difference < 0, NumericalError, "eps = 0 self test failed: accuracy under attack is ", accuracy,
+  report.eps0 = task.fraction(right);
+  report.randomised = is_random(task.model, task.x.middle_rows(0, std::min(task.options.batch_rows, task.rows())));
+  NTKROB_CHECK(first_difference < 0 || report.randomised, NumericalError,
+               "eps = 0 self test failed: accuracy under attack is ", report.eps0, ", clean accuracy is ", report.clean,
                ", first different verdict at sample ", first_difference,
-               "; the model's logits_and_grad disagrees with its logits, or it is not deterministic");
-  return accuracy;
+               "; the model's logits_and_grad disagrees with its logits");
 }
 
 void check_membership(const Model& model, const ThreatModel& threat, const AttackBatch& batch, const std::string& name,
@@ -117,77 +162,145 @@ void add_parts(const std::vector<AttackPart>& parts, std::vector<AttackPart>& su
   }
 }
 
-/// One attack on the samples in `attacked`, in batches of copied rows.
-AttackReport run_attack(const Task& task, const std::string& spec, const std::vector<index>& attacked,
-                        const std::vector<float>& clean_margin) {
-  const auto start = std::chrono::steady_clock::now();
-  const std::unique_ptr<Attack> attack = make_attack(spec);
+AttackReport start_report(const Task& task, const std::string& spec, const std::vector<float>& clean_margin) {
+  const std::string inner = transfer_spec(spec);
+  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
   AttackReport report;
-  report.name = attack->name();
+  report.name = inner.empty() ? attack->name() : text("transfer(", attack->name(), ")");
   report.constants = attack->constants(task.model.classes(), task.options.threat);
   report.robust.assign(task.labels.size(), 0);
   report.margin = clean_margin;
   report.queries.assign(task.labels.size(), 0);
-
-  const auto total = static_cast<index>(attacked.size());
-  for (index begin = 0; begin < total; begin += task.options.batch_rows) {
-    const index n = std::min(task.options.batch_rows, total - begin);
-    const index* samples = attacked.data() + begin;
-    Matrix<float> x(n, task.x.cols), targets(task.targets.empty() ? 0 : n, task.targets.cols), adversarial(n, x.cols());
-    std::vector<int> labels(static_cast<std::size_t>(n));
-    for (index i = 0; i < n; ++i) {
-      std::copy(task.x.row(samples[i]), task.x.row(samples[i]) + x.cols(), x.row(i));
-      if (!targets.empty())
-        std::copy(task.targets.row(samples[i]), task.targets.row(samples[i]) + targets.cols(), targets.row(i));
-      labels[static_cast<std::size_t>(i)] = task.labels[static_cast<std::size_t>(samples[i])];
-    }
-    const AttackBatch batch{x.view(), labels.data(), targets.view(), 0, samples};
-    AttackResult result = attack->perturb(task.model, batch, task.options.threat, task.options.seed, adversarial);
-    check_membership(task.model, task.options.threat, batch, report.name, adversarial.view());
-    report.changed += verify(task.model, batch, adversarial.view(), result);
-    add_parts(result.parts, report.parts);
-    report.zero_gradients += result.zero_gradients;
-    for (index i = 0; i < n; ++i) {
-      const auto from = static_cast<std::size_t>(i), to = static_cast<std::size_t>(samples[i]);
-      report.robust[to] = result.robust[from];
-      report.margin[to] = result.margin[from];
-      report.queries[to] = result.queries[from];
-    }
-    if (task.options.progress) task.options.progress(report.name, begin + n, total);
-  }
-  index robust = 0;
-  double margin = 0;
-  for (std::size_t i = 0; i < report.robust.size(); ++i) {
-    robust += report.robust[i];
-    margin += report.margin[i];
-  }
-  report.accuracy = task.fraction(robust);
-  report.mean_margin = margin / static_cast<double>(task.rows());
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.distance.assign(task.labels.size(), 0);
+  if (!inner.empty()) report.source_robust.assign(task.labels.size(), 0);
   return report;
 }
 
+/// Keeps an adversarial input where it is the strongest so far for its sample.
+void keep_example(EvaluateReport& report, index sample, const float* z) {
+  AdversarialExamples& kept = report.examples;
+  const auto place = std::lower_bound(kept.samples.begin(), kept.samples.end(), sample);
+  if (place == kept.samples.end() || *place != sample) return;
+  const auto row = static_cast<std::size_t>(place - kept.samples.begin()), i = static_cast<std::size_t>(sample);
+  const AttackReport& now = report.attacks.back();
+  const AttackReport* before =
+      kept.attacks[row] < 0 ? nullptr : &report.attacks[static_cast<std::size_t>(kept.attacks[row])];
+  const auto rank = [i](const AttackReport& r) { return std::make_pair(r.robust[i], r.margin[i]); };
+  if (before != nullptr && !(rank(now) < rank(*before))) return;
+  kept.attacks[row] = static_cast<index>(report.attacks.size()) - 1;
+  std::copy_n(z, kept.inputs.cols(), kept.inputs.row(static_cast<index>(row)));
+}
+
+/// Some attacked samples under the attack of the last report.
+void run_batch(const Task& task, const Attack& attack, std::vector<index> samples, EvaluateReport& report) {
+  AttackReport& now = report.attacks.back();
+  const bool transfer = !now.source_robust.empty();
+  const AttackBatch all{task.x, task.labels.data(), task.targets};
+  const Subset subset(all, std::move(samples));
+  const AttackBatch batch = subset.batch();
+  const index n = batch.x.rows, d = batch.x.cols;
+  Matrix<float> adversarial(n, d);
+  const ThreatModel& threat = task.options.threat;
+  const Model& searched = transfer ? *task.options.source : task.model;
+  AttackResult result = attack.perturb(searched, batch, threat, task.options.seed, adversarial);
+  check_membership(task.model, threat, batch, now.name, adversarial.view());
+  const std::vector<char> found = result.robust;
+  const index changed = verify(task.model, batch, adversarial.view(), result);
+  if (!transfer) now.changed += changed;
+  add_parts(result.parts, now.parts);
+  now.zero_gradients += result.zero_gradients;
+  for (index k = 0; k < n; ++k) {
+    const auto from = static_cast<std::size_t>(k), to = static_cast<std::size_t>(subset.rows[from]);
+    now.robust[to] = result.robust[from];
+    now.margin[to] = result.margin[from];
+    now.queries[to] = result.queries[from];
+    now.distance[to] = threat.distance(batch.x.row(k), adversarial.row(k), d);
+    if (transfer) now.source_robust[to] = found[from];
+    keep_example(report, subset.rows[from], adversarial.row(k));
+  }
+}
+
+/// The last report's attack on the samples in `attacked`, from number `done` on.
+void run_attack(const Task& task, const std::string& spec, const std::vector<index>& attacked, index done,
+                EvaluateReport& report) {
+  const std::string inner = transfer_spec(spec);
+  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+  AttackReport& now = report.attacks.back();
+  const auto total = static_cast<index>(attacked.size());
+  while (done < total) {
+    const auto start = std::chrono::steady_clock::now();
+    const index end = std::min(done + task.options.batch_rows, total);
+    run_batch(task, *attack, {attacked.begin() + done, attacked.begin() + end}, report);
+    done = end;
+    now.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (task.options.checkpoint) task.options.checkpoint(report, done);
+    if (task.options.progress) task.options.progress(now.name, done, total);
+  }
+  index robust = 0;
+  double margin = 0;
+  for (std::size_t i = 0; i < now.robust.size(); ++i) {
+    robust += now.robust[i];
+    margin += now.margin[i];
+  }
+  now.accuracy = task.fraction(robust);
+  now.mean_margin = margin / static_cast<double>(task.rows());
+}
+
+/// Takes over the examples of an interrupted evaluation and hands back its attacks, if it was one of this model and
+/// these data.
+std::vector<AttackReport> adopt(const EvaluateReport& earlier, EvaluateReport& report) {
+  NTKROB_CHECK(earlier.predicted == report.predicted && earlier.margin == report.margin &&
+                   earlier.source_predicted == report.source_predicted,
+               ConfigError,
+               "the interrupted evaluation was one of another model or other data: predictions or margins on the clean "
+               "inputs differ; start anew, or give the model and the data it was started with");
+  report.examples = earlier.examples;
+  return earlier.attacks;
+}
+
 }  // namespace
+
+std::string transfer_spec(const std::string& attack) {
+  const std::string prefix = "transfer";
+  if (attack.compare(0, prefix.size(), prefix) != 0) return {};
+  const std::size_t open = prefix.size();
+  NTKROB_CHECK(attack.size() > open + 2 && attack[open] == '(' && attack.back() == ')', ConfigError, "attack \"",
+               attack, "\": write transfer(ATTACK), for example transfer(pgd-40(loss=margin))");
+  return attack.substr(open + 1, attack.size() - open - 2);
+}
 
 EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,
                         ConstView2D<float> targets, const EvaluateOptions& options) {
   const Task task{model, x, labels, targets, options};
   check(task);
-  // A misspelt attack at the end of the list must not cost the hours of those before it.
-  for (const std::string& spec : options.attacks) make_attack(spec);
 
   EvaluateReport report;
-  std::vector<float> clean_margin;
-  run_clean(task, report, clean_margin);
-  report.eps0 = self_test(task, report.predicted);
+  run_clean(task, report);
+  self_test(task, report);
 
   std::vector<index> attacked;
   for (index i = 0; i < task.rows(); ++i)
     if (report.predicted[static_cast<std::size_t>(i)] == labels[static_cast<std::size_t>(i)]) attacked.push_back(i);
+  const auto total = static_cast<index>(attacked.size());
+  report.examples.samples.assign(attacked.begin(), attacked.begin() + std::min(options.examples, total));
+  report.examples.attacks.assign(report.examples.samples.size(), -1);
+  report.examples.inputs = Matrix<float>(static_cast<index>(report.examples.samples.size()), x.cols);
+  std::vector<AttackReport> earlier;
+  if (options.resume != nullptr) earlier = adopt(options.resume->report, report);
+
   std::vector<char> worst(labels.size(), 0);
   for (const index i : attacked) worst[static_cast<std::size_t>(i)] = 1;
-  for (const std::string& spec : options.attacks) {
-    report.attacks.push_back(run_attack(task, spec, attacked, clean_margin));
+  for (std::size_t a = 0; a < options.attacks.size(); ++a) {
+    AttackReport now = start_report(task, options.attacks[a], report.margin);
+    index done = 0;
+    if (a < earlier.size()) {
+      done = a + 1 < earlier.size() ? total : options.resume->done;
+      std::swap(now.name, earlier[a].name);
+      std::swap(now.constants, earlier[a].constants);
+      now = std::move(earlier[a]);
+    }
+    report.attacks.push_back(std::move(now));
+    run_attack(task, options.attacks[a], attacked, done, report);
     for (std::size_t i = 0; i < worst.size(); ++i) worst[i] = worst[i] && report.attacks.back().robust[i];
   }
   report.worst_case = task.fraction(std::count(worst.begin(), worst.end(), char{1}));

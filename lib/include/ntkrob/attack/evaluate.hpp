@@ -16,11 +16,20 @@
 
 namespace ntkrob {
 
+struct EvaluateProgress;
+struct EvaluateReport;
+
 struct EvaluateOptions {
-  std::vector<std::string> attacks;  // specs for make_attack, in order
+  std::vector<std::string> attacks;  // specs for make_attack, in order; transfer(SPEC): found on `source`
   ThreatModel threat;
   std::uint64_t seed = 0;
   index batch_rows = 250;
+  const Model* source = nullptr;  // where transfer(SPEC) looks for adversarial inputs; judged is `model` as always
+  index examples = 0;             // adversarial inputs to keep: the strongest for each of the first so many attacked
+  const EvaluateProgress* resume = nullptr;  // goes on from there, to the report of an evaluation without interruption
+  /// Called after each batch, before progress, with what has been found so far and the number of samples that the last
+  /// attack in it is through with (evaluate_state.hpp makes a StateDict of both).
+  std::function<void(const EvaluateReport& so_far, index done)> checkpoint;
   /// Called after each batch: attack name, samples done, samples in all (those right on clean inputs). May throw
   /// Interrupted.
   std::function<void(const std::string& attack, index done, index total)> progress;
@@ -36,25 +45,47 @@ struct AttackReport {
       0;  // verdicts that another pass over the adversarial inputs changed: ties, or an output that is random
   std::vector<AttackPart> parts;  // of a sequence such as autoattack; empty otherwise
   double seconds = 0;
-  std::vector<char> robust;   // per sample
-  std::vector<float> margin;  // per sample, at the best iterate; the clean margin where the sample was not attacked
-  std::vector<int> queries;   // per sample: forward passes; 0 where the sample was not attacked
+  std::vector<char> robust;      // per sample
+  std::vector<float> margin;     // per sample, at the best iterate; the clean margin where the sample was not attacked
+  std::vector<int> queries;      // per sample: forward passes; 0 where the sample was not attacked
+  std::vector<double> distance;  // per sample: of the adversarial input, in the norm; 0 where it was not attacked
+  std::vector<char> source_robust;  // transfer(...): per sample, 1 if the source still gets the adversarial input right
+};
+
+/// Adversarial inputs for people to look at.
+struct AdversarialExamples {
+  std::vector<index> samples;
+  std::vector<index> attacks;  // which attack of the report found it
+  Matrix<float> inputs;        // samples.size() x D
 };
 
 struct EvaluateReport {
-  std::vector<int> predicted;  // on the clean inputs
+  std::vector<int> predicted;         // on the clean inputs
+  std::vector<float> margin;          // on the clean inputs
+  std::vector<int> source_predicted;  // by the source, on the clean inputs; empty without source
   double clean = 0;
   double worst_case = 0;              // fraction right under every attack of the list
   double eps0 = 0;                    // accuracy under pgd-2 at eps = 0: equals clean, or evaluate() throws
+  bool randomised = false;            // two passes over the same inputs differed; then eps0 need not equal clean
   std::vector<AttackReport> attacks;  // in the order of the options
+  AdversarialExamples examples;
+};
+
+/// Where an evaluation was interrupted.
+struct EvaluateProgress {
+  EvaluateReport report;
+  index done = 0;  // attacked samples that the last attack in the report is through with
 };
 
 /// x: N x D in [low, high] of the threat model. targets: N x C or empty.
-/// throws: ConfigError (no attack; threat model; labels out of range, inputs outside the box: index and value),
-/// NonFinite
-///         naming the sample, NumericalError when the eps = 0 self test disagrees with the clean predictions or when an
-///         attack left ball or box
+/// throws: ConfigError (no attack; threat model; labels out of range, inputs outside the box: index and value; a source
+///         that is missing or of another shape; `resume` from another model or other data), NonFinite naming the
+///         sample, NumericalError when the eps = 0 self test disagrees with the clean predictions of a model whose
+///         output is not random, or when an attack left ball or box
 EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,
                         ConstView2D<float> targets, const EvaluateOptions& options);
+
+/// The SPEC of "transfer(SPEC)", or empty. throws: ConfigError where SPEC is missing
+std::string transfer_spec(const std::string& attack);
 
 }  // namespace ntkrob

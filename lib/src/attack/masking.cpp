@@ -1,0 +1,350 @@
+#include "ntkrob/attack/masking.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "attack/pgd_trace.hpp"
+#include "attack/search.hpp"
+#include "ntkrob/model/metrics.hpp"
+
+namespace ntkrob {
+
+namespace {
+
+using Outcome = MaskingCheck::Outcome;
+
+// Thresholds. Shares are of 100 samples by default, so that 0.02 is two of them: what chance does to a sound model.
+constexpr double kMostZeroGradients = 0.01;
+constexpr double kMostNotRisen = 0.1;
+constexpr double kMostBehind = 0.02;     // by which attacks without gradients may be ahead of those with
+constexpr double kMostCurveRise = 0.05;  // from one radius to a larger one
+constexpr double kMostAtCover = 0.05;    // accuracy where every input may become every other
+constexpr double kMostProbabilities = 0.5;
+constexpr double kSumTolerance = 1e-3;
+
+/// The samples that are looked at.
+struct Sample {
+  Matrix<float> x;
+  std::vector<int> labels;
+};
+
+Sample take(ConstView2D<float> x, const std::vector<int>& labels, std::vector<index> rows) {
+  const AttackBatch all{x, labels.data(), {}};
+  Subset subset(all, std::move(rows));
+  return {std::move(subset.x), std::move(subset.labels)};
+}
+
+ThreatModel at_radius(ThreatModel threat, double eps, index d) {
+  threat.eps = static_cast<float>(eps);
+  if (threat.eps > covering_radius(threat, d)) threat.eps = std::nextafter(threat.eps, 0.0f);
+  return threat;
+}
+
+class Checker {
+ public:
+  Checker(const Model& model, ConstView2D<float> x, const std::vector<int>& labels, const MaskingOptions& options)
+      : model_(model), options_(options), rng_(options.seed, "attack/masking") {
+    const index n = std::min(options.samples, x.rows);
+    std::vector<index> rows;
+    for (index k = 0; k < n; ++k) rows.push_back(k * x.rows / n);
+    Sample looked_at = take(x, labels, rows);
+    check_outputs(looked_at.x);
+
+    rows.clear();
+    for (index i = 0; i < n; ++i)
+      if (predicted_[static_cast<std::size_t>(i)] == looked_at.labels[static_cast<std::size_t>(i)]) rows.push_back(i);
+    right_ = take(looked_at.x, looked_at.labels, std::move(rows));
+    report_.samples = n;
+    report_.attacked = right_.x.rows();
+    report_.clean = share(report_.attacked);
+  }
+
+  MaskingReport run() {
+    measure_curve();
+    check_gradients();
+    check_black_box();
+    check_curve();
+    return std::move(report_);
+  }
+
+ private:
+  double share(index count) const { return static_cast<double>(count) / static_cast<double>(report_.samples); }
+
+  void add(const char* name, bool ran, double value, double threshold, const char* measures, const char* passed,
+           const char* alarm) {
+    MaskingCheck check;
+    check.name = name;
+    check.value = value;
+    check.threshold = threshold;
+    check.measures = measures;
+    check.outcome = !ran ? Outcome::skipped : value > threshold ? Outcome::alarm : Outcome::passed;
+    check.meaning = !ran                               ? "Not run: there is no right prediction to attack, or eps is 0."
+                    : check.outcome == Outcome::passed ? passed
+                                                       : alarm;
+    report_.checks.push_back(std::move(check));
+  }
+  bool attackable() const { return report_.attacked > 0 && options_.threat.eps > 0; }
+
+  void tell(const std::string& what, index done, index total) const {
+    if (options_.progress) options_.progress(what, done, total);
+  }
+
+  void check_outputs(const Matrix<float>& x) {
+    Matrix<float> logits(x.rows(), model_.classes()), again(x.rows(), model_.classes());
+    model_.logits(x, logits);
+    model_.logits(x, again);
+    check_finite_logits(logits.view(), 0);
+    check_finite_logits(again.view(), 0);
+    predicted_ = predictions(logits.view());
+    double difference = 0;
+    index probabilities = 0;
+    for (index i = 0; i < logits.rows(); ++i) {
+      double sum = 0;
+      bool inside = true;
+      for (index k = 0; k < logits.cols(); ++k) {
+        difference = std::max(difference, std::abs(static_cast<double>(logits(i, k)) - again(i, k)));
+        sum += logits(i, k);
+        inside = inside && logits(i, k) >= 0 && logits(i, k) <= 1;
+      }
+      probabilities += inside && std::abs(sum - 1) < kSumTolerance;
+    }
+    add("fixed-output", true, difference, 0, "largest difference of two passes over the same inputs",
+        "The output does not change from pass to pass.",
+        "The output is random: gradients and verdicts are random too, and one pass proves nothing; judge by autoattack "
+        "(version=rand) and by the mean over many passes.");
+    add("logits", true, static_cast<double>(probabilities) / static_cast<double>(std::max<index>(1, logits.rows())),
+        kMostProbabilities, "share of rows that are probabilities: numbers in [0,1] with sum 1",
+        "The output is not a row of probabilities.",
+        "The output looks like probabilities: a softmax inside the model flattens the gradients of confident "
+        "predictions; hand out the logits before it.");
+  }
+
+  /// The gradient attacks at one radius: who survives both.
+  std::vector<char> search(const ThreatModel& threat, bool main) {
+    std::vector<char> robust(static_cast<std::size_t>(report_.attacked), 1);
+    index zeros[2] = {0, 0};
+    const char* const losses[2] = {"ce", "margin"};
+    for (index begin = 0; begin < report_.attacked; begin += options_.batch_rows) {
+      const index n = std::min(options_.batch_rows, report_.attacked - begin);
+      const AttackBatch batch{right_.x.view().middle_rows(begin, n), right_.labels.data() + begin, {}, begin};
+      for (int l = 0; l < 2; ++l) {
+        const PgdTrace trace = trace_pgd(model_, batch, threat, options_.steps, losses[l], rng_.fork(l));
+        for (index i = 0; i < n; ++i)
+          robust[static_cast<std::size_t>(begin + i)] &= trace.robust[static_cast<std::size_t>(i)];
+        for (const TraceStep& step : trace.steps) zeros[l] += step.zero_gradients;
+        if (!main || l != 0) continue;
+        risen_ += trace.risen;
+        report_.trace.resize(trace.steps.size());
+        const double weight = static_cast<double>(n) / static_cast<double>(report_.attacked);
+        for (std::size_t t = 0; t < trace.steps.size(); ++t) {
+          report_.trace[t].loss += weight * trace.steps[t].loss;
+          report_.trace[t].zero_gradients += trace.steps[t].zero_gradients;
+        }
+      }
+    }
+    if (main)
+      zero_share_ = static_cast<double>(std::max(zeros[0], zeros[1])) /
+                    static_cast<double>(std::max<index>(1, report_.attacked * options_.steps));
+    return robust;
+  }
+
+  /// Accuracy under an attack by its spec.
+  double accuracy_under(const std::string& spec, const ThreatModel& threat) const {
+    const std::unique_ptr<Attack> attack = make_attack(spec);
+    index robust = 0;
+    for (index begin = 0; begin < report_.attacked; begin += options_.batch_rows) {
+      const index n = std::min(options_.batch_rows, report_.attacked - begin);
+      const AttackBatch batch{right_.x.view().middle_rows(begin, n), right_.labels.data() + begin, {}, begin};
+      Matrix<float> adversarial(n, right_.x.cols());
+      const AttackResult result = attack->perturb(model_, batch, threat, options_.seed, adversarial);
+      for (const char one : result.robust) robust += one;
+    }
+    return share(robust);
+  }
+
+  void measure_curve() {
+    const index d = right_.x.cols();
+    const double own = options_.threat.eps;
+    std::vector<double> radii = options_.curve.empty() ? default_curve(options_.threat, d) : options_.curve;
+    radii.push_back(own);
+    radii.push_back(covering_radius(options_.threat, d));
+    std::sort(radii.begin(), radii.end());
+    radii.erase(std::unique(radii.begin(), radii.end()), radii.end());
+    const auto total = static_cast<index>(radii.size());
+    for (index k = 0; k < total; ++k) {
+      const double eps = radii[static_cast<std::size_t>(k)];
+      CurvePoint point{eps, report_.clean, report_.clean};
+      if (eps > 0) {
+        const ThreatModel threat = at_radius(options_.threat, eps, d);
+        const std::vector<char> robust = search(threat, eps == own);
+        point.accuracy = share(std::count(robust.begin(), robust.end(), char{1}));
+        point.noise = accuracy_under(text("noise-uniform(draws=", options_.draws, ")"), threat);
+      }
+      if (eps == own) report_.gradient = point.accuracy, report_.noise = point.noise;
+      report_.curve.push_back(point);
+      tell("accuracy over eps", k + 1, total);
+    }
+  }
+
+  void check_gradients() {
+    add("zero-gradients", attackable(), zero_share_, kMostZeroGradients,
+        "share of the steps of PGD whose gradient was exactly 0, on cross-entropy or the margin, whichever is more",
+        "Gradients do not vanish.",
+        "Gradients vanish, by rounding, quantisation or logits so large that cross-entropy is flat: attacks on such a "
+        "loss do not move, and that they fail means nothing.");
+    add("loss-rises", attackable(),
+        1 - static_cast<double>(risen_) / static_cast<double>(std::max<index>(1, report_.attacked)), kMostNotRisen,
+        "share of the samples whose cross-entropy was not larger after PGD than at its random start",
+        "The loss rises along the attack.",
+        "The attack does not raise the loss that it climbs: the gradient does not point uphill, or the loss is flat.");
+  }
+
+  void check_black_box() {
+    if (attackable()) {
+      report_.square = accuracy_under(text("square(queries=", options_.queries, ")"), options_.threat);
+      tell("square", 1, 1);
+    }
+    add("noise-weaker", attackable(), report_.gradient - report_.noise, kMostBehind,
+        "accuracy under gradient attacks minus accuracy under random noise of the same size",
+        "Gradient attacks break at least what random noise breaks.",
+        "Random noise breaks more than gradient attacks: they are lost, not the noise strong.");
+    add("square-weaker", attackable(), report_.gradient - report_.square, kMostBehind,
+        "accuracy under gradient attacks minus accuracy under Square, which uses no gradients",
+        "Gradient attacks break at least what a search without gradients breaks.",
+        "A search without gradients breaks more than gradient attacks: the gradients mislead.");
+  }
+
+  void check_curve() {
+    double rise = 0;
+    for (std::size_t k = 1; k < report_.curve.size(); ++k)
+      rise = std::max(rise, report_.curve[k].accuracy - report_.curve[k - 1].accuracy);
+    add("curve-falls", report_.attacked > 0, rise, kMostCurveRise,
+        "largest rise of robust accuracy from one radius to a larger one", "Larger radii break more.",
+        "A larger radius breaks less, although it allows all that a smaller one does: the attack fails for other "
+        "reasons "
+        "than robustness.");
+    add("curve-reaches-0", report_.attacked > 0, report_.curve.back().accuracy, kMostAtCover,
+        "accuracy where the ball covers the box, so that any input may become any other",
+        "No robustness is left where none is possible.",
+        "Samples survive a radius at which robustness is impossible: the attack fails, and so it may have at the "
+        "smaller radius.");
+  }
+
+  const Model& model_;
+  const MaskingOptions& options_;
+  Rng rng_;
+  Sample right_;
+  std::vector<int> predicted_;
+  index risen_ = 0;
+  double zero_share_ = 0;
+  MaskingReport report_;
+};
+
+bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
+
+/// Whether an attack sees no gradient of the model that is judged.
+bool is_black_box(const std::string& name) {
+  return starts_with(name, "square") || starts_with(name, "noise") || starts_with(name, "transfer(");
+}
+
+}  // namespace
+
+std::string to_string(MaskingCheck::Outcome outcome) {
+  return outcome == Outcome::passed ? "passed" : outcome == Outcome::alarm ? "alarm" : "skipped";
+}
+
+double covering_radius(const ThreatModel& threat, index d) {
+  const double width = static_cast<double>(threat.high) - static_cast<double>(threat.low);
+  const auto n = static_cast<double>(d);
+  return threat.norm == Norm::linf ? width : threat.norm == Norm::l2 ? width * std::sqrt(n) : width * n;
+}
+
+std::vector<double> default_curve(const ThreatModel& threat, index d) {
+  const double cover = covering_radius(threat, d), eps = threat.eps;
+  std::vector<double> radii{0};
+  for (const double factor : {0.5, 1.0, 1.5, 2.0, 3.0, 4.0})
+    if (eps > 0 && factor * eps < cover / 2) radii.push_back(factor * eps);
+  if (eps > radii.back()) radii.push_back(eps);
+  for (const double radius : {cover / 2, cover})
+    if (radius > radii.back()) radii.push_back(radius);
+  return radii;
+}
+
+MaskingReport check_masking(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,
+                            const MaskingOptions& options) {
+  NTKROB_CHECK(x.rows > 0, ConfigError, "masking checks: there are 0 samples, must be 1 or more");
+  NTKROB_CHECK(x.cols == model.input_shape().size(), ShapeError, "masking checks: inputs have ", x.cols,
+               " numbers, the model takes ", model.input_shape().size());
+  check_labels(labels, x.rows, model.classes());
+  options.threat.validate(x.cols);
+  NTKROB_CHECK_RANGE("samples of the masking checks", options.samples, 1, 1'000'000);
+  NTKROB_CHECK_RANGE("steps of the masking checks", options.steps, 1, 1'000'000);
+  NTKROB_CHECK_RANGE("batch_rows of the masking checks", options.batch_rows, 1, 1'000'000);
+  for (const double eps : options.curve)
+    NTKROB_CHECK(eps >= 0 && eps <= covering_radius(options.threat, x.cols), ConfigError, "the radius ", eps,
+                 " of the curve must be from 0 to ", covering_radius(options.threat, x.cols),
+                 ", where the ball covers the box; radii are in units of pixels scaled to [0,1]");
+  return Checker(model, x, labels, options).run();
+}
+
+void add_report_checks(const EvaluateReport& report, MaskingReport& masking) {
+  MaskingCheck still;
+  still.name = "eps-0";
+  still.value = std::abs(report.eps0 - report.clean);
+  still.measures = "difference of clean accuracy and accuracy under an attack of radius 0";
+  still.outcome = still.value > 0 ? Outcome::alarm : Outcome::passed;
+  still.meaning = still.value > 0
+                      ? "An attack that may change nothing changes verdicts: the model that is attacked is not "
+                        "the model that is judged, or its output is random."
+                      : "An attack that may change nothing changes no verdict.";
+  masking.checks.push_back(std::move(still));
+
+  double white = 2, black = 2;
+  for (const AttackReport& attack : report.attacks) {
+    if (starts_with(attack.name, "clean")) continue;
+    double& best = is_black_box(attack.name) ? black : white;
+    double accuracy = attack.accuracy;
+    for (const AttackPart& part : attack.parts) {
+      if (!is_black_box(part.name)) continue;
+      black = std::min(black, attack.accuracy);
+      accuracy += static_cast<double>(part.attacked - part.robust) / static_cast<double>(attack.robust.size());
+    }
+    best = std::min(best, accuracy);
+  }
+  MaskingCheck search;
+  search.name = "black-box-weaker";
+  search.threshold = kMostBehind;
+  search.measures =
+      "in the report: accuracy under attacks with gradients minus accuracy under square, noise and transfer";
+  search.meaning = "Not run: the report has no attack of one of the two kinds.";
+  if (white <= 1 && black <= 1) {
+    search.value = white - black;
+    search.outcome = search.value > search.threshold ? Outcome::alarm : Outcome::passed;
+    search.meaning =
+        search.outcome == Outcome::passed
+            ? "Attacks without gradients of the model find little or nothing that those with gradients miss."
+            : "Attacks without gradients of the model break more than those with gradients: the gradients "
+              "mislead.";
+  }
+  masking.checks.push_back(std::move(search));
+}
+
+index MaskingReport::alarms() const {
+  return std::count_if(checks.begin(), checks.end(),
+                       [](const MaskingCheck& check) { return check.outcome == Outcome::alarm; });
+}
+
+std::string MaskingReport::verdict() const {
+  const auto ran = std::count_if(checks.begin(), checks.end(),
+                                 [](const MaskingCheck& check) { return check.outcome != Outcome::skipped; });
+  if (alarms() == 0)
+    return text("No sign of masked gradients in ", ran, " checks on ", samples,
+                " samples. This does not prove robustness: accuracies under attack stay upper bounds.");
+  std::string names;
+  for (const MaskingCheck& check : checks)
+    if (check.outcome == Outcome::alarm) names += (names.empty() ? "" : ", ") + check.name;
+  return text("ALARM: ", alarms(), " of ", ran, " checks on ", samples, " samples say that attacks are hindered (",
+              names, "). Do not take the accuracies under attack for robustness before the reason is found.");
+}
+
+}  // namespace ntkrob
