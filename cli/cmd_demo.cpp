@@ -117,7 +117,8 @@ class Demo {
     job.attacks = p_.attacks;
     job.n = std::min(p_.judge, p_.test);
     job.seed = session_.globals.seed;
-    verdicts_.push_back({model, trained_on, run_evaluate(job, m, strokes, session_)});
+    job.checks = "off";
+    verdicts_.push_back({model, trained_on, run_evaluate(job, m, nullptr, strokes, session_).report});
   }
 
   void judge_machine(const std::string& name, const Dataset& set, const Dataset& strokes) {

@@ -8,22 +8,33 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/nn/net.hpp"
+#include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
 
 struct EvaluateParams {
-  std::string model, data, json;
+  std::string model, data;
   MachineJob machine;
+  std::string transfer_from;
+  MachineJob source;
   EvaluateJob job;
 };
 
-Machine open_model(const EvaluateParams& p, Session& session) {
-  if (!p.model.empty())
-    return {std::make_unique<Net>(load_state(p.model, "ntkrob.model/1"), session.backend()), nullptr};
-  const Dataset support = open_dataset({p.machine.support});
-  return make_machine(p.machine, support, session);
+/// A net from a file, or a kernel machine; null where neither is named.
+Machine open_model(const std::string& net, const MachineJob& machine, Session& session) {
+  if (!net.empty()) return {std::make_unique<Net>(load_state(net, "ntkrob.model/1"), session.backend()), nullptr};
+  if (machine.kernel.empty()) return {};
+  const Dataset support = open_dataset({machine.support});
+  return make_machine(machine, support, session);
+}
+
+/// How a model is named in the report; empty where there is none.
+std::string model_text(const std::string& net, const MachineJob& machine) {
+  if (machine.kernel.empty()) return net;
+  return text("kernel ", machine.kernel, " on ", machine.support,
+              machine.n > 0 ? text(", ", machine.n, " images") : "");
 }
 
 /// All that can be refused before files are read.
@@ -34,13 +45,15 @@ void check(EvaluateParams& p, Session& session) {
   NTKROB_CHECK(!machine || !p.machine.kernel.empty(), ConfigError, "--support needs --kernel");
   NTKROB_CHECK(!machine || !p.machine.support.empty(), ConfigError, "--kernel needs --support");
   if (machine) check_machine(p.machine);
-  if (!p.json.empty()) check_output(p.json, session.globals.force);
-  for (const std::string& attack : split_list(p.job.attacks, "attacks")) make_attack(attack);
-  parse_norm(p.job.norm);
+  NTKROB_CHECK(p.source.kernel.empty() == p.source.support.empty(), ConfigError,
+               "--source-kernel and --source-support belong together: give both or none");
+  NTKROB_CHECK(p.transfer_from.empty() || p.source.kernel.empty(), ConfigError,
+               "name one source of transferred attacks: --transfer-from, or --source-kernel and --source-support");
   p.job.seed = session.globals.seed;
   p.job.data = p.data;
-  p.job.model = machine ? "kernel " + p.machine.kernel + " on " + p.machine.support : p.model;
-  if (p.machine.n > 0) p.job.model += text(", ", p.machine.n, " images");
+  p.job.model = model_text(p.model, p.machine);
+  p.job.source = model_text(p.transfer_from, p.source);
+  check_evaluate(p.job, session);
 }
 
 void evaluate_model(EvaluateParams& p, Session& session) {
@@ -68,14 +81,18 @@ void evaluate_model(EvaluateParams& p, Session& session) {
     }
   }
   if (session.globals.dry_run) return;
-  const Machine machine = open_model(p, session);
-  const EvaluateReport report = run_evaluate(p.job, *machine.model, data, session);
-  if (!p.json.empty()) {
-    nlohmann::ordered_json json = evaluate_json(p.job, report, data);
+  const Machine machine = open_model(p.model, p.machine, session);
+  const Machine source = open_model(p.transfer_from, p.source, session);
+  const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
+  const bool force = session.globals.force;
+  if (!p.job.json.empty()) {
+    nlohmann::ordered_json json = evaluate_json(p.job, outcome);
     if (!machine.solve.is_null()) json["solve"] = machine.solve;
-    write_text(p.json, json.dump(2) + "\n", session.globals.force);
+    write_text(p.job.json, json.dump(2) + "\n", force);
   }
-  std::cout << evaluate_text(p.job, report);
+  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);
+  remove_checkpoint(p.job);
+  std::cout << evaluate_text(p.job, outcome);
 }
 
 }  // namespace
@@ -90,9 +107,19 @@ Command make_evaluate() {
   data.type = "FILE";
   data.required = true;
   visit_evaluate(p->job, set.bind());
-  set.add("json", p->json, "write the report, per sample too, to FILE").type = "FILE";
+  set.add("transfer-from", p->transfer_from, "net on which attacks named transfer(ATTACK) are made").type = "FILE";
+  set.add("source-kernel", p->source.kernel, "make them on the kernel machine of this kernel instead");
+  set.add("source-support", p->source.support, "support set of that machine").type = "FILE";
+  set.add("json", p->job.json, "write the report, per sample too, to FILE").type = "FILE";
+  set.add("html", p->job.html, "write it as a page for people, with curves and images, to FILE").type = "FILE";
+  set.add("checkpoint", p->job.checkpoint, "state for --resume; default: <json or html>.ckpt.h5, else none").type =
+      "FILE";
+  set.add("resume", p->job.resume, "go on from the checkpoint, to the same report; needs the same options");
   command.examples = {
-      "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks clean,fgsm,pgd-40 --json report.json",
+      "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks clean,autoattack --json report.json --html "
+      "report.html",
+      "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks 'transfer(pgd-40)' --transfer-from other.h5",
+      "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --n 100 --balanced --fast",
       "ntkrob evaluate net.h5 --data cifar10.h5 --eps 8/255 --attacks 'clean,pgd-40,pgd-40(loss=margin)' --n 1000",
       "ntkrob evaluate --kernel fc:3 --support robust.h5 --data mnist.h5 --norm l2 --eps 1.5",
       "ntkrob evaluate --kernel fc:2 --support mnist.h5 --solver cg --memory 2G --data mnist.h5 --attacks clean"};

@@ -1,115 +1,296 @@
-#include "evaluate_job.hpp"
+/// The course of an evaluation: progress, Ctrl-C, checkpoints.
+#include <filesystem>
 
-#include <nlohmann/json.hpp>
-
+#include "evaluate_samples.hpp"
+#include "ntkrob/attack/evaluate_state.hpp"
 #include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/model/loss.hpp"
-#include "ntkrob/version.hpp"
+#include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob::cli {
 
-EvaluateReport run_evaluate(const EvaluateJob& job, const Model& model, const Dataset& data, Session& session) {
+namespace {
+
+const char* const kCheckpointSchema = "ntkrob.checkpoint/1";
+constexpr index kExamples = 40;  // adversarial images kept for the page, which shows some of them
+const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations=20,targets=3),square(queries=200)";
+
+/// Looks for Ctrl-C before every pass of the model: attacks on a batch may take minutes.
+class Interruptible : public Model {
+ public:
+  Interruptible(const Model& inner, std::function<void()> before_pass)
+      : inner_(inner), before_pass_(std::move(before_pass)) {}
+  ImageShape input_shape() const override { return inner_.input_shape(); }
+  index classes() const override { return inner_.classes(); }
+  void logits(ConstView2D<float> x, View2D<float> out) const override {
+    before_pass_();
+    inner_.logits(x, out);
+  }
+  void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override {
+    before_pass_();
+    inner_.input_grad(x, cotangent, dx);
+  }
+  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                       View2D<float> dx) const override {
+    before_pass_();
+    inner_.logits_and_grad(x, cotangent, out, dx);
+  }
+  void for_each(index n, const std::function<void(index task)>& task) const override { inner_.for_each(n, task); }
+
+ private:
+  const Model& inner_;
+  std::function<void()> before_pass_;
+};
+
+/// Lines about progress, with the time left of the attack at hand.
+class Progress {
+ public:
+  Progress(Console& console, index batch) : console_(console), batch_(batch) {}
+
+  void batch_done(const std::string& what, index done, index total) {
+    if (what != what_) {
+      what_ = what;
+      started_ = last_;
+      done_before_ = std::max<index>(0, done - batch_);
+    }
+    last_ = watch_.seconds();
+    passes_ = 0;
+    const double left =
+        (last_ - started_) / static_cast<double>(done - done_before_) * static_cast<double>(total - done);
+    console_.progress(text(what, ": ", done, " of ", total, ", ", duration_text(last_), " so far",
+                           done < total ? ", " + duration_text(left) + " left" : ""),
+                      done, total);
+  }
+  /// Before every pass; tells about once a second that it goes on.
+  void pass() {
+    ++passes_;
+    const double now = watch_.seconds();
+    if (now < told_ + 1) return;
+    told_ = now;
+    console_.refresh(text(what_.empty() ? "starting" : "after " + what_, ": pass ", passes_, " of the next batch, ",
+                          duration_text(now), " so far"));
+  }
+
+ private:
+  Console& console_;
+  index batch_;
+  Stopwatch watch_;
+  std::string what_;
+  double started_ = 0, last_ = 0, told_ = 0;
+  index done_before_ = 0, passes_ = 0;
+};
+
+/// The state on disk: written at most every few seconds, and when the evaluation is stopped.
+class Checkpoint {
+ public:
+  Checkpoint(const EvaluateJob& job, Session& session) : path_(job.checkpoint_path()), session_(session) {}
+
+  void offer(StateDict state) {
+    constexpr double kEvery = 2;
+    if (path_.empty()) return;
+    state.set("cli/backend", session_.backend().info().name);
+    state.set("cli/samples", samples_);
+    pending_ = std::move(state);
+    has_pending_ = true;
+    if (saved_ && watch_.seconds() < last_ + kEvery) return;
+    flush();
+  }
+  void flush() {
+    if (!has_pending_) return;
+    save_state(pending_, kCheckpointSchema, path_, true);
+    has_pending_ = false;
+    saved_ = true;
+    last_ = watch_.seconds();
+  }
+  EvaluateProgress load(const EvaluateOptions& options) const {
+    NTKROB_CHECK(!path_.empty(), ConfigError, "--resume: name the state by --checkpoint, --json or --html");
+    NTKROB_CHECK(std::filesystem::exists(path_), IoError, "--resume: there is no checkpoint ", path_,
+                 "; start without --resume, or name it by --checkpoint");
+    const StateDict state = load_state(path_, kCheckpointSchema);
+    const std::string backend = session_.backend().info().name;
+    const auto& stored = state.get<std::string>("cli/backend");
+    NTKROB_CHECK(stored == backend, ConfigError, "--resume: ", path_, " was written by backend ", stored,
+                 ", this run uses ", backend, "; give --backend ", stored, " to go on bit-identically");
+    const auto& samples = state.get<std::string>("cli/samples");
+    NTKROB_CHECK(samples == samples_, ConfigError, "--resume: ", path_, " is about ", samples, ", this run about ",
+                 samples_, "; resume with the options it was started with");
+    return restore_evaluation(state, options);
+  }
+  void set_samples(std::string samples) { samples_ = std::move(samples); }
+  bool on_disk() const { return saved_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_, samples_;
+  Session& session_;
+  StateDict pending_;
+  bool has_pending_ = false, saved_ = false;
+  Stopwatch watch_;
+  double last_ = 0;
+};
+
+void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) {
   NTKROB_CHECK(model.input_shape() == data.shape, ShapeError, "the model ", job.model, " takes images of ",
                model.input_shape().height, " x ", model.input_shape().width, " x ", model.input_shape().channels,
                ", those of ", job.data, " are ", data.shape.height, " x ", data.shape.width, " x ",
                data.shape.channels);
-  const Split& split = data.split(job.split);
-  NTKROB_CHECK(!split.empty(), ConfigError, "split: ", job.data, " has no ", job.split, " split");
   NTKROB_CHECK(data.classes <= model.classes(), ShapeError, job.data, " has ", data.classes, " classes, the model ",
                job.model, " only ", model.classes());
-  NTKROB_CHECK(job.n <= split.n, ConfigError, "n is ", job.n, ", but split ", job.split, " of ", job.data, " has only ",
-               split.n, " samples");
+  NTKROB_CHECK(!data.split(job.split).empty(), ConfigError, "split: ", job.data, " has no ", job.split, " split");
+}
+
+Matrix<float> rows_of(const Matrix<float>& all, const std::vector<index>& rows) {
+  Matrix<float> chosen(static_cast<index>(rows.size()), all.cols());
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    std::copy_n(all.row(rows[k]), all.cols(), chosen.row(static_cast<index>(k)));
+  return chosen;
+}
+
+bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
+
+}  // namespace
+
+std::string EvaluateJob::checkpoint_path() const {
+  if (!checkpoint.empty()) return checkpoint;
+  return json.empty() && html.empty() ? std::string() : (json.empty() ? html : json) + ".ckpt.h5";
+}
+
+std::vector<std::string> EvaluateJob::attack_list() const {
+  NTKROB_CHECK(!fast || attacks == EvaluateJob().attacks, ConfigError,
+               "--fast has a list of attacks of its own; leave --attacks out, or --fast");
+  std::vector<std::string> list = split_list(fast ? kFastAttacks : attacks, "attacks");
+  const bool transfers =
+      std::any_of(list.begin(), list.end(), [](const std::string& a) { return !transfer_spec(a).empty(); });
+  if (!source.empty() && !transfers) list.emplace_back("transfer(pgd-40(loss=margin))");
+  return list;
+}
+
+bool EvaluateJob::wants_checks() const {
+  NTKROB_CHECK(checks == "on" || checks == "off" || checks == "auto", ConfigError, "--checks is \"", checks,
+               "\", must be on, off or auto");
+  if (checks != "auto") return checks == "on";
+  const bool writes = !json.empty() || !html.empty();
+  for (const std::string& attack : attack_list())
+    if (starts_with(attack, "autoattack") || (writes && attack != "clean")) return true;
+  return false;
+}
+
+std::vector<double> EvaluateJob::radii() const {
+  std::vector<double> result;
+  if (curve.empty()) return result;
+  for (const std::string& radius : split_list(curve, "curve")) result.push_back(parse_number(radius, "--curve"));
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+void check_evaluate(const EvaluateJob& job, Session& session) {
+  for (const std::string& attack : job.attack_list()) {
+    const std::string inner = transfer_spec(attack);
+    make_attack(inner.empty() ? attack : inner);
+    NTKROB_CHECK(
+        inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
+        "\": name the model that it is made on by --transfer-from, or by --source-kernel and --source-support");
+  }
+  parse_norm(job.norm);
+  job.wants_checks();
+  job.radii();
   NTKROB_CHECK_RANGE("batch", job.batch, 1, 1'000'000);
-  const index n = job.n == 0 ? split.n : job.n;
+  NTKROB_CHECK_RANGE("check-samples", job.check_samples, 1, 1'000'000);
+  const bool force = session.globals.force;
+  for (const std::string* output : {&job.json, &job.html})
+    if (!output->empty()) check_output(*output, force);
+  const std::string checkpoint = job.checkpoint_path();
+  if (checkpoint.empty()) return;
+  check_output(checkpoint, true);
+  NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
+               " exists: an earlier evaluation was stopped; give --resume to go on with it, or --force to start anew");
+}
+
+EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const Model* source, const Dataset& data,
+                             Session& session) {
+  check_fit(job, model, data);
+  const Split& split = data.split(job.split);
+  EvaluateOutcome outcome;
+  outcome.attacks = job.attack_list();
+  outcome.samples = choose_samples(job, split, data.classes);
+  outcome.shape = data.shape;
+  outcome.class_names = data.class_names;
+  outcome.threat.norm = parse_norm(job.norm);
+  outcome.threat.eps = static_cast<float>(job.eps);
+  outcome.threat.validate(data.shape.size());
+  outcome.backend = session.backend().info().name;
+  const Matrix<float> images = rows_of(data.images(job.split), outcome.samples);
+  for (const index i : outcome.samples) outcome.labels.push_back(split.labels[static_cast<std::size_t>(i)]);
+  warn_about_inputs(outcome.threat, images.view(), session.console);
+
+  const InterruptScope interrupt;
+  Progress progress(session.console, job.batch);
+  Checkpoint checkpoint(job, session);
+  checkpoint.set_samples(
+      text(outcome.samples.size(), " samples of split ", job.split, job.balanced ? ", balanced by class" : ""));
+  const auto look = [&] {
+    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted");
+    progress.pass();
+  };
+  const Interruptible watched(model, look);
+  std::unique_ptr<Model> watched_source;
+  if (source != nullptr) watched_source = std::make_unique<Interruptible>(*source, look);
 
   EvaluateOptions options;
-  options.attacks = split_list(job.attacks, "attacks");
-  options.threat.norm = parse_norm(job.norm);
-  options.threat.eps = static_cast<float>(job.eps);
+  options.attacks = outcome.attacks;
+  options.threat = outcome.threat;
   options.seed = job.seed;
   options.batch_rows = job.batch;
-  const InterruptScope interrupt;
-  const Stopwatch watch;
+  options.source = watched_source.get();
+  options.examples = checkpoint.path().empty() ? 0 : kExamples;
   options.progress = [&](const std::string& attack, index done, index total) {
-    session.console.progress(text(attack, ": ", done, " of ", total, " samples, ", duration_text(watch.seconds())),
-                             done, total);
-    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted during ", attack, "; nothing was written");
+    progress.batch_done(attack, done, total);
   };
-  const Matrix<float> images = data.images(job.split);
-  const std::vector<int> labels(split.labels.begin(), split.labels.begin() + n);
-  const Matrix<float> targets = centred_one_hot(labels, model.classes());
-  return evaluate(model, images.view().middle_rows(0, n), labels, targets.view(), options);
+  options.checkpoint = [&](const EvaluateReport& so_far, index done) {
+    checkpoint.offer(evaluation_state(options, so_far, done));
+  };
+  EvaluateProgress earlier;
+  if (job.resume) {
+    earlier = checkpoint.load(options);
+    options.resume = &earlier;
+    session.console.note(text("resumed after ", earlier.done, " samples of attack ", earlier.report.attacks.size(),
+                              " of ", options.attacks.size()));
+  }
+  try {
+    const Matrix<float> targets = centred_one_hot(outcome.labels, model.classes());
+    outcome.report = evaluate(watched, images.view(), outcome.labels, targets.view(), options);
+    warn_about_accuracy(outcome.report.clean, outcome.labels, model.classes(), session.console);
+    outcome.checked = job.wants_checks();
+    if (outcome.checked) {
+      MaskingOptions checks;
+      checks.threat = outcome.threat;
+      checks.seed = job.seed;
+      checks.samples = job.check_samples;
+      checks.curve = job.radii();
+      checks.batch_rows = job.batch;
+      checks.progress = [&](const std::string& what, index done, index total) {
+        progress.batch_done("masking checks, " + what, done, total);
+      };
+      outcome.masking = check_masking(watched, images.view(), outcome.labels, checks);
+      add_report_checks(outcome.report, outcome.masking);
+    }
+  } catch (const Interrupted&) {
+    checkpoint.flush();
+    if (!checkpoint.on_disk() && !job.resume) throw Interrupted("interrupted; nothing was written");
+    throw Interrupted(text("interrupted; the state is in ", checkpoint.path(), ", go on with:\n  ",
+                           session.command_line({"--resume", "--force"}), " --resume",
+                           session.globals.force ? " --force" : ""));
+  }
+  outcome.example_images = rows_of(images, outcome.report.examples.samples);
+  outcome.example_predicted = predictions(all_logits(model, outcome.report.examples.inputs.view()).view());
+  return outcome;
 }
 
-nlohmann::ordered_json evaluate_json(const EvaluateJob& job, const EvaluateReport& report, const Dataset& data) {
-  using Json = nlohmann::ordered_json;
-  const std::vector<std::string> names = split_list(job.attacks, "attacks");
-  Json json;
-  json["schema"] = "ntkrob.evaluate/1";
-  json["version"] = kVersion;
-  json["model"] = job.model;
-  json["data"] = job.data;
-  json["split"] = job.split;
-  json["n"] = report.predicted.size();
-  json["norm"] = job.norm;
-  json["eps"] = job.eps;
-  json["seed"] = job.seed;
-  json["accuracy"] = {{"clean", report.clean}};
-  for (std::size_t a = 0; a < report.attacks.size(); ++a) json["accuracy"][names[a]] = report.attacks[a].accuracy;
-  json["worst_case"] = report.worst_case;
-  json["eps0"] = report.eps0;
-  json["attacks"] = Json::object();
-  for (std::size_t a = 0; a < report.attacks.size(); ++a) {
-    const AttackReport& attack = report.attacks[a];
-    Json constants = Json::object();
-    for (const auto& [key, value] : attack.constants) constants[key] = value;
-    json["attacks"][names[a]] = {{"name", attack.name},
-                                 {"constants", constants},
-                                 {"mean_margin", attack.mean_margin},
-                                 {"zero_gradients", attack.zero_gradients},
-                                 {"changed", attack.changed},
-                                 {"seconds", attack.seconds}};
-    for (const AttackPart& part : attack.parts)
-      json["attacks"][names[a]]["parts"].push_back({{"name", part.name},
-                                                    {"attacked", part.attacked},
-                                                    {"robust", part.robust},
-                                                    {"zero_gradients", part.zero_gradients},
-                                                    {"seconds", part.seconds}});
-  }
-  json["samples"] = Json::array();
-  const std::vector<int>& labels = data.split(job.split).labels;
-  for (std::size_t i = 0; i < report.predicted.size(); ++i) {
-    Json sample{{"index", i}, {"label", labels[i]}, {"predicted", report.predicted[i]}};
-    for (std::size_t a = 0; a < report.attacks.size(); ++a)
-      sample["attacks"][names[a]] = {{"robust", report.attacks[a].robust[i] != 0},
-                                     {"margin", report.attacks[a].margin[i]},
-                                     {"queries", report.attacks[a].queries[i]}};
-    json["samples"].push_back(std::move(sample));
-  }
-  return json;
-}
-
-std::string evaluate_text(const EvaluateJob& job, const EvaluateReport& report) {
-  const auto number = [](double value, const char* format) {
-    char out[40];
-    std::snprintf(out, sizeof out, format, value);
-    return std::string(out);
-  };
-  const std::vector<std::string> names = split_list(job.attacks, "attacks");
-  std::vector<std::vector<std::string>> rows{{"attack", "accuracy", "mean margin", "zero gradients", "seconds"}};
-  for (std::size_t a = 0; a < report.attacks.size(); ++a) {
-    const AttackReport& r = report.attacks[a];
-    rows.push_back({names[a], percent_text(r.accuracy), number(r.mean_margin, "%.4f"), std::to_string(r.zero_gradients),
-                    number(r.seconds, "%.1f")});
-    for (const AttackPart& part : r.parts)
-      rows.push_back({"  then " + part.name, text(part.robust, " of ", part.attacked), "",
-                      std::to_string(part.zero_gradients), number(part.seconds, "%.1f")});
-  }
-  return text("model     ", job.model, "\ndata      ", job.data, ", ", report.predicted.size(), " samples of split ",
-              job.split, "\nthreat    ", job.norm, ", eps ", format_number(job.eps), "\n\n", table_text(rows),
-              "\nclean       ", percent_text(report.clean), "\nworst case  ", percent_text(report.worst_case),
-              "  (right under every attack of the list)\nself test   accuracy at eps 0 is ", percent_text(report.eps0),
-              ", equal to clean\n");
+void remove_checkpoint(const EvaluateJob& job) {
+  std::error_code error;
+  const std::string path = job.checkpoint_path();
+  if (!path.empty()) std::filesystem::remove(path, error);
 }
 
 }  // namespace ntkrob::cli

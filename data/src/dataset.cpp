@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -47,6 +48,20 @@ unsigned long crc(unsigned long seed, const void* data, std::size_t n_bytes) {
   return ::crc32_z(seed, static_cast<const unsigned char*>(data), n_bytes);
 }
 
+/// The mistake that float pixels outside [0,1] usually come from, for the end of an error line.
+std::string likely_mistake(const Dataset& data, const Split& split) {
+  if (data.value_low != 0 || data.value_high != 1) return {};
+  const float* pixels = split.pixels.data();
+  const index count = split.pixels.size();
+  const float low = *std::min_element(pixels, pixels + count), high = *std::max_element(pixels, pixels + count);
+  if (low < 0)
+    return text("; the images look normalised (smallest pixel ", low,
+                "): store them as they were before, normalisation belongs inside the model");
+  if (high > 1.5f && high <= 255)
+    return text("; the images look like bytes (largest pixel ", high, "): store uint8, or divide by 255");
+  return {};
+}
+
 void validate_split(const Dataset& data, const Split& split, const std::string& where, const char* name) {
   const index size = data.shape.size();
   if (split.n == 0) return;
@@ -75,7 +90,8 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
     NTKROB_CHECK((pixels[i] >= data.value_low && pixels[i] <= data.value_high) ||
                      (data.beyond_range && std::isfinite(pixels[i])),
                  IoError, where, ": ", name, " split: image ", i / size, ", pixel ", i % size, " is ", pixels[i],
-                 ", outside the value range [", data.value_low, ", ", data.value_high, "]");
+                 ", outside the value range [", data.value_low, ", ", data.value_high, "]",
+                 likely_mistake(data, split));
 }
 
 }  // namespace

@@ -111,20 +111,26 @@ Picture read_png_file(const std::string& path) {
   return picture;
 }
 
-void write_png_file(const std::string& path, const Picture& picture, bool force) {
+std::string encode_png(const std::string& what, const Picture& picture) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   image.width = static_cast<png_uint_32>(picture.shape.width);
   image.height = static_cast<png_uint_32>(picture.shape.height);
   image.format = picture.shape.channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  std::vector<unsigned char> buffer(PNG_IMAGE_PNG_SIZE_MAX(image));
+  std::string buffer(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
   png_alloc_size_t n_bytes = buffer.size();
   const int good = png_image_write_to_memory(&image, buffer.data(), &n_bytes, 0, picture.pixels.data(), 0, nullptr);
   const std::string message = image.message;
   png_image_free(&image);
-  NTKROB_CHECK(good != 0, ResourceError, path, ": cannot encode a PNG of ", image.width, " x ", image.height, ": ",
+  NTKROB_CHECK(good != 0, ResourceError, what, ": cannot encode a PNG of ", image.width, " x ", image.height, ": ",
                message);
-  write_whole(path, buffer.data(), n_bytes, force);
+  buffer.resize(n_bytes);
+  return buffer;
+}
+
+void write_png_file(const std::string& path, const Picture& picture, bool force) {
+  const std::string bytes = encode_png(path, picture);
+  write_whole(path, bytes.data(), bytes.size(), force);
 }
 
 }  // namespace ntkrob::io

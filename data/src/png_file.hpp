@@ -16,6 +16,8 @@ struct Picture {
 
 /// throws: IoError naming the file and libpng's reason; 16-bit and transparent images are refused
 Picture read_png_file(const std::string& path);
+/// The bytes of a PNG file. throws: ResourceError with libpng's reason, naming `what`
+std::string encode_png(const std::string& what, const Picture& picture);
 /// throws: as AtomicFile
 void write_png_file(const std::string& path, const Picture& picture, bool force);
 

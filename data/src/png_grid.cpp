@@ -48,6 +48,15 @@ void write_png_grid(const std::string& path, ConstView2D<float> images, ImageSha
   io::write_png_file(path, picture, force);
 }
 
+std::string png_bytes(const float* image, ImageShape shape) {
+  NTKROB_CHECK(shape.channels == 1 || shape.channels == 3, NotSupported, "images of ", shape.height, " x ", shape.width,
+               " x ", shape.channels, " cannot be shown; 1 or 3 channels are needed");
+  io::Picture picture;
+  picture.shape = shape;
+  for (index j = 0; j < shape.size(); ++j) picture.pixels.push_back(to_byte(image[j]));
+  return io::encode_png("image", picture);
+}
+
 void io::write_png(const Dataset& data, const std::string& path, bool force) {
   constexpr index kMaxImages = 400;
   const Matrix<float> images = data.images(data.train.empty() ? "test" : "train");

@@ -51,6 +51,9 @@ std::pair<std::string, std::string> identify(const std::string& path);
 /// Grid of images as an 8-bit PNG. images: n x D in [0,1]; columns of `per_row` images; scale: pixels per pixel.
 void write_png_grid(const std::string& path, ConstView2D<float> images, ImageShape shape, index per_row, int scale,
                     bool force);
+/// One image as the bytes of an 8-bit PNG, for pages that carry their images.   image: shape.size() numbers in [0,1]
+///   throws: NotSupported unless there are 1 or 3 channels
+std::string png_bytes(const float* image, ImageShape shape);
 /// A text file (JSON, CSV), whole or not at all.
 void write_text(const std::string& path, const std::string& content, bool force);
 
