@@ -192,14 +192,15 @@ Pairs inputs(const std::vector<Taped>& x, const std::vector<Taped>& y, index cha
   return out;
 }
 
-Taped kernel(const Program& program, Output output, const std::vector<Taped>& x, const std::vector<Taped>& y) {
+/// The last value: both kernels.
+State run_all(const Program& program, const std::vector<Taped>& x, const std::vector<Taped>& y) {
   const index channels = program.input.channels;
   std::vector<State> values;
   values.push_back({inputs(x, x, channels), inputs(x, y, channels), inputs(y, y, channels),
                     Pairs(static_cast<index>(x.size()) / channels)});
   for (std::size_t k = 0; k < program.ops.size(); ++k)
     values.push_back(run(program, program.ops[k], program.values[k + 1], values));
-  return output == Output::ntk ? values.back().t(0, 0) : values.back().xy(0, 0);
+  return values.back();
 }
 
 }  // namespace
@@ -216,7 +217,9 @@ void reference_image_tile(const ImageTile<R>& tile) {
         x.push_back(tile.cotangent.empty() ? Taped(pixel) : Taped(pixel, tape));
         y.push_back(Taped(static_cast<double>(tile.y(j, k))));
       }
-      const Taped value = kernel(*tile.program, tile.output, x, y);
+      const State last = run_all(*tile.program, x, y);
+      const Taped value = tile.output == Output::ntk ? last.t(0, 0) : last.xy(0, 0);
+      if (!tile.nngp.empty()) tile.nngp(i, j) = static_cast<R>(last.xy(0, 0).v);
       if (!tile.value.empty()) tile.value(i, j) = static_cast<R>(value.v);
       if (tile.cotangent.empty()) continue;
       const std::vector<double> grad = tape.derivatives(value.id);

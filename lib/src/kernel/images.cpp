@@ -23,34 +23,37 @@ void check_inputs(const Kernel& kernel, ConstView2D<R> x) {
 template <class R>
 class Images {
  public:
-  /// table: of y, or null: then one is made where it fits
-  Images(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, bool gradient, const ImageTable<R>* table = nullptr)
-      : kernel_(kernel), backend_(kernel.backend()), x_(x), y_(y), table_(table) {
+  /// table: of y, or null: then one is made where it fits   outputs: kernels computed side by side
+  Images(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, bool gradient, const ImageTable<R>* table = nullptr,
+         index outputs = 1)
+      : kernel_(kernel), backend_(kernel.backend()), x_(x), y_(y), table_(table), outputs_(outputs) {
     check_inputs(kernel, x);
     if (x.data != y.data || x.rows != y.rows) check_inputs(kernel, y);
     if (table_ == nullptr && image_table_fits<R>(kernel, y.rows)) {
       backend_.image_table(*kernel.program(), y, kernel.scratch<R>().image_table);
       table_ = &kernel.scratch<R>().image_table;
     }
-    rows_ = plan_images(kernel, x.rows, y.rows, sizeof(R), gradient).rows;
+    rows_ = plan_images(kernel, x.rows, outputs * y.rows, sizeof(R), gradient).rows;
     kernel.scratch<R>().workers.resize(static_cast<std::size_t>(backend_.info().workers));
   }
 
-  /// work(first row, rows, a rows x M matrix of the worker's own)
+  /// work(first row, rows, a rows x (outputs M) matrix of the worker's own)
   template <class F>
   void for_each_strip(F&& work) const {
     backend_.for_each((x_.rows + rows_ - 1) / rows_, [&](index task, int worker) {
       const index i = task * rows_, n = std::min(rows_, x_.rows - i);
-      work(i, n, fit(kernel_.scratch<R>().workers[static_cast<std::size_t>(worker)].value, n, y_.rows));
+      work(i, n, fit(kernel_.scratch<R>().workers[static_cast<std::size_t>(worker)].value, n, outputs_ * y_.rows));
     });
   }
 
   /// k(x rows, y rows from j on)
-  void values(index i, index n, index j, View2D<R> out) const {
+  void values(index i, index n, index j, View2D<R> out, View2D<R> nngp = {}) const {
     ImageTile<R> tile = make(i, n, j, out.cols);
     tile.value = out;
+    tile.nngp = nngp;
     backend_.image_tile(tile);
     check_finite(ConstView2D<R>(out), i, "kernel value");
+    check_finite(ConstView2D<R>(nngp), i, "kernel value");
   }
   void gradient(index i, index n, ConstView2D<R> cotangent, View2D<R> dx) const {
     ImageTile<R> tile = make(i, n, 0, y_.rows);
@@ -87,6 +90,7 @@ class Images {
   Backend& backend_;
   ConstView2D<R> x_, y_;
   const ImageTable<R>* table_;
+  index outputs_;
   index rows_ = 1;
 };
 
@@ -127,19 +131,26 @@ ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_
 }
 
 template <class R, class O>
-void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out) {
+void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out,
+                  View2D<std::common_type_t<O>> nngp) {
   NTKROB_CHECK_SHAPE(out, x.rows, y.rows);
+  if (!nngp.empty()) NTKROB_CHECK_SHAPE(nngp, x.rows, y.rows);
   const bool half = pairing == Pairing::same;
-  const Images<R> images(kernel, x, y, false);
-  images.for_each_strip([&](index i, index n, View2D<R> value) {
-    const index first = half ? i / kImageStep * kImageStep : 0, m = y.rows - first;
-    const View2D<R> part = value.middle_cols(0, m);
-    images.values(i, n, first, part);
-    for (index a = 0; a < n; ++a)
-      for (index b = half ? i + a - first : 0; b < m; ++b) {
-        out(i + a, first + b) = static_cast<O>(part(a, b));
-        if (half) out(first + b, i + a) = static_cast<O>(part(a, b));
+  const auto place = [&](ConstView2D<R> part, index i, index first, View2D<O> target) {
+    for (index a = 0; a < part.rows; ++a)
+      for (index b = half ? i + a - first : 0; b < part.cols; ++b) {
+        target(i + a, first + b) = static_cast<O>(part(a, b));
+        if (half) target(first + b, i + a) = static_cast<O>(part(a, b));
       }
+  };
+  const Images<R> images(kernel, x, y, false, nullptr, nngp.empty() ? 1 : 2);
+  images.for_each_strip([&](index i, index n, View2D<R> values) {
+    const index first = half ? i / kImageStep * kImageStep : 0, m = y.rows - first;
+    const View2D<R> part = values.middle_cols(0, m);
+    const View2D<R> other = nngp.empty() ? View2D<R>() : values.middle_cols(y.rows, m);
+    images.values(i, n, first, part, other);
+    place(part, i, first, out);
+    if (!nngp.empty()) place(other, i, first, nngp);
   });
 }
 
@@ -237,9 +248,12 @@ void image_add_diag_grad(const Kernel& kernel, ConstView2D<R> x, const double* w
   });
 }
 
-template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<float>);
-template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<double>);
-template void image_matrix(const Kernel&, ConstView2D<double>, ConstView2D<double>, Pairing, View2D<double>);
+template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<float>,
+                           View2D<float>);
+template void image_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, View2D<double>,
+                           View2D<double>);
+template void image_matrix(const Kernel&, ConstView2D<double>, ConstView2D<double>, Pairing, View2D<double>,
+                           View2D<double>);
 #define NTKROB_INSTANTIATE(R)                                                                                        \
   template void image_apply(const Kernel&, ConstView2D<R>, ConstView2D<R>, ConstView2D<R>, View2D<R>,                \
                             const ImageTable<R>*);                                                                   \

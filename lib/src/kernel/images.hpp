@@ -20,8 +20,10 @@ template <class R>
 bool image_table_fits(const Kernel& kernel, index n);
 
 // table: of y (a prepared set), or null.
+/// nngp: the other kernel of a kernel with output ntk, or empty.
 template <class R, class O>
-void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out);
+void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing, View2D<O> out,
+                  View2D<std::common_type_t<O>> nngp = {});
 template <class R>
 void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v, View2D<R> out,
                  const ImageTable<R>* table);

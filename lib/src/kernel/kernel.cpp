@@ -96,7 +96,7 @@ std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const
   for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
     if (program() != nullptr) {
       const kernel::ImagePlan plan =
-          kernel::plan_images(*this, n, m, bytes, verb == Verb::grad || verb == Verb::pull_back);
+          kernel::plan_images(*this, n, verb == Verb::matrices ? 2 * m : m, bytes, verb == Verb::grad || verb == Verb::pull_back);
       out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs, strips of ", plan.rows,
                   " samples, scratch ", plan.bytes_per_worker * static_cast<std::size_t>(device.workers), " bytes (",
                   device.workers, " workers), budget ", budget, " bytes\n");

@@ -72,10 +72,7 @@ template <class R>
 void both(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, View2D<R> ntk, View2D<R> nngp) {
   NTKROB_CHECK(k.options().output == Output::ntk, ConfigError,
                "both kernels are asked of a kernel made for nngp alone");
-  if (k.program() != nullptr) {
-    image_matrix(k, x, y, p, ntk);
-    return image_matrix(k.with_output(Output::nngp), x, y, p, nngp);
-  }
+  if (k.program() != nullptr) return image_matrix(k, x, y, p, ntk, nngp);
   matrix(Call<R>(k, Verb::matrices, x, y, p, 0), ntk, nngp);
 }
 

@@ -96,6 +96,7 @@ struct ImageTile {
   const ImageTable<R>* table = nullptr;  // of y, or null: then it is made on the way
   index table_begin = 0;                 // the sample of the table that is the first row of y, a multiple of kImageStep
   View2D<R> value;                       // n x m: k(x_i, y_j), or empty
+  View2D<R> nngp;                        // n x m or empty: beside value, with output ntk, the other kernel too
   ConstView2D<R> cotangent;              // n x m, or empty
   View2D<R> dx;                          // n x D, with cotangent: sum_j cotangent(i,j) dk(x_i, y_j)/dx_i (overwritten)
 };

@@ -188,6 +188,7 @@ void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& func
           const double covariance = a * b > 0 ? (a * a + b * b - static_cast<double>(result.d[l])) / 2 : 0;
           tile.value(i, j + l) =
               static_cast<R>(scale(l) * (tile.output == Output::ntk ? static_cast<double>(result.t[l]) : covariance));
+          if (!tile.nngp.empty()) tile.nngp(i, j + l) = static_cast<R>(scale(l) * covariance);
         }
       }
       if (!s.gradient) continue;
