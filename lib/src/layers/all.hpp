@@ -1,21 +1,7 @@
 /// All layers of layers.def: kinds, information, and a switch from kind to struct.
 #pragma once
 
-#include "layers/abrelu.hpp"
-#include "layers/abs.hpp"
-#include "layers/cos.hpp"
-#include "layers/dense.hpp"
-#include "layers/erf.hpp"
-#include "layers/exp.hpp"
-#include "layers/gaussian.hpp"
-#include "layers/gelu.hpp"
-#include "layers/identity.hpp"
-#include "layers/layernorm.hpp"
-#include "layers/leaky.hpp"
-#include "layers/monomial.hpp"
-#include "layers/relu.hpp"
-#include "layers/sign.hpp"
-#include "layers/sin.hpp"
+#include "layers/headers.hpp"  // of all layers, made by CMake from layers.def
 #include "ntkrob/layers/layer.hpp"
 
 namespace ntkrob::layers {
