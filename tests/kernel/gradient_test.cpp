@@ -17,6 +17,8 @@ const char* const kSpecs[] = {"dense",
                               "dense-abrelu(-0.5,0.2)-dense-identity-dense",
                               "dense-layernorm(0.1)-relu-dense-relu-layernorm(0.2)-dense",
                               "dense-erf-dense(b=0)-erf(0.7,1.5,0.3)-dense",
+                              "dense(param=standard,in=9,width=30)-relu-dense(b=0,param=standard,width=4)-scale(3)-"
+                              "gelu-dense(w=2,param=standard)",
                               "dense-gelu-dense(b=0)-gelu-dense",
                               "dense(b=0)-sin(1,0.8,0.3)-dense-cos(1,1,0.4)-dense",
                               "dense-gaussian-dense(w=0.5)-gaussian(2,0.02)-dense",

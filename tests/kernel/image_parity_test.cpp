@@ -24,7 +24,14 @@ const char* const kSpecs[] = {
     // nonlinear layers behind the reductions
     "conv(3)-relu-flatten-dense-relu-dense", "conv(3)-gap-relu-dense", "conv(3)-relu-gap-dense-relu-dense",
     "conv(3)-relu-gap-layernorm(0.1)-dense-erf-dense(b=0)",
-    "conv(3)-sum(relu-gap-dense | relu-flatten-dense)-relu-dense", "dense-residual(relu-dense)-relu-dense"};
+    "conv(3)-sum(relu-gap-dense | relu-flatten-dense)-relu-dense", "dense-residual(relu-dense)-relu-dense",
+    "conv(3)-concat(relu-conv(3,stride=2) | relu-conv(1,stride=2))-conv(2)-relu-gap-dense",
+    "conv(3,width=4)-concat(relu-conv(3,width=20) | )-conv(3)-relu-flatten-dense",
+    "dense-concat(relu | erf | )-dense-relu-dense",
+    "conv(3,param=standard,in=2,width=8)-relu-conv(3,param=standard)-gap-dense(param=standard,in=5)"};
+const char* const kProducts[] = {"conv(3)-product(relu-conv(3) | conv(1,b=0))-conv(2)-relu-flatten-dense",
+                                 "conv(3)-product(relu-conv(3,b=0.3) | )-gap-dense-relu-dense",
+                                 "dense-product(relu-dense | erf-dense(b=0) | )-dense"};
 
 struct Run {
   Matrix<double> k, dx;
@@ -66,8 +73,10 @@ TEST_CASE("images: derivatives of the reference backend equal central difference
   const Matrix<double> x = kit::uniform_matrix<double>(2, kShape.size(), 5, -1, 1),
                        y = kit::uniform_matrix<double>(2, kShape.size(), 6, -1, 1),
                        u = kit::uniform_matrix<double>(2, 1, 7, -1, 1), v = kit::uniform_matrix<double>(2, 1, 8, -1, 1);
-  for (const char* spec : {"conv(3)-relu-avgpool(2)-conv(2)-layernorm(0.1,axes=all)-relu-gap-dense-gelu-dense",
-                           "conv(3,stride=2)-sum(erf-conv(3) | )-exp(b=0.3)-flatten-dense"}) {
+  std::vector<std::string> specs(std::begin(kProducts), std::end(kProducts));
+  specs.insert(specs.end(), {"conv(3)-relu-avgpool(2)-conv(2)-layernorm(0.1,axes=all)-relu-gap-dense-gelu-dense",
+                             "conv(3,stride=2)-sum(erf-conv(3) | )-exp(b=0.3)-flatten-dense"});
+  for (const std::string& spec : specs) {
     INFO(spec);
     const Kernel kernel(KernelSpec::parse(spec), *backend, {Output::ntk, 0, kShape});
     Matrix<double> dx(2, kShape.size()), k(2, 2);

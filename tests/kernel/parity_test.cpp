@@ -24,6 +24,8 @@ const char* const kSpecs[] = {"dense",
                               "dense-abrelu(-0.5,0.2)-dense-identity-dense",
                               "dense-layernorm(0.1)-relu-dense-relu-layernorm-dense",
                               "dense-relu-dense-sign-dense",
+                              "dense(param=standard,in=11,width=40)-relu-dense(b=0,param=standard,width=7)-scale(0.5)-"
+                              "erf-dense(w=2,param=standard)",
                               "dense-erf-dense-erf(a=0.7,b=2,c=0.3)-dense",
                               "dense(b=0)-erf-dense(b=0)-relu-dense",
                               "dense-gelu-dense(b=0)-gelu-dense",

@@ -1,5 +1,7 @@
 #include "ntkrob/kernel/program.hpp"
 
+#include <cmath>
+
 #include "kit/check.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/base/random.hpp"
@@ -30,15 +32,15 @@ std::string show(const Program& program) {
     const ValueShape& s = program.values.at(v);
     return text(s.height, "x", s.width, s.full ? "f" : "");
   };
-  const char* names[] = {"", "shift", "pool", "mean", "flatten", "normalise", "sum"};
+  const char* names[] = {"", "shift", "pool", "mean", "flatten", "normalise", "sum", "product"};
   std::string out = shape(0);
   REQUIRE(program.values.size() == program.ops.size() + 1);
   for (std::size_t k = 0; k < program.ops.size(); ++k) {
     const Op& op = program.ops[k];
     out += " ";
     out += op.type == Operation::pointwise ? layers::info(op.layer.kind).name : names[static_cast<int>(op.type)];
-    if (op.in != static_cast<int>(k) || op.type == Operation::sum) out += text("<", op.in);
-    if (op.type == Operation::sum) out += text("+", op.other);
+    if (op.in != static_cast<int>(k) || op.other >= 0) out += text("<", op.in);
+    if (op.other >= 0) out += text("+", op.other);
     out += " " + shape(k + 1);
   }
   return out;
@@ -68,7 +70,7 @@ TEST_CASE("global average pooling before a nonlinear layer is a pool over the wh
   CHECK(show(compiled("conv(1)-gap-dense-dense-layernorm-dense")) ==
         "8x8f dense 8x8f pool 1x1 dense 1x1 dense 1x1 normalise 1x1 dense 1x1");
   CHECK(show(compiled("conv(1)-relu-gap-dense-identity-dense")) ==
-        "8x8f dense 8x8f relu 8x8f pool 1x1 dense 1x1 identity 1x1 dense 1x1");
+        "8x8f dense 8x8f relu 8x8f mean 1x1 dense 1x1 identity 1x1 dense 1x1");
   CHECK(show(compiled("conv(1)-gap-dense-dense")) == "8x8f dense 8x8f mean 1x1 dense 1x1 dense 1x1");
 }
 
@@ -79,6 +81,15 @@ TEST_CASE("branches read the same value and are summed one by one", "[kernel]") 
         "8x8 dense 8x8 relu 8x8 dense 8x8 dense<1 8x8 sum<3+4 8x8 sum<5+1 8x8 flatten 1x1 dense 1x1");
   CHECK(show(compiled("dense-residual(relu-dense)-relu-dense")) ==
         "1x1 dense 1x1 relu 1x1 dense 1x1 sum<3+1 1x1 relu 1x1 dense 1x1");
+}
+
+TEST_CASE("a concatenation is a sum of scaled branches, a product is one operation per branch", "[kernel]") {
+  CHECK(show(compiled("conv(1)-concat(relu | )-flatten-dense")) ==
+        "8x8 dense 8x8 relu 8x8 scale 8x8 scale<1 8x8 sum<3+4 8x8 flatten 1x1 dense 1x1");
+  CHECK(show(compiled("conv(1)-product(relu-conv(1) | conv(1) | )-flatten-dense")) ==
+        "8x8 dense 8x8 relu 8x8 dense 8x8 dense<1 8x8 product<3+4 8x8 product<5+1 8x8 flatten 1x1 dense 1x1");
+  CHECK(compiled("conv(1,width=1)-concat(conv(1,width=3) | )-gap-dense").ops[2].layer.params[0] == std::sqrt(0.75));
+  CHECK(compiled("conv(2,3,param=standard,in=3)-gap-dense").ops[1].layer.params[2] == 18);
 }
 
 TEST_CASE("operations that change nothing are left out", "[kernel]") {
@@ -146,6 +157,10 @@ TEST_CASE("what does not fit the image is refused with the shape at that layer a
              Contains("conv") && Contains("4 x 4") && Contains("position 1 in \"lenet\""));
   CHECK_THAT(error_of("conv(3)-residual(relu-conv(3,stride=2))-gap-dense", {8, 8, 1}),
              Contains("branches of residual differ: 4 x 4 and 8 x 8 positions") && Contains("position 9"));
+  CHECK_THAT(error_of("conv(3)-product(conv(3) | conv(3,stride=2))-gap-dense", {8, 8, 1}),
+             Contains("branches of product differ: 8 x 8 and 4 x 4 positions") && Contains("position 9"));
+  CHECK_THAT(error_of("conv(3)-concat(relu | conv(3,pad=valid))-gap-dense", {8, 8, 1}),
+             Contains("branches of concat differ: 8 x 8 and 6 x 6 positions") && Contains("position 9"));
   CHECK_THAT(error_of("cnn:1", {0, 8, 1}), Contains("0 x 8 x 1"));
   CHECK(error_of("conv(3,pad=same)-gap-dense", {1, 1, 3}) == "no error");
 }
@@ -170,10 +185,13 @@ std::string random_layers(const Rng& rng, int depth) {
   std::string out;
   const index n = rng.below(0, 5) + (depth == 0);
   for (index i = 1; i <= n; ++i) {
-    const index k = rng.below(static_cast<std::uint64_t>(i), depth < 3 ? 15 : 13);
+    const index k = rng.below(static_cast<std::uint64_t>(i), depth < 3 ? 17 : 13);
     const Rng inner = rng.fork(static_cast<std::uint64_t>(i));
     if (i > 1) out += "-";
     if (k < 13) out += layers[k];
+    if (k == 15) out += "product(" + random_layers(inner, depth + 1) + " | conv(3))";
+    if (k == 16)
+      out += "concat(" + random_layers(inner, depth + 1) + " | " + random_layers(inner.fork(1), depth + 1) + ")";
     if (k == 13) out += "residual(relu-conv(3)" + ("-" + random_layers(inner, depth + 3)) + ")";
     if (k == 14)
       out += "sum(" + random_layers(inner, depth + 1) + " | " + random_layers(inner.fork(1), depth + 1) + ")";
@@ -200,14 +218,14 @@ TEST_CASE("any order of layers compiles to a consistent program or is refused wi
       for (std::size_t k = 0; k < p.ops.size(); ++k) {
         const Op& op = p.ops[k];
         REQUIRE((op.in >= 0 && op.in <= static_cast<int>(k) && op.other <= static_cast<int>(k)));
-        REQUIRE((op.other >= 0) == (op.type == Operation::sum));
+        REQUIRE((op.other >= 0) == (op.type == Operation::sum || op.type == Operation::product));
         const ValueShape &in = p.values[static_cast<std::size_t>(op.in)], &out = p.values[k + 1];
         // What is read is there: pairs where pairs are needed.
         if (op.type == Operation::mean || op.type == Operation::pool) REQUIRE(in.full);
         if (op.type != Operation::flatten && out.full) REQUIRE(in.full);
         if (op.type != Operation::flatten && op.type != Operation::mean && op.type != Operation::pool)
           REQUIRE(in.full == out.full);
-        if (op.type == Operation::sum) {
+        if (op.other >= 0) {
           const ValueShape& second = p.values[static_cast<std::size_t>(op.other)];
           REQUIRE((second.height == in.height && second.width == in.width && second.full == out.full));
         }

@@ -1,7 +1,13 @@
 #include "ntkrob/kernel/spec.hpp"
 
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
 #include "kit/check.hpp"
+#include "layers/all.hpp"
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/spec_text.hpp"
 
 using namespace ntkrob;
 
@@ -14,6 +20,14 @@ std::string error_of(const std::string& spec) {
     return error.what();
   }
   return "no error";
+}
+
+/// The names of a list with commas.
+std::vector<std::string> names_in(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream in(list);
+  for (std::string name; std::getline(in >> std::ws, name, ',');) names.push_back(name);
+  return names;
 }
 
 }  // namespace
@@ -109,6 +123,39 @@ TEST_CASE("only a chain of pointwise layers has layers, everything else is spati
   CHECK(!branches.reads_image());
 }
 
+TEST_CASE("products and concatenations print and parse back, a concatenation weighs by widths", "[kernel]") {
+  for (const char* text : {"conv(3)-product(relu-conv(3) | )-gap-dense", "conv(3)-concat(relu | erf | )-gap-dense",
+                           "conv(3)-product(conv(1)|conv(3)|concat(relu|sign)-conv(1))-gap-dense",
+                           "conv(3)-concat(conv(1)|product(conv(3)|))-conv(1)-gap-dense",
+                           "conv(3,width=5)-concat(conv(1,width=6) | )-conv(1)-gap-dense"}) {
+    INFO(text);
+    const KernelSpec spec = KernelSpec::parse(text);
+    CHECK(KernelSpec::parse(spec.to_string()) == spec);
+    CHECK(KernelSpec::parse(spec.to_string()).to_string() == spec.to_string());
+  }
+  const auto shares = [](const char* text) { return KernelSpec::parse(text).network()[1].shares; };
+  CHECK(shares("conv(3)-concat(conv(1) | conv(2) | )-gap-dense") == std::vector<double>{1 / 3.0, 1 / 3.0, 1 / 3.0});
+  CHECK(shares("conv(3,width=10)-concat(relu-conv(1,width=30) | )-gap-dense") == std::vector<double>{0.75, 0.25});
+  CHECK(shares("conv(3,width=4)-concat(conv(1,width=2)-relu | sum( | conv(3,width=4)))-gap-dense") ==
+        std::vector<double>{2 / 6.0, 4 / 6.0});
+}
+
+TEST_CASE("the standard parameterisation takes fan-ins from the layers before", "[kernel]") {
+  const auto fan_in = [](const char* text) { return KernelSpec::parse(text).network().back().layer.params[2]; };
+  CHECK(fan_in("dense(width=30)-relu-dense(param=standard)") == 30);
+  CHECK(fan_in("dense(param=standard,in=7,width=512)-relu-scale(2)-dense(param=standard)") == 512);
+  CHECK(fan_in("conv(3,width=9)-relu-gap-dense(param=standard)") == 9);
+  CHECK(fan_in("conv(3,width=9)-relu-flatten-dense(param=standard,in=144)") == 144);
+  CHECK(fan_in("conv(3,width=9)-concat(relu | conv(1,width=2))-gap-dense(param=standard)") == 11);
+  CHECK(fan_in("conv(3,width=9)-residual(relu-conv(3,width=9))-gap-dense(param=standard)") == 9);
+  const KernelSpec spec = KernelSpec::parse("conv(3,param=standard,in=3,width=9)-relu-gap-dense(param=standard)");
+  CHECK(spec.to_string() ==
+        "conv(3,stride=1,pad=same,dilation=1,w=1.4142135623730951,b=0.1,in=3,param=standard,width=9)-relu-gap-"
+        "dense(w=1.4142135623730951,b=0.1,in=9,param=standard)");
+  CHECK(KernelSpec::parse(spec.to_string()) == spec);
+  CHECK(!(KernelSpec::parse("dense(param=standard,in=3)") == KernelSpec::parse("dense(param=standard,in=4)")));
+}
+
 TEST_CASE("presets stand for the layers they document, with common weights", "[kernel]") {
   const auto same = [](const char* preset, const std::string& layers) {
     INFO(preset);
@@ -144,6 +191,28 @@ TEST_CASE("the help lists every preset, layer and parameter that parses", "[kern
   for (const char* item : {"fc:L", "cnn:L", "lenet", "myrtle:5|7|10", "resnet:N", "dense(w=", "relu", "conv(",
                            "avgpool(", "sumpool(", "gap ", "flatten ", "layernorm(", "residual(", "sum("})
     CHECK_THAT(all, Catch::Matchers::Contains(item));
+}
+
+TEST_CASE("the page of kernels has every layer and every parameter with its default", "[kernel]") {
+  std::ifstream file(NTKROB_KERNELS_PAGE);
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  REQUIRE(!page.empty());
+  for (int kind = 0; kind < layers::kKinds; ++kind) {
+    const layers::Info& info = layers::info(kind);
+    std::string entry = kind == layers::k_standard ? "`dense(param=standard,in=" : text("`", info.name);
+    // w of dense is sqrt(2), shortened there.
+    const bool listed = kind != layers::k_standard && kind != layers::k_dense && info.n_parameters > 0;
+    for (int k = 0; listed && k < info.n_parameters; ++k)
+      entry += text(k == 0 ? "(" : ",", info.parameters[k].name, "=", format_number(info.parameters[k].fallback));
+    CHECK_THAT(page, Catch::Matchers::Contains(entry));
+  }
+  const std::string error = error_of("nothing"), known = error.substr(error.find("known: ") + 7);
+  for (const std::string& name : names_in(known.substr(0, known.find(", and the presets"))))
+    CHECK_THAT(page, Catch::Matchers::Contains("`" + name + "`") || Catch::Matchers::Contains("`" + name + "("));
+  std::string help;
+  for (const std::string& line : kernel_spec_help()) help += line + "\n";
+  for (const std::string& name : names_in(known.substr(0, known.find(", and the presets"))))
+    CHECK_THAT(help, Catch::Matchers::Contains(name));
 }
 
 TEST_CASE("errors in a spec name the position and what was expected", "[kernel]") {
@@ -212,6 +281,24 @@ TEST_CASE("a layer in the wrong place is refused there", "[kernel]") {
   refused("conv(3)-gap-flatten-dense", "flatten needs positions, and gap", "flatten");
   refused("conv(3)-relu-gap", "gap cannot be the last layer: a readout dense must follow", "gap");
   refused("conv(3)-relu", "relu cannot be the last layer: flatten or gap and a readout dense must follow", "relu");
+  const std::string standard = "dense(param=standard,width=5)-relu-dense";
+  refused(standard, "dense with param=standard needs its number of inputs: in=N here, or width=N in the layer before",
+          "dense");
+  refused("dense(param=standard,in=5)-relu-dense(b=0,param=standard)", "dense with param=standard needs", "dense(b=0");
+  refused("conv(3,width=3)-flatten-dense(param=standard)", "dense with param=standard needs", "dense");
+  refused("dense(width=5)-relu-dense(param=standard,in=6)", "dense: in=6, but the layer before has width=5", "dense(p");
+  refused("dense(in=5)-relu-dense", "in=N belongs to param=standard", "5");
+  refused("dense(param=mean)-relu-dense", "dense param is \"mean\", must be one of ntk, standard", "mean");
+  refused("conv(3)-concat(conv(1,width=3) | conv(1))-gap-dense",
+          "the branches of concat need width=N in the last conv or dense of all of them, or of none", "concat");
+  refused("conv(3)-sum(conv(1,width=3) | conv(1,width=4))-gap-dense", "the branches of sum differ: width=3 and width=4",
+          "sum");
+  refused("conv(3)-product(relu | )-gap-dense", "the branches of product are not independent", "product");
+  refused("conv(3)-product(conv(3) | )-relu-gap-dense", "relu must follow", "relu");
+  refused("conv(3)-concat(conv(3) | )-relu-gap-dense", "relu must follow", "relu");
+  refused("conv(3)-concat(conv(3))-gap-dense", "concat takes two branches or more", "concat");
+  refused("conv(3)-product(gap-dense | conv(3))-gap-dense", "the branches of product differ: one ends in gap",
+          "product");
   refused("gap-dense-residual(relu-dense)", "residual cannot be the last layer: a readout dense", "residual");
   refused("relu-gap-dense", "relu must follow a dense layer or a conv", "relu");
   refused("conv(3)-relu-avgpool(2)-relu-gap-dense", "relu must follow", "relu-gap");

@@ -154,6 +154,19 @@ State sum(const State& one, const State& two) {
   return out;
 }
 
+/// K = K1 K2, T = T1 K2 + K1 T2.
+State product(const State& one, const State& two) {
+  State out = one;
+  for (index p = 0; p < one.xy.n(); ++p)
+    for (index q = 0; q < one.xy.n(); ++q) {
+      out.xx(p, q) = one.xx(p, q) * two.xx(p, q);
+      out.xy(p, q) = one.xy(p, q) * two.xy(p, q);
+      out.yy(p, q) = one.yy(p, q) * two.yy(p, q);
+      out.t(p, q) = one.t(p, q) * two.xy(p, q) + one.xy(p, q) * two.t(p, q);
+    }
+  return out;
+}
+
 State run(const Program& program, const Op& op, const ValueShape& out, const std::vector<State>& values) {
   const State& in = values[static_cast<std::size_t>(op.in)];
   const ValueShape& shape = program.values[static_cast<std::size_t>(op.in)];
@@ -175,6 +188,8 @@ State run(const Program& program, const Op& op, const ValueShape& out, const std
       return normalise(op, in);
     case Operation::sum:
       return sum(in, values[static_cast<std::size_t>(op.other)]);
+    case Operation::product:
+      return product(in, values[static_cast<std::size_t>(op.other)]);
   }
   return in;
 }

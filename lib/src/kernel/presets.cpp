@@ -101,8 +101,7 @@ index read_number(const std::string& source, const SpecItem& item, const Preset&
 void finish(Network& network, const ChainLayer& dense, std::size_t position) {
   for (SpecLayer& layer : network) {
     layer.position = position;
-    if (layer.type == Operation::shift || (layer.type == Operation::pointwise && layer.layer.kind == layers::k_dense))
-      layer.layer = dense;
+    if (is_weighted(layer)) layer.layer = dense;
     for (Network& branch : layer.branches) finish(branch, dense, position);
   }
 }

@@ -1,5 +1,7 @@
 #include "ntkrob/kernel/program.hpp"
 
+#include <cmath>
+
 #include "kernel/spec_layers.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -8,6 +10,13 @@ namespace ntkrob {
 namespace {
 
 std::string by(index height, index width) { return text(height, " x ", width); }
+
+/// Whether an operation reads variances only as part of covariances.
+bool is_linear(const Op& op) {
+  if (op.type != Operation::pointwise) return op.type != Operation::normalise;
+  const int kind = op.layer.kind;
+  return layers::info(kind).law == Law::makes_gaussian || kind == layers::k_scale || kind == layers::k_identity;
+}
 
 bool is_one_tap(const Window& w) { return w.kh == 1 && w.kw == 1; }
 
@@ -48,6 +57,8 @@ class Compiler {
       case Operation::shift:
         in = move_window(op, layer);
         op.type = Operation::pointwise;
+        if (op.layer.kind == layers::k_standard)  // inputs of a unit: channels times taps
+          op.layer.params[2] *= static_cast<double>(layer.window.kh * layer.window.kw);
         op.in = in;
         op.window = {};
         break;
@@ -60,6 +71,7 @@ class Compiler {
       case Operation::flatten:
         return value(in).positions() == 1 ? in : push(op, {1, 1, false});
       case Operation::sum:
+      case Operation::product:
         return add_branches(layer, in);
     }
     return push(op, value(in));
@@ -75,12 +87,12 @@ class Compiler {
   }
 
   int add_branches(const SpecLayer& layer, int in) {
-    int total = add(layer.branches[0], in);
+    int total = add_branch(layer, 0, in);
     for (std::size_t b = 1; b < layer.branches.size(); ++b) {
       Op op;
-      op.type = Operation::sum;
+      op.type = layer.type;
       op.in = total;
-      op.other = add(layer.branches[b], in);
+      op.other = add_branch(layer, b, in);
       const ValueShape first = value(op.in), second = value(op.other);
       if (first.height != second.height || first.width != second.width)
         fail(layer,
@@ -89,6 +101,15 @@ class Compiler {
       total = push(op, first);
     }
     return total;
+  }
+
+  int add_branch(const SpecLayer& layer, std::size_t b, int in) {
+    in = add(layer.branches[b], in);
+    if (layer.shares.empty()) return in;
+    Op op;
+    op.in = in;
+    op.layer = {layers::k_scale, {std::sqrt(layer.shares[b])}};
+    return push(op, value(in));
   }
 
   ValueShape window_shape(const SpecLayer& layer, int in) const {
@@ -130,9 +151,7 @@ class Compiler {
       const Op& op = program_.ops[k];
       const bool reads =
           reaches[static_cast<std::size_t>(op.in)] || (op.other >= 0 && reaches[static_cast<std::size_t>(op.other)]);
-      const bool linear =
-          op.type != Operation::normalise && (op.type != Operation::pointwise || op.layer.kind == layers::k_dense);
-      if (reads && !linear) return true;
+      if (reads && !is_linear(op)) return true;
       reaches[k + 1] = reads;
     }
     return false;

@@ -10,9 +10,7 @@ namespace {
 
 using kernel::layer_name;
 
-bool is_dense(const SpecLayer& layer) {
-  return layer.type == Operation::pointwise && layer.layer.kind == layers::k_dense;
-}
+bool is_dense(const SpecLayer& layer) { return layer.type == Operation::pointwise && kernel::is_weighted(layer); }
 
 /// Whether a layer of the network needs positions.
 bool needs_image(const Network& network) {
@@ -24,6 +22,7 @@ bool needs_image(const Network& network) {
       case Operation::flatten:
         return true;
       case Operation::sum:
+      case Operation::product:
         return std::any_of(layer.branches.begin(), layer.branches.end(), needs_image);
       case Operation::pointwise:
       case Operation::normalise:
@@ -76,7 +75,8 @@ class Rules {
       case Operation::normalise:
         break;
       case Operation::sum:
-        return sum(layer, state, depth);
+      case Operation::product:
+        return branches(layer, state, depth);
     }
     return state;
   }
@@ -100,7 +100,8 @@ class Rules {
     }
   }
 
-  State sum(const SpecLayer& layer, const State& state, int depth) const {
+  State branches(const SpecLayer& layer, const State& state, int depth) const {
+    const bool concatenates = !layer.shares.empty();
     State result;
     int dependent = 0;
     for (std::size_t b = 0; b < layer.branches.size(); ++b) {
@@ -114,7 +115,9 @@ class Rules {
       if (b > 0) out.gaussian = std::min(out.gaussian, result.gaussian);
       result = std::move(out);
     }
-    if (dependent > 1)
+    // A product of Gaussians is none; channels of different laws or variances are not one.
+    if (concatenates || layer.type == Operation::product) result.gaussian = State::kNone;
+    if (dependent > 1 && !concatenates)
       fail(layer, text("the branches of ", layer_name(layer),
                        " are not independent: all but one, the identity for "
                        "example, must end in weights of their own (conv or dense, then no nonlinearity)"));
@@ -137,7 +140,7 @@ class Rules {
 Chain chain(const Network& network) {
   Chain result;
   for (const SpecLayer& layer : network) {
-    if (layer.type == Operation::sum) return {};
+    if (!layer.branches.empty()) return {};
     // Over one position all axes of a layernorm are the channels.
     const bool norm = layer.type == Operation::normalise;
     result.push_back(norm ? ChainLayer{layers::k_layernorm, {layer.eps}} : layer.layer);
@@ -153,6 +156,7 @@ KernelSpec KernelSpec::parse(const std::string& source) {
   const std::vector<SpecItem> items = parse_spec(source);
   const bool preset = items.size() == 1 && kernel::is_preset(items[0].name);
   spec.network_ = preset ? kernel::expand_preset(source, items[0]) : kernel::read_network(source, items);
+  kernel::resolve_widths(source, spec.network_);
   spec.reads_image_ = needs_image(spec.network_);
   State state;
   state.image = spec.reads_image_;
@@ -177,7 +181,7 @@ std::uint64_t KernelSpec::hash() const {
 std::vector<std::string> kernel_spec_help() {
   std::vector<std::string> lines = kernel::preset_help();
   for (int kind = 0; kind < layers::kKinds; ++kind) {
-    if (kind == layers::k_layernorm) continue;  // below, with its axes
+    if (kind == layers::k_layernorm || kind == layers::k_standard) continue;  // below
     const layers::Info& info = layers::info(kind);
     std::string line = info.name;
     for (int k = 0; k < info.n_parameters; ++k)
@@ -193,8 +197,15 @@ std::vector<std::string> kernel_spec_help() {
         "sumpool(2,stride=2,pad=valid)   sum pooling", "gap   global average pooling: one position remains",
         "flatten   all positions stacked: one position remains",
         "layernorm(eps=1e-12,axes=channel)   layer normalisation over the channels, or axes=all: over positions too",
+        "dense(param=standard,in=512), conv(3,param=standard,in=64)   standard parameterisation: in = inputs or "
+        "channels, "
+        "or width=N in the layer before (Sohl-Dickstein 2020)",
         "residual(relu-conv(3)-relu-conv(3))   the identity plus a branch of layers",
-        "sum(relu-conv(3) | conv(1))   branches of layers on the same input, summed; an empty one is the identity"})
+        "sum(relu-conv(3) | conv(1))   branches of layers on the same input, summed; an empty one is the identity",
+        "product(relu-conv(3) | conv(1))   the same, multiplied",
+        "concat(relu-conv(3) | )   the same, their channels side by side: in equal shares, or in those of the width=N "
+        "of "
+        "their last conv or dense"})
     lines.emplace_back(line);
   return lines;
 }

@@ -9,11 +9,12 @@ namespace {
 
 constexpr index kMaxWindow = 4096;
 const std::vector<std::string> kPaddings{"same", "valid", "circular"}, kEdges{"window", "inside"},
-    kAxes{"channel", "all"};
+    kAxes{"channel", "all"}, kParameterisations{"ntk", "standard"};
+constexpr index kMaxWidth = 1000000000;
 
 int find_kind(const std::string& name) {
   for (int kind = 0; kind < layers::kKinds; ++kind)
-    if (name == layers::info(kind).name) return kind;
+    if (name == layers::info(kind).name && kind != layers::k_standard) return kind;
   return -1;
 }
 
@@ -39,13 +40,19 @@ Window read_window(const std::string& source, const SpecItem& item, const Argume
 }
 
 SpecLayer read_conv(const std::string& source, const SpecItem& item) {
-  const Arguments arguments(source, item,
-                            parameter_names(layers::k_dense, {"kh", "kw", "stride", "sh", "sw", "pad", "dilation"}), 2);
+  const Arguments arguments(source, item, weight_names({"kh", "kw", "stride", "sh", "sw", "pad", "dilation"}), 2);
   SpecLayer layer;
   layer.type = Operation::shift;
   layer.window = read_window(source, item, arguments, false);
   layer.window.dilation = arguments.integer("dilation", 1, 1, kMaxWindow);
-  layer.layer = read_pointwise(layers::k_dense, arguments);
+  read_weights(source, arguments, layer);
+  return layer;
+}
+
+SpecLayer read_dense(const std::string& source, const SpecItem& item) {
+  const Arguments arguments(source, item, weight_names(), 2);
+  SpecLayer layer;
+  read_weights(source, arguments, layer);
   return layer;
 }
 
@@ -73,18 +80,20 @@ SpecLayer read_layernorm(const std::string& source, const SpecItem& item) {
   return layer;
 }
 
-SpecLayer read_sum(const std::string& source, const SpecItem& item) {
+SpecLayer read_branches(const std::string& source, const SpecItem& item) {
   const bool residual = item.name == "residual";
-  const char* form = residual ? "residual takes one branch: residual(relu-conv(3))"
-                              : "sum takes two branches or more: sum(relu-conv(3) | conv(1))";
+  const std::string form =
+      residual ? "residual takes one branch: residual(relu-conv(3))"
+               : text(item.name, " takes two branches or more: ", item.name, "(relu-conv(3) | conv(1))");
   if (item.arguments.size() != 1 || !item.arguments[0].key.empty()) spec_error(source, item.position, form);
   SpecLayer layer;
-  layer.type = Operation::sum;
+  layer.type = item.name == "product" ? Operation::product : Operation::sum;
   for (const std::vector<SpecItem>& branch : parse_branches(source, item.arguments[0]))
     layer.branches.push_back(read_network(source, branch));
   if (residual != (layer.branches.size() == 1)) spec_error(source, item.position, form);
   if (residual) layer.branches.emplace_back();
-  // Addition has no order, the printed form has one.
+  if (item.name == "concat") layer.shares.assign(layer.branches.size(), 0.0);
+  // These operations have no order, the printed form has one.
   std::stable_partition(layer.branches.begin(), layer.branches.end(), [](const Network& b) { return !b.empty(); });
   return layer;
 }
@@ -104,19 +113,23 @@ struct Structural {
 
 const Structural kStructural[] = {
     {"avgpool", [](const std::string& source, const SpecItem& item) { return read_pool(source, item, true); }},
+    {"concat", read_branches},
     {"conv", read_conv},
+    {"dense", read_dense},
     {"flatten",
      [](const std::string& source, const SpecItem& item) { return read_simple(source, item, Operation::flatten); }},
     {"gap", [](const std::string& source, const SpecItem& item) { return read_simple(source, item, Operation::mean); }},
     {"layernorm", read_layernorm},
-    {"residual", read_sum},
-    {"sum", read_sum},
+    {"product", read_branches},
+    {"residual", read_branches},
+    {"sum", read_branches},
     {"sumpool", [](const std::string& source, const SpecItem& item) { return read_pool(source, item, false); }},
 };
 
 std::string layer_names() {
   std::string names;
-  for (int kind = 0; kind < layers::kKinds; ++kind) names += text(kind == 0 ? "" : ", ", layers::info(kind).name);
+  for (int kind = 0; kind < layers::kKinds; ++kind)
+    if (kind != layers::k_standard) names += text(names.empty() ? "" : ", ", layers::info(kind).name);
   for (const Structural& structural : kStructural)
     if (find_kind(structural.name) < 0) names += text(", ", structural.name);
   return names;
@@ -144,12 +157,14 @@ SpecLayer read_layer(const std::string& source, const SpecItem& item) {
 }
 
 /// "w=1,b=0.1"
-std::string print_parameters(const ChainLayer& layer) {
-  const layers::Info& info = layers::info(layer.kind);
+std::string print_parameters(const SpecLayer& layer) {
+  const layers::Info& info = layers::info(layer.layer.kind);
   std::string out;
   for (int k = 0; k < info.n_parameters; ++k)
-    out +=
-        text(k == 0 ? "" : ",", info.parameters[k].name, "=", format_number(layer.params[static_cast<std::size_t>(k)]));
+    out += text(k == 0 ? "" : ",", info.parameters[k].name, "=",
+                format_number(layer.layer.params[static_cast<std::size_t>(k)]));
+  if (layer.layer.kind == layers::k_standard) out += ",param=standard";
+  if (layer.width > 0) out += text(",width=", layer.width);
   return out;
 }
 
@@ -164,11 +179,10 @@ std::string print_layer(const SpecLayer& layer) {
   std::string arguments;
   switch (layer.type) {
     case Operation::pointwise:
-      arguments = print_parameters(layer.layer);
+      arguments = print_parameters(layer);
       break;
     case Operation::shift:
-      arguments =
-          text(print_window(layer.window), ",dilation=", layer.window.dilation, ",", print_parameters(layer.layer));
+      arguments = text(print_window(layer.window), ",dilation=", layer.window.dilation, ",", print_parameters(layer));
       break;
     case Operation::pool:
       arguments = print_window(layer.window);
@@ -178,6 +192,7 @@ std::string print_layer(const SpecLayer& layer) {
       arguments = text("eps=", format_number(layer.eps), ",axes=", kAxes[layer.all_positions ? 1 : 0]);
       break;
     case Operation::sum:
+    case Operation::product:
       arguments = print_network(layer.branches[0]);
       if (layer_name(layer) == "residual") break;
       for (std::size_t b = 1; b < layer.branches.size(); ++b) arguments += " | " + print_network(layer.branches[b]);
@@ -208,6 +223,29 @@ ChainLayer read_pointwise(int kind, const Arguments& arguments) {
   return layer;
 }
 
+bool is_weighted(const SpecLayer& layer) {
+  if (layer.type != Operation::pointwise && layer.type != Operation::shift) return false;
+  return layers::info(layer.layer.kind).law == Law::makes_gaussian;
+}
+
+std::vector<std::string> weight_names(std::vector<std::string> first) {
+  first = parameter_names(layers::k_dense, std::move(first));
+  for (const char* name : {"param", "width", "in"}) first.emplace_back(name);
+  return first;
+}
+
+void read_weights(const std::string& source, const Arguments& arguments, SpecLayer& layer) {
+  layer.layer = read_pointwise(layers::k_dense, arguments);
+  layer.width = arguments.integer("width", 0, 1, kMaxWidth);
+  const SpecArgument* in = arguments.find("in");
+  if (arguments.choice("param", 0, kParameterisations) == 1) {
+    layer.layer.kind = layers::k_standard;
+    layer.layer.params[2] = static_cast<double>(arguments.integer("in", 0, 1, kMaxWidth));
+  } else if (in != nullptr) {
+    spec_error(source, in->position, "in=N belongs to param=standard");
+  }
+}
+
 Network read_network(const std::string& source, const std::vector<SpecItem>& items) {
   Network network;
   for (const SpecItem& item : items) network.push_back(read_layer(source, item));
@@ -217,7 +255,7 @@ Network read_network(const std::string& source, const std::vector<SpecItem>& ite
 std::string layer_name(const SpecLayer& layer) {
   switch (layer.type) {
     case Operation::pointwise:
-      return layers::info(layer.layer.kind).name;
+      return layers::info(is_weighted(layer) ? layers::k_dense : layer.layer.kind).name;
     case Operation::shift:
       return "conv";
     case Operation::pool:
@@ -228,7 +266,10 @@ std::string layer_name(const SpecLayer& layer) {
       return "flatten";
     case Operation::normalise:
       return "layernorm";
+    case Operation::product:
+      return "product";
     case Operation::sum:
+      if (!layer.shares.empty()) return "concat";
       return layer.branches.size() == 2 && layer.branches[1].empty() ? "residual" : "sum";
   }
   return "";

@@ -11,6 +11,14 @@ namespace ntkrob::kernel {
 
 using Arguments = SpecArguments;
 
+/// A dense, or the dense of a conv: with weights of its own.
+bool is_weighted(const SpecLayer& layer);
+/// Names of the parameters of layers with weights, after `first`; and these parameters: kind, params and width.
+std::vector<std::string> weight_names(std::vector<std::string> first = {});
+void read_weights(const std::string& source, const Arguments& arguments, SpecLayer& layer);
+/// Fan-ins of the standard parameterisation and shares of concatenations, from widths.   throws: ConfigError
+void resolve_widths(const std::string& source, Network& network);
+
 /// The pointwise layer of this kind with the parameters in `arguments`.
 ChainLayer read_pointwise(int kind, const Arguments& arguments);
 /// Names of the parameters of a kind of layers.def, after `first`.

@@ -35,7 +35,8 @@ enum class Operation {
   mean,     // one position: the mean over all pairs (p, q); global average pooling
   flatten,  // one position: the mean over p = q
   normalise,  // layer norm: divides by sqrt((v_x[p] + eps)(v_y[q] + eps)); v_x[p] = a[p], or their mean over p
-  sum         // the sum of two values of one shape; fan-in of independent branches
+  sum,        // the sum of two values of one shape; fan-in of independent branches
+  product     // K = K1 K2, T = T1 K2 + K1 T2: fan-in of independent branches that are multiplied
 };
 
 /// How pool divides.
@@ -44,7 +45,7 @@ enum class Divisor { none, window, inside };  // 1; kh kw; the number of taps in
 struct Op {
   Operation type = Operation::pointwise;
   int in = 0;                         // the value read
-  int other = -1;                     // sum: the second value
+  int other = -1;                     // sum, product: the second value
   ChainLayer layer;                   // pointwise
   Window window;                      // shift, pool
   Divisor divisor = Divisor::window;  // pool

@@ -10,6 +10,8 @@
 /// 2018, Lee 2019). The layer list of a preset is what to_string() prints. Layers, with their defaults:
 ///
 ///     dense(w,b), relu, ...         the layers of layers.def (kernel_spec_help() lists them); dense needs one position
+///     dense(param=standard,in=N), conv(.., param=standard,in=N)       standard parameterisation, N inputs (channels)
+///     dense(width=N), conv(.., width=N)      units (channels) of the layer: the `in` of those behind it
 ///     conv(kh,kw=kh,w,b,stride=1,pad=same,dilation=1)           pad = same | valid | circular; sh=, sw= for stride
 ///     avgpool(kh,kw=kh,stride=window,pad=valid,edges=window)    edges: what divides where a window leaves the image,
 ///     sumpool(kh,kw=kh,stride=window,pad=valid)                 its size (window) or its pixels inside (inside)
@@ -17,6 +19,9 @@
 ///     layernorm(eps=1e-12,axes=channel)                         axes = channel | all (height, width and channels)
 ///     sum(a | b | ..)               branches that read the same value, summed; an empty one is the identity
 ///     residual(a)                   sum(a | )
+///     product(a | b | ..)           the same, multiplied
+///     concat(a | b | ..)            the same, their channels side by side: in equal shares, or by the width= of
+///     branches
 ///
 /// A network without conv, avgpool, sumpool, gap and flatten reads the image as one vector.
 #pragma once
@@ -37,7 +42,9 @@ struct SpecLayer {
   Divisor divisor = Divisor::window;             // pool
   double eps = 0;                                // normalise
   bool all_positions = false;                    // normalise
-  std::vector<std::vector<SpecLayer>> branches;  // sum; an empty branch is the identity and stands last
+  index width = 0;                               // dense, shift: its units or channels, 0 where not given
+  std::vector<std::vector<SpecLayer>> branches;  // sum, product; an empty branch is the identity
+  std::vector<double> shares;                    // of the branches in the channels: the sum is a concatenation
   std::size_t position = 0;                      // offset in the source, for messages
 };
 
