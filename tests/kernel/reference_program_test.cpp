@@ -136,6 +136,8 @@ std::string operation_name(const Op& op) {
       return "normalise";
     case Operation::sum:
       return "sum";
+    case Operation::product:
+      return "product";
   }
   return "";
 }
