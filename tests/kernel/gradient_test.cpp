@@ -23,6 +23,7 @@ const char* const kSpecs[] = {"dense",
                               "dense(b=0)-sin(1,0.8,0.3)-dense-cos(1,1,0.4)-dense",
                               "dense-gaussian-dense(w=0.5)-gaussian(2,0.02)-dense",
                               "dense(w=1)-exp(0.5,0.6)-dense(w=0.7)-exp(b=0.5)-dense",
+                              "dense-hermite(3)-dense(w=0.3)-layernorm(0.1)-hermite(4)-dense",
                               "dense-monomial(3)-dense(w=0.3)-monomial-dense"};
 
 double weighted_sum(const Matrix<double>& k, const Matrix<double>& u, const Matrix<double>& v) {

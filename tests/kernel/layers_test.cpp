@@ -130,6 +130,11 @@ TEST_CASE("smooth layers equal quadrature of their expectations over the plane",
       {"monomial(1)", [](double x) { return x; }, [](double) { return 1; }},
       {"monomial", [](double x) { return x * x; }, [](double x) { return 2 * x; }},
       {"monomial(3)", [](double x) { return x * x * x; }, [](double x) { return 3 * x * x; }},
+      {"hermite", [](double x) { return (x * x - 1) / std::sqrt(2.0); }, [](double x) { return std::sqrt(2.0) * x; }},
+      {"hermite(3)", [](double x) { return (x * x * x - 3 * x) / std::sqrt(6.0); },
+       [](double x) { return (3 * x * x - 3) / std::sqrt(6.0); }},
+      {"hermite(4)", [](double x) { return (std::pow(x, 4) - 6 * x * x + 3) / std::sqrt(24.0); },
+       [](double x) { return (4 * x * x * x - 12 * x) / std::sqrt(24.0); }},
       {"monomial(6)", [](double x) { return std::pow(x, 6); }, [](double x) { return 6 * std::pow(x, 5); }}};
   const auto backend = make_backend("cpu", 1);
   const Pairs pairs;
@@ -169,7 +174,7 @@ TEST_CASE("angles keep their relative accuracy through smooth layers down to nea
   };
   for (const char* layer :
        {"erf", "erf(1,30,0)", "erf(c=0.5)", "gelu", "sin", "sin(b=0.1)", "cos", "cos(1,1,1)", "gaussian",
-        "gaussian(1,0.1)", "exp", "monomial(3)", "leaky", "abs", "identity", "layernorm"}) {
+        "gaussian(1,0.1)", "exp", "monomial(3)", "hermite(3)", "leaky", "abs", "identity", "layernorm"}) {
     INFO(layer);
     const Matrix<double> coarse = rates(layer, 1e-4), fine = rates(layer, 1e-8);
     NTKROB_CHECK_SAME(kit::compare(fine.view(), coarse.view(), 2e-2 * kit::largest(coarse)));
@@ -178,9 +183,9 @@ TEST_CASE("angles keep their relative accuracy through smooth layers down to nea
 
 TEST_CASE("values and gradients are finite at every depth and scale, in both precisions", "[kernel][layers]") {
   const auto backend = make_backend("cpu", 2);
-  for (const char* layer :
-       {"leaky", "abs", "erf", "erf(2,0.3,0.1)", "gelu", "sin", "cos", "sin(1,1,1)", "gaussian", "identity",
-        "layernorm-relu", "layernorm-gelu", "layernorm-exp(b=0.5)", "layernorm-monomial(3)", "sign"})
+  for (const char* layer : {"leaky", "abs", "erf", "erf(2,0.3,0.1)", "gelu", "sin", "cos", "sin(1,1,1)", "gaussian",
+                            "identity", "layernorm-relu", "layernorm-gelu", "layernorm-exp(b=0.5)",
+                            "layernorm-monomial(3)", "layernorm-hermite", "sign"})
     for (const char* dense : {"dense(w=1)", "dense(b=0,w=1)"}) {
       std::string spec = dense;
       for (int l = 0; l < 50; ++l) spec += std::string("-") + layer + "-" + dense;
