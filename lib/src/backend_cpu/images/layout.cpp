@@ -90,6 +90,7 @@ void Layout::place() {
     variance.push_back(doubles);
     doubles += shape(v).positions();
     root.push_back(inside_unit(v) ? -1 : take(shape(v).positions()));
+    factor.push_back(is_product(v) ? take(1) : -1);
   }
   for (Unit& u : units) {
     const index n = shape(u.out).positions(), known = root[static_cast<std::size_t>(u.mid)];
@@ -112,7 +113,7 @@ void Layout::place() {
 void Layout::group_values() {
   for (int v = 0; v < static_cast<int>(program.values.size()); ++v) {
     group.push_back(v);
-    if (v == 0 || is_run(op(v - 1))) continue;
+    if (v == 0 || is_run(op(v - 1)) || is_product(v)) continue;
     for (const int source : {op(v - 1).in, op(v - 1).other}) {
       if (source < 0) continue;
       const int one = group[static_cast<std::size_t>(source)], two = group.back();

@@ -58,6 +58,7 @@ struct Layout {
   std::vector<int> unit_of;     // by value: the unit that makes it, or -1
   std::vector<index> root;      // by value: place of the roots of its variances, or -1 inside units
   index y_size = 0, size = 0;   // numbers of a sample in the tables of y, of x
+  std::vector<index> factor;    // by value: place of the scales of a product's factors by its own
   std::vector<index> variance;  // by value: place in arrays of double
   index doubles = 0;
   std::vector<int> group;  // by value: values joined by linear operations are in one, named after its first member
@@ -65,6 +66,7 @@ struct Layout {
   explicit Layout(const Program& program);
   const ValueShape& shape(int v) const { return program.values[static_cast<std::size_t>(v)]; }
   const Op& op(int k) const { return program.ops[static_cast<std::size_t>(k)]; }
+  bool is_product(int v) const { return v > 0 && op(v - 1).type == Operation::product; }
   /// A dense layer without bias.
   bool is_linear(int k) const {
     return op(k).type == Operation::pointwise && op(k).layer.kind == layers::k_dense && op(k).layer.params[1] == 0;

@@ -27,6 +27,7 @@ std::vector<index> input_offsets(const Op& op, const Axis& axis, const std::vect
       case Operation::pointwise:
       case Operation::normalise:
       case Operation::sum:
+      case Operation::product:
         needed.insert(offset);
         break;
       case Operation::flatten:

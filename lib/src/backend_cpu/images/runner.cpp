@@ -212,13 +212,6 @@ void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& func
            tile.dx.row(i));
 }
 
-std::string image_reason(const Program& program) {
-  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k)
-    if (program.ops[static_cast<std::size_t>(k)].type == Operation::mean && read_by_nonlinear(program, k + 1))
-      return "nonlinear layers after global average pooling are not there; put them before it";
-  return {};
-}
-
 std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number) {
   const Layout layout(program);
   const index blocks = (n + kImageLanes - 1) / kImageLanes;

@@ -31,8 +31,6 @@ class ImageRunner {
   std::unique_ptr<State> state_;
 };
 
-/// Empty, or what the program needs that is not there.
-std::string image_reason(const Program& program);
 /// Bytes of an ImageTable of n samples.
 std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number);
 /// Memory of an ImageRunner, and what each row of a tile adds to it.

@@ -66,9 +66,10 @@ void variances(const Layout& layout, int k, Sample<R>& s) {
       for (index p = 0; p < n; ++p) b[p] = a[p] / ((op.all_positions ? mean : a[p]) + op.eps);
       return;
     }
-    case Operation::sum: {
+    case Operation::sum:
+    case Operation::product: {
       const double* other = at(op.other);
-      for (index p = 0; p < n; ++p) b[p] = a[p] + other[p];
+      for (index p = 0; p < n; ++p) b[p] = op.type == Operation::sum ? a[p] + other[p] : a[p] * other[p];
       return;
     }
   }
@@ -127,6 +128,13 @@ void fill_tables(const Layout& layout, Sample<R>& s) {
   };
   for (int v = 0; v < static_cast<int>(layout.program.values.size()); ++v)
     if (layout.root[static_cast<std::size_t>(v)] >= 0) roots(v, layout.root[static_cast<std::size_t>(v)]);
+  for (int v = 0; v < static_cast<int>(layout.program.values.size()); ++v) {
+    if (!layout.is_product(v)) continue;
+    const Op& made = layout.op(v - 1);
+    const auto scale = [&](int value) { return s.scale[static_cast<std::size_t>(value)]; };
+    s.table[static_cast<std::size_t>(layout.factor[static_cast<std::size_t>(v)])] =
+        static_cast<R>(scale(made.in) / scale(v) * scale(made.other));
+  }
   for (const Unit& u : layout.units) {
     const auto mid = static_cast<std::size_t>(u.mid);
     const index n = layout.shape(u.out).positions();
@@ -251,6 +259,15 @@ void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, S
         for (index p = 0; p < n; ++p) {
           gi[p] += go[p];
           other[p] += go[p];
+        }
+        break;
+      }
+      case Operation::product: {
+        const double* b = s.wide.data() + at(op.other);
+        double* other = g.data() + at(op.other);
+        for (index p = 0; p < n; ++p) {
+          gi[p] += go[p] * b[p];
+          other[p] += go[p] * a[p];
         }
         break;
       }

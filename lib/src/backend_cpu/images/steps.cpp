@@ -2,6 +2,7 @@
 /// simd.cpp is.
 #include "backend_cpu/images/steps.hpp"
 
+#include "backend_cpu/images/branches.hpp"
 #include "backend_cpu/images/crossing.hpp"
 #include "backend_cpu/images/units.hpp"
 
@@ -9,8 +10,9 @@ namespace ntkrob::NTKROB_ISA {
 namespace {
 
 template <class R>
-constexpr ImageFunctions<R> kFunctions{&input<R>,  &input_back<R>, &unit<R>,        &unit_back<R>, &spread<R>,
-                                       &gather<R>, &finish<R>,     &finish_back<R>, &add<R>,       &total<R>};
+constexpr ImageFunctions<R> kFunctions{&input<R>,   &input_back<R>,   &unit<R>,   &unit_back<R>,
+                                       &product<R>, &product_back<R>, &spread<R>, &gather<R>,
+                                       &finish<R>,  &finish_back<R>,  &add<R>,    &total<R>};
 
 }  // namespace
 

@@ -119,12 +119,27 @@ struct FinishCall {
   double* out_variance;
 };
 
+/// The product of two branches at all pairs of a patch.
+template <class R>
+struct ProductCall {
+  Patch patch;  // of the result
+  index stride_one, stride_two;
+  Planes<R> one, two, to;  // backward: to holds adjoints
+  Planes<R> one_g, two_g;  // backward: added to
+  index root_one, root_two, factor;
+  Tables<R> tables;
+  R* scratch;
+  double *one_variance, *two_variance;
+};
+
 template <class R>
 struct ImageFunctions {
   void (*input)(const InputCall<R>&);
   void (*input_back)(const InputCall<R>&);
   void (*unit)(const UnitCall<R>&);
   void (*unit_back)(const UnitCall<R>&);
+  void (*product)(const ProductCall<R>&);
+  void (*product_back)(const ProductCall<R>&);
   void (*spread)(const CrossCall<R>&);  // patch to rows, added
   void (*gather)(const CrossCall<R>&);  // adjoints of rows to the adjoint of the patch
   void (*finish)(const FinishCall<R>&);

@@ -66,6 +66,30 @@ UnitCall<R> Sweep<R>::unit_call(const Stretch& s, const Instance& i, index h, in
   return call;
 }
 
+template <class R>
+ProductCall<R> Sweep<R>::product_call(const Stretch& s, const Instance& i, index h, index w, const Pairs<R>& pairs,
+                                      bool back, SampleGradient* g) {
+  const Instance &one = s.instances[static_cast<std::size_t>(i.a)], &two = s.instances[static_cast<std::size_t>(i.b)];
+  ProductCall<R> call{};
+  call.patch = patch(i, h, w);
+  call.stride_one = patch(one, h, w).stride;
+  call.stride_two = patch(two, h, w).stride;
+  call.one = planes(one, h, w, false);
+  call.two = planes(two, h, w, false);
+  call.to = planes(i, h, w, back);
+  call.root_one = layout_.root[static_cast<std::size_t>(one.value)];
+  call.root_two = layout_.root[static_cast<std::size_t>(two.value)];
+  call.factor = layout_.factor[static_cast<std::size_t>(i.value)];
+  call.tables = pairs.tables;
+  call.scratch = memory_.data() + scratch_;
+  if (!back) return call;
+  call.one_g = planes(one, h, w, true);
+  call.two_g = planes(two, h, w, true);
+  call.one_variance = variance_gradient(*g, one.value);
+  call.two_variance = variance_gradient(*g, two.value);
+  return call;
+}
+
 /// All values of a stretch at one offset. g: not null where a tape is wanted
 template <class R>
 void Sweep<R>::run(const Stretch& s, index h, index w, const Pairs<R>& pairs, const ImageFunctions<R>& f,
@@ -79,6 +103,9 @@ void Sweep<R>::run(const Stretch& s, index h, index w, const Pairs<R>& pairs, co
         break;
       case Source::unit:
         f.unit(unit_call(s, i, h, w, pairs, false, g));
+        break;
+      case Source::product:
+        f.product(product_call(s, i, h, w, pairs, false, g));
         break;
       case Source::copy:
       case Source::sum: {
@@ -133,6 +160,9 @@ void Sweep<R>::run_back(const Stretch& s, index h, index w, const Pairs<R>& pair
       }
       case Source::unit:
         f.unit_back(unit_call(s, i, h, w, pairs, true, &g));
+        break;
+      case Source::product:
+        f.product_back(product_call(s, i, h, w, pairs, true, &g));
         break;
       case Source::copy:
       case Source::sum: {

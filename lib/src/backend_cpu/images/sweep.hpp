@@ -39,7 +39,7 @@ class Sweep {
                 SampleGradient& g);
 
  private:
-  enum class Source { pixels, stored, unit, sum, copy };
+  enum class Source { pixels, stored, unit, sum, product, copy };
   /// A value at `step` times the offset that a stretch is run for, in a buffer or stored.
   struct Instance {
     int value;
@@ -83,6 +83,8 @@ class Sweep {
   Planes<R> planes(const Instance& i, index h, index w, bool adjoint);
   UnitCall<R> unit_call(const Stretch& s, const Instance& i, index h, index w, const Pairs<R>& pairs, bool back,
                         SampleGradient* g);
+  ProductCall<R> product_call(const Stretch& s, const Instance& i, index h, index w, const Pairs<R>& pairs, bool back,
+                              SampleGradient* g);
   void run(const Stretch& s, index h, index w, const Pairs<R>& pairs, const ImageFunctions<R>& f, SampleGradient* g);
   void run_back(const Stretch& s, index h, index w, const Pairs<R>& pairs, const ImageFunctions<R>& f,
                 SampleGradient& g);

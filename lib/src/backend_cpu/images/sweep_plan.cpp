@@ -183,8 +183,8 @@ int Sweep<R>::add_instance(Stretch& stretch, int value, index step_h, index step
   Instance made{value, step_h, step_w, Source::pixels};
   if (stores_.count(value) != 0) {
     made.source = Source::stored;
-  } else if (value > 0 && op(value - 1).type == Operation::sum) {
-    made.source = Source::sum;
+  } else if (value > 0 && op(value - 1).other >= 0) {
+    made.source = layout_.is_product(value) ? Source::product : Source::sum;
     made.a = add_instance(stretch, op(value - 1).in, step_h, step_w);
     made.b = add_instance(stretch, op(value - 1).other, step_h, step_w);
   } else if (value > 0) {
@@ -211,9 +211,11 @@ void Sweep<R>::plan_buffers(Stretch& stretch) {
       if (reader.a != i && reader.b != i) continue;
       last_reader = std::max(last_reader, j);
       kept_to = std::max(kept_to, j);
+      // The way back passes earlier readers later.
+      if (gradient_ && reader.source == Source::product) kept_to = std::max(kept_to, 2 * n + 1 - j);
       if (!gradient_ || reader.source != Source::unit) continue;
       const Unit& u = layout_.units[static_cast<std::size_t>(layout_.unit_of[static_cast<std::size_t>(reader.value)])];
-      if (u.normal && !u.shift) kept_to = 2 * n + 1 - j;
+      if (u.normal && !u.shift) kept_to = std::max(kept_to, 2 * n + 1 - j);
     }
     stretch.last_reader[static_cast<std::size_t>(i)] = static_cast<int>(last_reader);
     if (made.source == Source::stored) continue;
@@ -227,13 +229,15 @@ void Sweep<R>::plan_buffers(Stretch& stretch) {
   memory_size_ = allocate(std::move(intervals), memory_size_);
 }
 
-/// A stretch with nonlinear layers, or in front of one that is needed, reads values on its way back.
+/// A stretch with nonlinear layers or products, or in front of one that is needed, reads values on its way back.
 template <class R>
 void Sweep<R>::mark_needed() {
   for (std::size_t later = stretches_.size(); later-- > 0;) {
     bool reads = stretches_[later].needed;
     for (const Instance& i : stretches_[later].instances)
-      if (i.source == Source::unit)
+      if (i.source == Source::product)
+        reads = true;
+      else if (i.source == Source::unit)
         reads |= layout_.units[static_cast<std::size_t>(layout_.unit_of[static_cast<std::size_t>(i.value)])].normal;
     if (!reads) continue;
     for (const Instance& i : stretches_[later].instances)
