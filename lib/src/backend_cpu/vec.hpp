@@ -15,6 +15,13 @@
 #include <immintrin.h>
 #endif
 
+/// For what runs once per vector: state stays in registers.
+#if defined(__GNUC__)
+#define NTKROB_INLINE __attribute__((always_inline)) inline
+#else
+#define NTKROB_INLINE inline
+#endif
+
 namespace ntkrob::NTKROB_ISA {
 
 #if defined(__AVX512F__)

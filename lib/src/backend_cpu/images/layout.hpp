@@ -27,6 +27,13 @@ struct Axis {
   }
 };
 
+/// A List with its memory.
+struct OwnList {
+  std::vector<int> begin{0}, item;
+  void close() { begin.push_back(static_cast<int>(item.size())); }
+  List view() const { return {begin.data(), item.data()}; }
+};
+
 Axis axis(index in, index out, index taps, index step, const Window& w);
 
 /// A window that keeps the offset between positions of x and y, but for its stride.

@@ -18,12 +18,6 @@ inline Line line_of(index positions, index offset) {
   return {offset < 0 ? -offset : 0, offset > 0 ? offset : 0, positions - (offset < 0 ? -offset : offset)};
 }
 
-struct OwnList {
-  std::vector<int> begin{0}, item;
-  void close() { begin.push_back(static_cast<int>(item.size())); }
-  List view() const { return {begin.data(), item.data()}; }
-};
-
 /// The taps of a window along one axis, by offset of the output.
 class OffsetTaps {
  public:

@@ -6,16 +6,48 @@
 namespace ntkrob {
 namespace {
 
-/// f(output position, input position, taps of the window) for every tap inside the image.
-template <class F>
-void for_each_tap(const Layout& layout, const Op& op, int out, F&& f) {
-  const Axis h = layout.axis_h(op, out), w = layout.axis_w(op, out);
-  const double taps = static_cast<double>(op.window.kh * op.window.kw);
-  for (index oh = 0; oh < h.out; ++oh)
-    h.for_each_source(oh, [&](index, index ih) {
-      for (index ow = 0; ow < w.out; ++ow)
-        w.for_each_source(ow, [&](index, index iw) { f(oh * w.out + ow, ih * w.in + iw, taps); });
-    });
+/// One axis of a window: the sources of each output.
+OwnList sources_of(const Axis& axis) {
+  OwnList list;
+  for (index o = 0; o < axis.out; ++o) {
+    axis.for_each_source(o, [&](index, index i) { list.item.push_back(static_cast<int>(i)); });
+    list.close();
+  }
+  return list;
+}
+
+void add(const double* from, index n, double* to) {
+  for (index k = 0; k < n; ++k) to[k] += from[k];
+}
+
+/// to += the means over an operation's window of from; or, back, from += the adjoint of that from to's.
+void window_means(const Layout& layout, int k, double* from, double* to, bool back) {
+  const Op& op = layout.op(k);
+  const Axis h = layout.axis_h(op, k + 1), w = layout.axis_w(op, k + 1);
+  const OwnList rows = sources_of(h), columns = sources_of(w);
+  const double inverse = 1.0 / static_cast<double>(op.window.kh * op.window.kw);
+  std::vector<double> middle(static_cast<std::size_t>(w.in));
+  for (index oh = 0; oh < h.out; ++oh) {
+    std::fill(middle.begin(), middle.end(), 0.0);
+    const auto heights = [&] {
+      for (int r = rows.begin[static_cast<std::size_t>(oh)]; r < rows.begin[static_cast<std::size_t>(oh) + 1]; ++r) {
+        double* row = from + rows.item[static_cast<std::size_t>(r)] * w.in;
+        back ? add(middle.data(), w.in, row) : add(row, w.in, middle.data());
+      }
+    };
+    if (!back) heights();
+    for (index ow = 0; ow < w.out; ++ow) {
+      double& out = to[oh * w.out + ow];
+      for (int c = columns.begin[static_cast<std::size_t>(ow)]; c < columns.begin[static_cast<std::size_t>(ow) + 1]; ++c) {
+        double& source = middle[static_cast<std::size_t>(columns.item[static_cast<std::size_t>(c)])];
+        if (back)
+          source += inverse * out;
+        else
+          out += inverse * source;
+      }
+    }
+    if (back) heights();
+  }
 }
 
 template <class R>
@@ -32,8 +64,7 @@ template <class R>
 void variances(const Layout& layout, int k, Sample<R>& s) {
   const Op& op = layout.op(k);
   const auto at = [&](int v) { return s.wide.data() + layout.variance[static_cast<std::size_t>(v)]; };
-  const double* a = at(op.in);
-  double* b = at(k + 1);
+  double *a = at(op.in), *b = at(k + 1);
   const index n = layout.shape(op.in).positions();
   std::fill_n(b, layout.shape(k + 1).positions(), 0.0);
   switch (op.type) {
@@ -54,7 +85,7 @@ void variances(const Layout& layout, int k, Sample<R>& s) {
     }
     case Operation::shift:
     case Operation::pool:
-      for_each_tap(layout, op, k + 1, [&](index o, index i, double divisor) { b[o] += a[i] / divisor; });
+      window_means(layout, k, a, b, false);
       return;
     case Operation::mean:
     case Operation::flatten:
@@ -155,7 +186,10 @@ void fill_tables(const Layout& layout, Sample<R>& s) {
         s.table[static_cast<std::size_t>(u.place_share + p)] = static_cast<R>(
             c * s.wide[static_cast<std::size_t>(layout.variance[front] + p)] / (s.scale[front] * s.scale[front]));
     }
-    if (u.layers.empty()) continue;
+    const bool none = std::all_of(u.layers.begin(), u.layers.end(), [](const ChainLayer& layer) {
+      return layers::info(layer.kind).n_coefficients == 0;
+    });
+    if (none) continue;
     for (index p = 0; p < n; ++p)
       coefficients(layout, u, s.wide[static_cast<std::size_t>(layout.variance[mid] + p)], p, s);
   }
@@ -236,7 +270,7 @@ void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, S
       case Operation::shift:
       case Operation::pool:
         if (through_pool(k, go, g)) break;
-        for_each_tap(layout, op, k + 1, [&](index o, index i, double divisor) { gi[i] += go[o] / divisor; });
+        window_means(layout, k, gi, g.data() + at(k + 1), true);
         break;
       case Operation::mean:
       case Operation::flatten:

@@ -122,7 +122,7 @@ inline Vec<R> border_w(const UnitCall<R>& c, index o, index p, index l) {
 
 /// The sum of a row's positions listed for p.
 template <class R>
-inline Vec<R> sum_listed(const List& list, index p, const R* row) {
+NTKROB_INLINE Vec<R> sum_listed(const List& list, index p, const R* row) {
   using V = Vec<R>;
   int k = list.begin[p];
   const int end = list.begin[p + 1];

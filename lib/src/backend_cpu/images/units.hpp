@@ -41,7 +41,7 @@ struct Point {
   using V = Vec<R>;
   V a, b, d;
 
-  Point(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum) {
+  NTKROB_INLINE Point(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum) {
     const ImageUnit<R>& u = *c.unit;
     a = V(c.tables.x[u.mid + p]);
     b = V::load(c.tables.y + kImageLanes * u.mid + q);
@@ -56,7 +56,7 @@ struct Normal : Point<R> {
   using V = Vec<R>;
   V inverse, u, t, scaled;
 
-  Normal(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum, V t_sum)
+  NTKROB_INLINE Normal(const UnitCall<R>& c, const Affine<R>& affine, index p, index q, V sum, V t_sum)
       : Point<R>(c, affine, p, q, sum) {
     inverse = V(c.tables.x[c.unit->inverse + p]) * V::load(c.tables.y + kImageLanes * c.unit->inverse + q);
     const V difference = this->a - this->b;
@@ -83,7 +83,7 @@ struct Coefficients {
   static constexpr int n = L::kCoefficients;
   V x[n + 1], dx[n + 1], y[n + 1];
 
-  Coefficients(const UnitCall<R>& c, int layer, index p, index q, bool gradient) {
+  NTKROB_INLINE Coefficients(const UnitCall<R>& c, int layer, index p, index q, bool gradient) {
     if (n == 0) return;
     const index at = c.unit->coefficients[layer], next = c.unit->next;
     for (int k = 0; k < n; ++k) {
@@ -103,7 +103,7 @@ struct Slopes {
   Slopes(V gap, V kernel) : u(gap), t(kernel), du(1), dt(0), eu(0), et(0), tt(1) {}
 
   template <class L>
-  void through(const Coefficients<L, R>& c) {
+  NTKROB_INLINE void through(const Coefficients<L, R>& c) {
     V zero[L::kCoefficients + 1];
     for (V& z : zero) z = V(0);
     PairGradient<V> by_u{u, t, du, dt, eu, et}, by_t{u, t, V(0), tt, V(0), V(0)};
@@ -138,7 +138,7 @@ struct RowSums {
     t = sum_t;
   }
   /// Of column p, from lane l on; to the tape, where there is one.
-  void get(index p, index l, Vec<R>& sum_d, Vec<R>& sum_t) const {
+  NTKROB_INLINE void get(index p, index l, Vec<R>& sum_d, Vec<R>& sum_t) const {
     if (!c.unit->shift) {
       sum_d = Vec<R>::load(d + p * kImageLanes + l);
       sum_t = Vec<R>::load(t + p * kImageLanes + l);
@@ -156,7 +156,7 @@ struct RowSums {
 
 /// f(column, lane, number of the vector of lanes) along a row.
 template <class R, class F>
-inline void along(index n, F&& f) {
+NTKROB_INLINE void along(index n, F&& f) {
   for (index p = 0; p < n; ++p)
     for (index l = 0; l < kImageLanes; l += Vec<R>::kLanes) f(p, l, l / Vec<R>::kLanes);
 }
@@ -174,7 +174,7 @@ struct Affines {
 
 /// From gap and kernel behind the layers to the output's planes.
 template <class R>
-inline void put(const UnitCall<R>& c, index p, index q, index at, Vec<R> u, Vec<R> t) {
+NTKROB_INLINE void put(const UnitCall<R>& c, index p, index q, index at, Vec<R> u, Vec<R> t) {
   using V = Vec<R>;
   const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
   const V difference = a - b, product = a * b;
@@ -293,7 +293,7 @@ struct BackRows {
 
 /// The sums behind the window of pair (o, p): from the tape, or the input itself.
 template <class R>
-inline void taped(const UnitCall<R>& c, index o, index p, index l, Vec<R>& d, Vec<R>& t) {
+NTKROB_INLINE void taped(const UnitCall<R>& c, index o, index p, index l, Vec<R>& d, Vec<R>& t) {
   const index at = ((c.unit->shift ? o * c.out.w : o * c.in.stride) + p) * kImageLanes + l;
   d = Vec<R>::load((c.unit->shift ? c.tape.d : c.from.d) + at);
   t = Vec<R>::load((c.unit->shift ? c.tape.t : c.from.t) + at);
@@ -301,7 +301,7 @@ inline void taped(const UnitCall<R>& c, index o, index p, index l, Vec<R>& d, Ve
 
 /// One vector: from the adjoints of the output to those of the sums, and of the variances.
 template <class R>
-inline void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s, index p,
+NTKROB_INLINE void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s, index p,
                        index q, index out_at, index row_at, const BackRows<R>& rows) {
   using V = Vec<R>;
   const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
