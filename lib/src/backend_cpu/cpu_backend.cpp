@@ -124,6 +124,9 @@ class CpuBackend final : public Backend {
   std::size_t image_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
     return image_scratch(program, bytes_per_number, gradient);
   }
+  std::size_t image_row_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
+    return image_row_scratch(program, bytes_per_number, gradient);
+  }
 
  private:
   /// Splits the longer side of c into blocks whose size depends on the shape alone. Small products stay whole.

@@ -116,7 +116,8 @@ std::size_t Kernel::gram_apply_bytes(index n, index r) const {
   std::size_t own = count(kernel::kStrip * kernel::kBand) * (sizeof(R) + sizeof(double));
   std::size_t shared = (count(kernel::kChunks * kernel::kBand) + count(n)) * count(r) * sizeof(double);
   if (program_ != nullptr) {
-    own += backend_->image_bytes(*program_, sizeof(R), false);
+    own += backend_->image_bytes(*program_, sizeof(R), false) +
+           count(kernel::kStrip) * backend_->image_row_bytes(*program_, sizeof(R), false);
     shared += backend_->image_table_bytes(*program_, kernel::kBand, sizeof(R));
   }
   return shared + workers * own;

@@ -23,17 +23,19 @@ void check_inputs(const Kernel& kernel, ConstView2D<R> x) {
 template <class R>
 class Images {
  public:
-  /// table: of y, or null: then one is made where it fits   outputs: kernels computed side by side
+  /// table: of y, or null: then one is made where it fits   outputs: kernels computed side by side   reserved: bytes
+  /// that the verb itself keeps
   Images(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, bool gradient, const ImageTable<R>* table = nullptr,
-         index outputs = 1)
+         index outputs = 1, std::size_t reserved = 0)
       : kernel_(kernel), backend_(kernel.backend()), x_(x), y_(y), table_(table), outputs_(outputs) {
     check_inputs(kernel, x);
     if (x.data != y.data || x.rows != y.rows) check_inputs(kernel, y);
-    if (table_ == nullptr && image_table_fits<R>(kernel, y.rows)) {
+    const ImagePlan plan = plan_images(kernel, x.rows, y.rows, sizeof(R), gradient, outputs, reserved);
+    rows_ = plan.rows;
+    if (table_ == nullptr && plan.table_bytes > 0) {
       backend_.image_table(*kernel.program(), y, kernel.scratch<R>().image_table);
       table_ = &kernel.scratch<R>().image_table;
     }
-    rows_ = plan_images(kernel, x.rows, outputs * y.rows, sizeof(R), gradient).rows;
     kernel.scratch<R>().workers.resize(static_cast<std::size_t>(backend_.info().workers));
   }
 
@@ -105,28 +107,42 @@ void thin(Backend& backend, ConstView2D<R> value, ConstView2D<R> vt, View2D<R> o
 
 }  // namespace
 
-template <class R>
-bool image_table_fits(const Kernel& kernel, index n) {
-  return kernel.backend().image_table_bytes(*kernel.program(), n, sizeof(R)) <= Call<R>::budget(kernel) / 2;
-}
-template bool image_table_fits<float>(const Kernel&, index);
-template bool image_table_fits<double>(const Kernel&, index);
+namespace {
 
-ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient) {
+/// Of a worker with `rows` samples x against m samples y.
+std::size_t worker_bytes(const Kernel& kernel, index rows, index m, std::size_t bytes_per_number, bool gradient) {
+  const Backend& backend = kernel.backend();
+  return backend.image_bytes(*kernel.program(), bytes_per_number, gradient) +
+         static_cast<std::size_t>(rows) * (backend.image_row_bytes(*kernel.program(), bytes_per_number, gradient) +
+                                           static_cast<std::size_t>(m) * bytes_per_number);
+}
+
+}  // namespace
+
+bool image_table_fits(const Kernel& kernel, index n, std::size_t bytes_per_number) {
+  const std::size_t budget = Call<float>::budget(kernel),
+                    table = kernel.backend().image_table_bytes(*kernel.program(), n, bytes_per_number);
+  const auto workers = static_cast<std::size_t>(kernel.backend().info().workers);
+  return table <= budget / 2 && table + workers * worker_bytes(kernel, 1, n, bytes_per_number, true) <= budget;
+}
+
+ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient,
+                      index outputs, std::size_t reserved) {
   const DeviceInfo device = kernel.backend().info();
   const auto workers = static_cast<std::size_t>(device.workers);
   const std::size_t budget = Call<float>::budget(kernel);
-  const std::size_t pair = kernel.backend().image_bytes(*kernel.program(), bytes_per_number, gradient);
   ImagePlan plan;
+  if (image_table_fits(kernel, m, bytes_per_number))
+    plan.table_bytes = kernel.backend().image_table_bytes(*kernel.program(), m, bytes_per_number);
   plan.rows = std::clamp<index>((n + 2 * device.workers - 1) / (2 * device.workers), 1, kImageRows);
-  const auto bytes = [&] {
-    return pair + static_cast<std::size_t>(plan.rows) * static_cast<std::size_t>(m) * bytes_per_number;
+  const auto total = [&] {
+    plan.scratch_bytes_per_worker = worker_bytes(kernel, plan.rows, outputs * m, bytes_per_number, gradient);
+    return plan.scratch_bytes = reserved + plan.table_bytes + workers * plan.scratch_bytes_per_worker;
   };
-  while (plan.rows > 1 && bytes() * workers > budget) plan.rows /= 2;
-  plan.bytes_per_worker = bytes();
-  NTKROB_CHECK(bytes() * workers <= budget, ResourceError, "memory budget of ", budget,
-               " bytes is too small: network \"", kernel.spec().source(), "\" needs ", bytes() * workers,
-               " bytes for one pair per worker (", device.workers, " workers); raise --memory or lower --threads");
+  while (plan.rows > 1 && total() > budget) plan.rows /= 2;
+  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: network \"",
+               kernel.spec().source(), "\" needs ", total(), " bytes for one pair per worker (", device.workers,
+               " workers); raise --memory or lower --threads");
   return plan;
 }
 
@@ -206,10 +222,24 @@ void image_apply_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, 
 template <class R>
 void image_pull_back(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
                      const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx) {
+  NTKROB_CHECK_SHAPE(v, x.rows, v.cols);
   Matrix<R> g(y.rows, v.cols);
-  image_apply<R>(kernel, y, x, v, out, nullptr);
-  cotangent(0, out, g.view());
-  image_apply<R>(kernel, x, y, ConstView2D<R>(g.view()), h, nullptr);
+  // K(y,x) and its transpose serve prediction and h, where a quarter of the budget holds both.
+  const std::size_t kept = 2 * sizeof(R) * static_cast<std::size_t>(x.rows) * static_cast<std::size_t>(y.rows);
+  if (kept <= Call<R>::budget(kernel) / 4) {
+    Matrix<R> values(y.rows, x.rows), turned, vt;
+    const Images<R> images(kernel, y, x, false, nullptr, 1, kept);
+    images.for_each_strip(
+        [&](index i, index n, View2D<R>) { images.values(i, n, 0, values.view().middle_rows(i, n)); });
+    thin(images.backend(), ConstView2D<R>(values.view()), transposed(v, vt), out);
+    cotangent(0, out, g.view());
+    thin(images.backend(), transposed(ConstView2D<R>(values.view()), turned), transposed(ConstView2D<R>(g.view()), vt),
+         h);
+  } else {
+    image_apply<R>(kernel, y, x, v, out, nullptr);
+    cotangent(0, out, g.view());
+    image_apply<R>(kernel, x, y, ConstView2D<R>(g.view()), h, nullptr);
+  }
   image_grad<R>(kernel, x, y, v, ConstView2D<R>(g.view()), dx, false, nullptr);
 }
 

@@ -8,16 +8,20 @@
 
 namespace ntkrob::kernel {
 
-/// Rows of x of a task, and what a worker needs. throws: ResourceError with the bytes needed
+/// Rows of x of a task, and all the memory of a call.
 struct ImagePlan {
   index rows = 1;
-  std::size_t bytes_per_worker = 0;
+  std::size_t table_bytes = 0;  // tables of all samples y; 0: made block by block, again for every strip of x
+  std::size_t scratch_bytes_per_worker = 0;
+  std::size_t scratch_bytes = 0;  // tables, every worker's own, and what the verb has reserved
 };
-ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient);
+/// outputs: kernels computed side by side   reserved: bytes that the verb itself keeps
+///   throws: ResourceError with the bytes needed
+ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_per_number, bool gradient,
+                      index outputs = 1, std::size_t reserved = 0);
 
-/// Whether a table of n samples is worth its memory: half of the budget at most.
-template <class R>
-bool image_table_fits(const Kernel& kernel, index n);
+/// Whether a table of n samples is worth its memory: half of the budget at most, where the rest is enough for any verb.
+bool image_table_fits(const Kernel& kernel, index n, std::size_t bytes_per_number);
 
 // table: of y (a prepared set), or null.
 /// nngp: the other kernel of a kernel with output ntk, or empty.

@@ -66,7 +66,7 @@ void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
   set.samples = y;
   if (program() != nullptr) {
     set.images.n = 0;
-    if (kernel::image_table_fits<R>(*this, y.rows)) backend_->image_table(*program(), y, set.images);
+    if (kernel::image_table_fits(*this, y.rows, sizeof(R))) backend_->image_table(*program(), y, set.images);
     return;
   }
   backend_->sample_table(spec_.layers(), y, set.table);
@@ -98,8 +98,8 @@ std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const
       const kernel::ImagePlan plan =
           kernel::plan_images(*this, n, verb == Verb::matrices ? 2 * m : m, bytes, verb == Verb::grad || verb == Verb::pull_back);
       out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs, strips of ", plan.rows,
-                  " samples, scratch ", plan.bytes_per_worker * static_cast<std::size_t>(device.workers), " bytes (",
-                  device.workers, " workers), budget ", budget, " bytes\n");
+                  " samples, scratch ", plan.scratch_bytes, " bytes (", device.workers, " workers; ", plan.table_bytes,
+                  " of them tables of the second set), budget ", budget, " bytes\n");
       continue;
     }
     const KernelPlan plan = plan_tiles(verb, n, m, d, r, bytes, device.workers, budget);

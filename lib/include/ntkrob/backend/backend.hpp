@@ -184,6 +184,10 @@ class Backend {
   virtual std::size_t image_bytes(const Program&, std::size_t /*bytes_per_number*/, bool /*gradient*/) const {
     return 0;
   }
+  /// What each row of x adds to it.
+  virtual std::size_t image_row_bytes(const Program&, std::size_t /*bytes_per_number*/, bool /*gradient*/) const {
+    return 0;
+  }
 
  private:
   void refuse_images() const { throw NotSupported("backend " + info().name + ": " + supports_images(Program())); }

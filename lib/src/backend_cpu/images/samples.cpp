@@ -38,7 +38,8 @@ void window_means(const Layout& layout, int k, double* from, double* to, bool ba
     if (!back) heights();
     for (index ow = 0; ow < w.out; ++ow) {
       double& out = to[oh * w.out + ow];
-      for (int c = columns.begin[static_cast<std::size_t>(ow)]; c < columns.begin[static_cast<std::size_t>(ow) + 1]; ++c) {
+      for (int c = columns.begin[static_cast<std::size_t>(ow)]; c < columns.begin[static_cast<std::size_t>(ow) + 1];
+           ++c) {
         double& source = middle[static_cast<std::size_t>(columns.item[static_cast<std::size_t>(c)])];
         if (back)
           source += inverse * out;
@@ -153,9 +154,10 @@ template <class R>
 void fill_tables(const Layout& layout, Sample<R>& s) {
   const auto roots = [&](int v, index place) {
     const auto value = static_cast<std::size_t>(v);
-    for (index p = 0; p < layout.shape(v).positions(); ++p)
-      s.table[static_cast<std::size_t>(place + p)] =
-          static_cast<R>(std::sqrt(s.wide[static_cast<std::size_t>(layout.variance[value] + p)]) / s.scale[value]);
+    const double inverse = 1 / s.scale[value];
+    const double* a = s.wide.data() + layout.variance[value];
+    R* root = s.table.data() + place;
+    for (index p = 0; p < layout.shape(v).positions(); ++p) root[p] = static_cast<R>(std::sqrt(a[p]) * inverse);
   };
   for (int v = 0; v < static_cast<int>(layout.program.values.size()); ++v)
     if (layout.root[static_cast<std::size_t>(v)] >= 0) roots(v, layout.root[static_cast<std::size_t>(v)]);
@@ -170,12 +172,12 @@ void fill_tables(const Layout& layout, Sample<R>& s) {
     const auto mid = static_cast<std::size_t>(u.mid);
     const index n = layout.shape(u.out).positions();
     roots(u.mid, u.place_mid);
-    if (u.normal)
-      for (index p = 0; p < n; ++p) {
-        const double root = static_cast<double>(s.table[static_cast<std::size_t>(u.place_mid + p)]);
-        s.table[static_cast<std::size_t>(u.place_inverse + p)] =
-            static_cast<R>(root > Smallest<R>::root ? 1 / root : 0.0);
-      }
+    if (u.normal) {
+      const R* root = s.table.data() + u.place_mid;
+      R* inverse = s.table.data() + u.place_inverse;
+      constexpr R smallest = R(Smallest<R>::root);
+      for (index p = 0; p < n; ++p) inverse[p] = root[p] > smallest ? R(1) / root[p] : R(0);
+    }
     if (u.dense) {
       // Variances in front of the dense layer: the input of the operation that makes mid.
       const auto front = static_cast<std::size_t>(layout.op(u.mid - 1).in);
@@ -186,9 +188,8 @@ void fill_tables(const Layout& layout, Sample<R>& s) {
         s.table[static_cast<std::size_t>(u.place_share + p)] = static_cast<R>(
             c * s.wide[static_cast<std::size_t>(layout.variance[front] + p)] / (s.scale[front] * s.scale[front]));
     }
-    const bool none = std::all_of(u.layers.begin(), u.layers.end(), [](const ChainLayer& layer) {
-      return layers::info(layer.kind).n_coefficients == 0;
-    });
+    const bool none = std::all_of(u.layers.begin(), u.layers.end(),
+                                  [](const ChainLayer& layer) { return layers::info(layer.kind).n_coefficients == 0; });
     if (none) continue;
     for (index p = 0; p < n; ++p)
       coefficients(layout, u, s.wide[static_cast<std::size_t>(layout.variance[mid] + p)], p, s);

@@ -301,8 +301,8 @@ NTKROB_INLINE void taped(const UnitCall<R>& c, index o, index p, index l, Vec<R>
 
 /// One vector: from the adjoints of the output to those of the sums, and of the variances.
 template <class R>
-NTKROB_INLINE void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s, index p,
-                       index q, index out_at, index row_at, const BackRows<R>& rows) {
+NTKROB_INLINE void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s,
+                              index p, index q, index out_at, index row_at, const BackRows<R>& rows) {
   using V = Vec<R>;
   const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
   const V product = a * b, gd = V::load(c.to_g.d + out_at), gt = V::load(c.to_g.t + out_at);
