@@ -18,6 +18,7 @@ import sys
 # component: what it may link to directly. Absent components are fine; unknown ones are an error.
 EDGES = {
     "base": [],
+    "micro": [],
     "backend": ["base"],
     "layers": ["base"],
     "model": ["base"],

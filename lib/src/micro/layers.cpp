@@ -1,0 +1,174 @@
+#include "micro/layers.hpp"
+
+#include "micro/math.hpp"
+
+namespace ntkrob::micro {
+namespace {
+
+/// The part of a window that lies inside the image, for output position (oy, ox).
+struct Window {
+  uint32_t y_begin, y_end, x_begin, x_end;  // of the image
+  uint32_t tap_y, tap_x;                    // taps above and left of the image
+};
+
+Window window_at(const Place& at, uint32_t oy, uint32_t ox) {
+  const uint32_t kernel = at.layer.kernel, pad = at.layer.pad;
+  const uint32_t y = oy * at.layer.stride, x = ox * at.layer.stride;  // in the padded image
+  Window w;
+  w.tap_y = y < pad ? pad - y : 0;
+  w.tap_x = x < pad ? pad - x : 0;
+  w.y_begin = y + w.tap_y - pad;
+  w.x_begin = x + w.tap_x - pad;
+  w.y_end = y + kernel - pad < at.in.height ? y + kernel - pad : at.in.height;
+  w.x_end = x + kernel - pad < at.in.width ? x + kernel - pad : at.in.width;
+  return w;
+}
+
+/// Calls visit(output, window) for every position; output counts positions.
+template <class Visit>
+void for_windows(const Place& at, const Visit& visit) {
+  uint32_t position = 0;
+  for (uint32_t oy = 0; oy < at.out.height; ++oy)
+    for (uint32_t ox = 0; ox < at.out.width; ++ox) visit(position++, window_at(at, oy, ox));
+}
+
+/// Calls visit(image offset, weight offset, n) for every row of a window: n numbers that lie side by side in the image
+/// and in the weight of one output channel.
+template <class Visit>
+void for_rows(const Place& at, const Window& w, const Visit& visit) {
+  const uint32_t channels = at.in.channels, kernel = at.layer.kernel;
+  const uint32_t n = (w.x_end - w.x_begin) * channels;
+  uint32_t tap = w.tap_y;
+  for (uint32_t y = w.y_begin; y < w.y_end; ++y, ++tap)
+    visit((y * at.in.width + w.x_begin) * channels, (tap * kernel + w.tap_x) * channels, n);
+}
+
+/// Calls visit(image offset) for every value of one channel in a window.
+template <class Visit>
+void for_values(const Place& at, const Window& w, uint32_t channel, const Visit& visit) {
+  for (uint32_t y = w.y_begin; y < w.y_end; ++y)
+    for (uint32_t x = w.x_begin; x < w.x_end; ++x) visit((y * at.in.width + x) * at.in.channels + channel);
+}
+
+/// Where the largest value is, the first of equals. NaN counts as larger, so that it is not lost.
+uint32_t largest(const Place& at, const Window& w, uint32_t channel, const float* x) {
+  uint32_t best = (w.y_begin * at.in.width + w.x_begin) * at.in.channels + channel;
+  for_values(at, w, channel, [&](uint32_t k) {
+    if (!(x[k] <= x[best])) best = k;
+  });
+  return best;
+}
+
+float mean_factor(const Place& at) { return 1.0f / static_cast<float>(at.layer.kernel * at.layer.kernel); }
+
+}  // namespace
+
+void layer_forward(const Place& at, const float* weights, const float* x, float* y) {
+  const float* weight = weights + at.weight;
+  const float* bias = weight + at.weights;
+  const uint32_t channels = at.out.channels, fan_in = at.fan_in();
+  switch (at.layer.kind) {
+    case Kind::dense:
+      for (uint32_t o = 0; o < channels; ++o) y[o] = bias[o] + dot(weight + o * fan_in, x, fan_in);
+      break;
+    case Kind::conv:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t o = 0; o < channels; ++o) {
+          float sum = bias[o];
+          for_rows(at, w, [&](uint32_t from, uint32_t tap, uint32_t n) {
+            sum += dot(weight + o * fan_in + tap, x + from, n);
+          });
+          y[position * channels + o] = sum;
+        }
+      });
+      break;
+    case Kind::relu:
+      // 0 > NaN is false: a NaN stays.
+      for (uint32_t i = 0; i < at.out.size(); ++i) y[i] = 0.0f > x[i] ? 0.0f : x[i];
+      break;
+    case Kind::max_pool:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) y[position * channels + c] = x[largest(at, w, c, x)];
+      });
+      break;
+    case Kind::avg_pool:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) {
+          float sum = 0;
+          for_values(at, w, c, [&](uint32_t k) { sum += x[k]; });
+          y[position * channels + c] = sum * mean_factor(at);
+        }
+      });
+      break;
+    case Kind::flatten:
+      break;
+  }
+}
+
+void layer_backward(const Place& at, const float* weights, const float* x, const float* y, const float* dy, float* dx) {
+  const float* weight = weights + at.weight;
+  const uint32_t channels = at.out.channels, fan_in = at.fan_in();
+  if (at.source != at.target) fill(dx, 0, at.in.size());
+  switch (at.layer.kind) {
+    case Kind::dense:
+      for (uint32_t o = 0; o < channels; ++o) add_scaled(dx, weight + o * fan_in, dy[o], fan_in);
+      break;
+    case Kind::conv:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t o = 0; o < channels; ++o) {
+          const float d = dy[position * channels + o];
+          if (d == 0) continue;  // closed by a ReLU, or not the largest
+          for_rows(at, w, [&](uint32_t from, uint32_t tap, uint32_t n) {
+            add_scaled(dx + from, weight + o * fan_in + tap, d, n);
+          });
+        }
+      });
+      break;
+    case Kind::relu:
+      for (uint32_t i = 0; i < at.out.size(); ++i) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
+      break;
+    case Kind::max_pool:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) dx[largest(at, w, c, x)] += dy[position * channels + c];
+      });
+      break;
+    case Kind::avg_pool:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) {
+          const float share = dy[position * channels + c] * mean_factor(at);
+          for_values(at, w, c, [&](uint32_t k) { dx[k] += share; });
+        }
+      });
+      break;
+    case Kind::flatten:
+      if (dx != dy)
+        for (uint32_t i = 0; i < at.out.size(); ++i) dx[i] = dy[i];
+      break;
+  }
+}
+
+void layer_gradient(const Place& at, const float* x, const float* dy, float scale, float* gradient) {
+  float* weight = gradient + at.weight;
+  float* bias = weight + at.weights;
+  const uint32_t channels = at.out.channels, fan_in = at.fan_in();
+  if (at.layer.kind == Kind::dense) {
+    for (uint32_t o = 0; o < channels; ++o) {
+      const float d = scale * dy[o];
+      add_scaled(weight + o * fan_in, x, d, fan_in);
+      bias[o] += d;
+    }
+  } else if (at.layer.kind == Kind::conv) {
+    for_windows(at, [&](uint32_t position, const Window& w) {
+      for (uint32_t o = 0; o < channels; ++o) {
+        const float d = scale * dy[position * channels + o];
+        if (d == 0) continue;
+        for_rows(at, w, [&](uint32_t from, uint32_t tap, uint32_t n) {
+          add_scaled(weight + o * fan_in + tap, x + from, d, n);
+        });
+        bias[o] += d;
+      }
+    });
+  }
+}
+
+}  // namespace ntkrob::micro

@@ -1,0 +1,33 @@
+# Bare-metal Cortex-M: packages gcc-arm-none-eabi and qemu-system-arm (Debian). NTKROB_MCU names the processor:
+# cortex-m0plus, cortex-m3 (both without FPU), cortex-m4, cortex-m7 (both with a single-precision FPU). Programs run under QEMU.
+set(NTKROB_MCU cortex-m4 CACHE STRING "cortex-m0plus, cortex-m3, cortex-m4 or cortex-m7")
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES NTKROB_MCU)
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_CXX_COMPILER arm-none-eabi-g++)
+
+# The boards of QEMU: mps2 has 4 MB of memory for each processor; a Cortex-M3 runs all instructions of a Cortex-M0+.
+if(NTKROB_MCU STREQUAL "cortex-m0plus")
+  set(ntkrob_fpu "-mfloat-abi=soft")
+  set(ntkrob_machine mps2-an385)
+elseif(NTKROB_MCU STREQUAL "cortex-m3")
+  set(ntkrob_fpu "-mfloat-abi=soft")
+  set(ntkrob_machine mps2-an385)
+elseif(NTKROB_MCU STREQUAL "cortex-m4")
+  set(ntkrob_fpu "-mfloat-abi=hard -mfpu=fpv4-sp-d16")
+  set(ntkrob_machine mps2-an386)
+elseif(NTKROB_MCU STREQUAL "cortex-m7")
+  set(ntkrob_fpu "-mfloat-abi=hard -mfpu=fpv5-sp-d16")
+  set(ntkrob_machine mps2-an500)
+else()
+  message(FATAL_ERROR "NTKROB_MCU is \"${NTKROB_MCU}\", must be cortex-m0plus, cortex-m3, cortex-m4 or cortex-m7")
+endif()
+set(CMAKE_C_FLAGS_INIT "-mcpu=${NTKROB_MCU} -mthumb ${ntkrob_fpu} -ffreestanding")
+set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT}")
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-system-arm -M ${ntkrob_machine} -nographic -monitor none -serial none
+  -semihosting-config enable=on,target=native -kernel)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)

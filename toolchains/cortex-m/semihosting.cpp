@@ -1,0 +1,46 @@
+#include "board.hpp"
+
+namespace board {
+namespace {
+
+constexpr uint32_t kWrite0 = 0x04, kExit = 0x18, kExitExtended = 0x20, kApplicationExit = 0x20026;
+
+uint32_t call(uint32_t operation, const void* argument) {
+  register uint32_t r0 __asm__("r0") = operation;
+  register const void* r1 __asm__("r1") = argument;
+  __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+  return r0;
+}
+
+}  // namespace
+
+void write(const char* text) { call(kWrite0, text); }
+
+void write_number(uint32_t value) {
+  char digits[11];
+  char* p = digits + sizeof digits;
+  *--p = 0;
+  do *--p = static_cast<char>('0' + value % 10);
+  while ((value /= 10) != 0);
+  write(p);
+}
+
+void write_hex(uint32_t value) {
+  char digits[9];
+  for (int k = 0; k < 8; ++k) {
+    const uint32_t d = value >> (28 - 4 * k) & 15u;
+    digits[k] = static_cast<char>(d < 10 ? '0' + d : 'a' + d - 10);
+  }
+  digits[8] = 0;
+  write(digits);
+}
+
+void exit(int status) {
+  const uint32_t block[2] = {kApplicationExit, static_cast<uint32_t>(status)};
+  call(kExitExtended, block);
+  call(kExit, reinterpret_cast<const void*>(kApplicationExit));
+  for (;;) {
+  }
+}
+
+}  // namespace board
