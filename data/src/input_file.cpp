@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/data/format.hpp"
 #include "raw_array.hpp"
 
 namespace ntkrob::io {
@@ -138,3 +139,16 @@ bool ends_with(const std::string& text, const std::string& ending) {
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace ntkrob::io
+
+namespace ntkrob {
+
+std::string read_bytes(const std::string& path) {
+  const io::InputFile file(path);
+  constexpr std::size_t kLimit = std::size_t{1} << 32;
+  NTKROB_CHECK(file.size() <= kLimit, ResourceError, path, ": has ", file.size(), " bytes, the limit is ", kLimit);
+  std::string bytes(file.size(), '\0');
+  file.read_at(0, bytes.data(), bytes.size());
+  return bytes;
+}
+
+}  // namespace ntkrob

@@ -54,7 +54,9 @@ void write_png_grid(const std::string& path, ConstView2D<float> images, ImageSha
 /// One image as the bytes of an 8-bit PNG, for pages that carry their images.   image: shape.size() numbers in [0,1]
 ///   throws: NotSupported unless there are 1 or 3 channels
 std::string png_bytes(const float* image, ImageShape shape);
-/// A text file (JSON, CSV), whole or not at all.
+/// A file as it is. throws: IoError; ResourceError for more than 4 GiB
+std::string read_bytes(const std::string& path);
+/// A text file (JSON, CSV) or other bytes, whole or not at all.
 void write_text(const std::string& path, const std::string& content, bool force);
 
 }  // namespace ntkrob
