@@ -59,6 +59,17 @@ TEST_CASE("a net trained by micro on an exported set is the same net after impor
   const double accuracy = read_json(folder / "report.json")["accuracy"]["clean"];
   CHECK(accuracy == Approx(trained.right / 120.0).epsilon(1e-12));
 
+  // A net with convolution, whose weights are laid out alike.
+  constexpr auto conv = micro::net({28, 28, 1}, micro::conv(4, 4, 2, 1), micro::relu(), micro::max_pool(2),
+                                   micro::flatten(), micro::dense(10));
+  const Trained images = train_on(read_file(folder / "set.nkd"), conv);
+  CHECK(images.right > 100);
+  write_file(folder / "conv.nkw", images.file);
+  run_ok({"import", folder / "conv.nkw", "--quiet", "-o", folder / "conv.h5"});
+  run_ok({"evaluate", folder / "conv.h5", "--data", folder / "set.h5", "--split", "train", "--attacks", "clean",
+          "--quiet", "--json", folder / "conv.json"});
+  CHECK(read_json(folder / "conv.json")["accuracy"]["clean"] == Approx(images.right / 120.0).epsilon(1e-12));
+
   for (const std::size_t at : {std::size_t{0}, std::size_t{30}, trained.file.size() / 2, trained.file.size() - 1}) {
     std::string damaged = trained.file;
     damaged[at] = static_cast<char>(damaged[at] ^ 1);

@@ -36,7 +36,7 @@ def main():
         if match:
             (undefined if match.group(1) in "Uw" else defined).add(match.group(2))
     foreign = sorted(s for s in undefined - defined
-                     if s not in ALWAYS and not (args.target.startswith("cortex") and ARM_RUNTIME.fullmatch(s)))
+                     if s not in ALWAYS and not ARM_RUNTIME.fullmatch(s))
     found = [f"{args.archive}: needs the symbol {s}, which is on no list" for s in foreign]
     if not defined:
         found.append(f"{args.archive}: no symbols at all")

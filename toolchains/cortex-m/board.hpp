@@ -2,6 +2,7 @@
 /// used.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 namespace board {
@@ -11,6 +12,19 @@ void write(const char* text);
 void write_number(uint32_t value);
 void write_hex(uint32_t value);
 [[noreturn]] void exit(int status);
+/// A file on the machine of the debugger, or of QEMU.
+class File {
+ public:
+  explicit File(const char* name);
+  void put(const void* bytes, size_t n);
+  /// False where opening, a write or this failed.
+  bool close();
+
+ private:
+  int handle_;
+  bool good_;
+};
+
 /// Bytes of data and zeros, which the linker has placed.
 uint32_t static_bytes();
 /// The most bytes of stack in use since the start.

@@ -3,7 +3,8 @@
 namespace board {
 namespace {
 
-constexpr uint32_t kWrite0 = 0x04, kExit = 0x18, kExitExtended = 0x20, kApplicationExit = 0x20026;
+constexpr uint32_t kOpen = 0x01, kClose = 0x02, kWrite0 = 0x04, kWrite = 0x05, kExit = 0x18, kExitExtended = 0x20,
+                   kApplicationExit = 0x20026;
 
 uint32_t call(uint32_t operation, const void* argument) {
   register uint32_t r0 __asm__("r0") = operation;
@@ -41,6 +42,26 @@ void exit(int status) {
   call(kExit, reinterpret_cast<const void*>(kApplicationExit));
   for (;;) {
   }
+}
+
+File::File(const char* name) {
+  constexpr uint32_t kWriteBinary = 5;  // "wb"
+  uint32_t length = 0;
+  while (name[length] != 0) ++length;
+  const uint32_t block[3] = {reinterpret_cast<uintptr_t>(name), kWriteBinary, length};
+  handle_ = static_cast<int>(call(kOpen, block));
+  good_ = handle_ >= 0;
+}
+
+void File::put(const void* bytes, size_t n) {
+  const uint32_t block[3] = {static_cast<uint32_t>(handle_), reinterpret_cast<uintptr_t>(bytes), n};
+  // The answer is the number of bytes that were not written.
+  if (good_) good_ = call(kWrite, block) == 0;
+}
+
+bool File::close() {
+  const uint32_t block[1] = {static_cast<uint32_t>(handle_)};
+  return handle_ >= 0 && call(kClose, block) == 0 && good_;
 }
 
 }  // namespace board
