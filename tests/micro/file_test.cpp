@@ -1,4 +1,5 @@
 // Blocks of bytes from outside: data sets and weights, whole, damaged and cut off.
+#include "c_usage.h"
 #include "micro/bytes.hpp"
 #include "ntkrob/micro/crc32.hpp"
 #include "ntkrob/micro/device_data.hpp"
@@ -210,4 +211,37 @@ MICRO_TEST(every_changed_byte_and_every_cut_of_weights_is_noticed) {
   store16(file + 18, 2);
   seal(n);
   TEST_ASSERT_STATUS(bad_header, open(w, file, n));
+}
+
+MICRO_TEST(a_program_in_c_trains_to_the_same_weights) {
+  const size_t n = make_data(1, false);
+  c_result result;
+  TEST_ASSERT_EQUAL_UINT32(0, train_from_c(file, n, 1e-4f, 3, &result));
+  // The same in C++.
+  DeviceData d;
+  TEST_ASSERT_STATUS(ok, open(d, file, n));
+  Options options;
+  options.attack = true;
+  options.lr = 1e-4f;
+  Session session;
+  TEST_ASSERT_STATUS(ok, open(session, kNet, options, arena, sizeof arena));
+  initialise(session, 1);
+  Report report;
+  for (uint32_t epoch = 0; epoch < 3; ++epoch) TEST_ASSERT_STATUS(ok, train_epoch(session, source(d), epoch, report));
+  TEST_ASSERT_EQUAL_HEX32(crc32_of(session.parameters, session.plan.parameters), result.crc);
+  TEST_ASSERT_EQUAL_UINT32(bytes_needed(kNet, options), result.arena_bytes);
+  TEST_ASSERT_EQUAL_UINT32(weights_bytes(kNet), result.file_bytes);
+  TEST_ASSERT_STATUS(ok, evaluate(session, source(d), report));
+  TEST_ASSERT_EQUAL_UINT32(report.right, result.right);
+  TEST_ASSERT_TRUE(result.robust <= result.right);
+  Row row{session.input(), nullptr, 0, false};
+  TEST_ASSERT_STATUS(ok, read(d, 1, row));
+  const float* logits;
+  TEST_ASSERT_STATUS(ok, forward(session, logits));
+  TEST_ASSERT_EQUAL_UINT32(row.label, result.label);
+  TEST_ASSERT_EQUAL_UINT32(predicted(session), result.predicted);
+  // What it refuses comes back as a number.
+  file[70] = static_cast<uint8_t>(file[70] ^ 1);
+  TEST_ASSERT_EQUAL_UINT32(static_cast<uint32_t>(Status::bad_crc),
+                           static_cast<uint32_t>(train_from_c(file, n, 1e-4f, 3, &result)));
 }

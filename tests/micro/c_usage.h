@@ -1,0 +1,18 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct c_result {
+  size_t arena_bytes, file_bytes;
+  uint32_t right, robust, crc;
+  uint16_t label, predicted;
+};
+int train_from_c(const void* bytes, size_t n, float lr, uint32_t epochs, struct c_result* result);
+
+#ifdef __cplusplus
+}
+#endif
