@@ -141,6 +141,7 @@ class FiniteNet {
     if (weighted(l)) return forward_weights(l);
     switch (l.spec->type) {
       case Operation::pointwise: {
+        if (l.spec->layer.kind == layers::k_dropout) return drop(l);
         const Nonlinearity f = nonlinearity(l.spec->layer);
         out = l.input;
         for (Activation& a : out)
@@ -218,6 +219,22 @@ class FiniteNet {
     return out;
   }
 
+  /// A mask for every sample.
+  Batch drop(Layer& l) {
+    const double rate = l.spec->layer.params[0];
+    const Rng draw = rng_.fork(++drawn_);
+    l.patches = l.input;
+    std::uint64_t k = 0;
+    for (Activation& a : l.patches)
+      for (double& v : a.v) v = draw.uniform(k++) < rate ? 1 / rate : 0.0;
+    return times(l.input, l.patches);
+  }
+  static Batch times(Batch x, const Batch& masks) {
+    for (std::size_t i = 0; i < x.size(); ++i)
+      for (std::size_t k = 0; k < x[i].v.size(); ++k) x[i].v[k] *= masks[i].v[k];
+    return x;
+  }
+
   Batch join(Layer& l) {
     l.outputs.clear();
     for (std::vector<Layer>& branch : l.branches) l.outputs.push_back(forward(branch, l.input));
@@ -268,6 +285,7 @@ class FiniteNet {
     }
     switch (l.spec->type) {
       case Operation::pointwise: {
+        if (l.spec->layer.kind == layers::k_dropout) return times(delta, l.patches);
         const Nonlinearity f = nonlinearity(l.spec->layer);
         for (std::size_t i = 0; i < out.size(); ++i)
           for (std::size_t k = 0; k < out[i].v.size(); ++k) out[i].v[k] = delta[i].v[k] * f.slope(l.input[i].v[k]);

@@ -27,6 +27,7 @@ const Case kCases[] = {
      {1, 1, 10},
      1024,
      100},
+    {"dense-relu-dropout(0.6)-dense-erf-dropout(0.8)-dense", {1, 1, 10}, 1024, 100},
     {"dense-product(relu-dense | erf-dense)-dense", {1, 1, 10}, 1024, 100},
     {"dense(width=1024)-concat(relu-dense(width=1536) | )-dense-relu-dense", {1, 1, 10}, 1024, 100},
     {"conv(3)-relu-avgpool(2)-conv(3)-relu-flatten-dense", {4, 4, 2}, 192, 150},

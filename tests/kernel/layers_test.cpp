@@ -264,6 +264,35 @@ TEST_CASE("behind a sign only the layers after it are trained", "[kernel][layers
       kit::compare(matrix(*backend, "dense-relu-dense-sign-dense", x, x, Output::ntk).view(), k.view(), 0));
 }
 
+TEST_CASE("dropout lowers covariances against variances, and raises the kernel of a sample with itself",
+          "[kernel][layers]") {
+  const Matrix<double> x = kit::uniform_matrix<double>(8, 6, 5, -1, 1);
+  for (const char* name : {"cpu", "reference"}) {
+    const auto backend = make_backend(name, 1);
+    const auto of = [&](const char* spec, Pairing pairing) {
+      Matrix<double> k(8, 8);
+      Kernel(KernelSpec::parse(spec), *backend).matrix(x.view(), x.view(), pairing, k.view());
+      return k;
+    };
+    // dense(1,0)-relu-dropout(r)-dense(1,0): T(new) = K(new) + T, both as without dropout, or both over r.
+    const Matrix<double> plain = of("dense(1,0)-relu-dense(1,0)", Pairing::cross),
+                         cross = of("dense(1,0)-relu-dropout(0.4)-dense(1,0)", Pairing::cross),
+                         same = of("dense(1,0)-relu-dropout(0.4)-dense(1,0)", Pairing::same);
+    NTKROB_CHECK_SAME(kit::compare(cross.view(), plain.view(), 1e-14));
+    std::vector<double> diagonal(8), nngp(8);
+    const Kernel kernel(KernelSpec::parse("dense(1,0)-relu-dropout(0.4)-dense(1,0)"), *backend);
+    kernel.diag(x.view(), diagonal.data());
+    for (index i = 0; i < 8; ++i)
+      for (index j = 0; j < 8; ++j) {
+        INFO(name << " (" << i << "," << j << ")");
+        CHECK(std::abs(same(i, j) - plain(i, j) / (i == j ? 0.4 : 1)) <= 1e-14);
+        if (i == j) CHECK(std::abs(same(i, i) - diagonal[static_cast<std::size_t>(i)]) <= 1e-14);
+      }
+    NTKROB_CHECK_SAME(kit::compare(of("dense-relu-dropout(1)-dense-relu-dense", Pairing::same).view(),
+                                   of("fc:2", Pairing::same).view(), 1e-14));
+  }
+}
+
 TEST_CASE("layernorm makes a kernel depend on directions alone", "[kernel][layers]") {
   const auto backend = make_backend("cpu", 1);
   const Matrix<double> x = kit::uniform_matrix<double>(8, 6, 4, -1, 1);

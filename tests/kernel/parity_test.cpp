@@ -35,6 +35,7 @@ const char* const kSpecs[] = {"dense",
                               "dense-cos(0.5,1.5,-0.4)-dense-erf-dense",
                               "dense-gaussian-dense(w=0.5)-gaussian(a=2,b=0.02)-dense",
                               "dense(w=1)-exp(a=0.5,b=0.6)-dense(w=0.7)-exp(b=0.5)-dense",
+                              "dense-relu-dropout(0.7)-dense-erf-dropout-dense",
                               "dense-hermite(3)-dense(w=0.3)-hermite-dense",
                               "dense-monomial(3)-dense(w=0.3)-monomial-dense",
                               "dense(b=0)-monomial(2)-dense(w=0.5,b=0)-monomial(5)-dense(b=0)"};

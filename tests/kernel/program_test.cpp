@@ -161,6 +161,8 @@ TEST_CASE("what does not fit the image is refused with the shape at that layer a
              Contains("branches of product differ: 8 x 8 and 4 x 4 positions") && Contains("position 9"));
   CHECK_THAT(error_of("conv(3)-concat(relu | conv(3,pad=valid))-gap-dense", {8, 8, 1}),
              Contains("branches of concat differ: 8 x 8 and 6 x 6 positions") && Contains("position 9"));
+  CHECK_THAT(error_of("conv(3)-relu-dropout(0.5)-gap-dense", {8, 8, 1}),
+             Contains("dropout is for chains of dense layers") && Contains("position 14"));
   CHECK_THAT(error_of("cnn:1", {0, 8, 1}), Contains("0 x 8 x 1"));
   CHECK(error_of("conv(3,pad=same)-gap-dense", {1, 1, 3}) == "no error");
 }

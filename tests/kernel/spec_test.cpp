@@ -294,6 +294,8 @@ TEST_CASE("a layer in the wrong place is refused there", "[kernel]") {
   refused("conv(3)-sum(conv(1,width=3) | conv(1,width=4))-gap-dense", "the branches of sum differ: width=3 and width=4",
           "sum");
   refused("conv(3)-product(relu | )-gap-dense", "the branches of product are not independent", "product");
+  refused("dense-dropout(0.5)-relu-dense", "relu must follow", "relu");
+  refused("dense-relu-dropout(0)-dense", "dropout rate is 0, must be in [0.001, 1]", "0)");
   refused("conv(3)-product(conv(3) | )-relu-gap-dense", "relu must follow", "relu");
   refused("conv(3)-concat(conv(3) | )-relu-gap-dense", "relu must follow", "relu");
   refused("conv(3)-concat(conv(3))-gap-dense", "concat takes two branches or more", "concat");

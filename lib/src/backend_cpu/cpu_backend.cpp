@@ -6,6 +6,7 @@
 #include "backend_cpu/images/runner.hpp"
 #include "backend_cpu/linalg.hpp"
 #include "backend_cpu/memory.hpp"
+#include "backend_cpu/noise.hpp"
 #include "backend_cpu/simd.hpp"
 #include "layers/samples.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
@@ -258,6 +259,7 @@ class CpuBackend final : public Backend {
       row.da = tile.da.empty() ? nullptr : tile.da.row(i);
       simd.pair_row(row);
     }
+    set_same_pairs(tile);
   }
 
   WorkerPool pool_;

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "kernel/images.hpp"
-#include "layers/all.hpp"
+#include "layers/samples.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 
 namespace ntkrob {
@@ -10,9 +10,7 @@ namespace {
 
 /// k(x,x) of one sample with mean square a, and its derivative by a.
 SelfState self_kernel(const Kernel& kernel, double a) {
-  SelfState s{a, 0, 1, 0};
-  for (const ChainLayer& layer : kernel.spec().layers())
-    layers::visit(layer.kind, [&](auto l) { s = decltype(l)::self(s, layer.params.data()); });
+  const SelfState s = layers::self_state(kernel.spec().layers(), a);
   if (kernel.options().output == Output::nngp) return {s.a, s.a, s.da, s.da};
   return s;
 }

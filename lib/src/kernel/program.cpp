@@ -52,6 +52,9 @@ class Compiler {
     op.all_positions = layer.all_positions;
     switch (layer.type) {
       case Operation::pointwise:
+        if (layers::info(layer.layer.kind).law == Law::adds_noise)
+          fail(layer, text(kernel::layer_name(layer), " is for chains of dense layers: without images and branches"));
+        break;
       case Operation::normalise:
         break;
       case Operation::shift:

@@ -91,6 +91,9 @@ class Rules {
         break;
       case Law::keeps:
         break;
+      case Law::adds_noise:
+        state.gaussian = State::kNone;
+        break;
       case Law::needs_gaussian:
         if (state.gaussian == State::kNone)
           fail(layer, text(layer_name(layer),

@@ -28,6 +28,22 @@ int sample_rows(const Chain& chain) {
   return rows;
 }
 
+/// Whether k(x,x) is not the limit of k(x,y).
+template <class Chain>
+bool adds_noise(const Chain& chain) {
+  for (const auto& layer : chain)
+    if (info(layer.kind).law == Law::adds_noise) return true;
+  return false;
+}
+
+/// k(x,x) of a sample with mean square a, and its derivatives by a.
+template <class Chain>
+SelfState self_state(const Chain& chain, double a) {
+  SelfState s{a, 0, 1, 0};
+  for (const auto& layer : chain) visit(layer.kind, [&](auto l) { s = decltype(l)::self(s, layer.params.data()); });
+  return s;
+}
+
 /// Fills column[0 .. sample_rows). a < smallest counts as a zero sample: it is replaced by a variance so small that
 /// values are those of the limit, with the correct one-sided quantities kept exact.
 template <class Chain>

@@ -50,7 +50,12 @@ struct LayerParameter {
 };
 
 /// What a layer asks of the law of its input and makes of it: formulas of nonlinearities hold for Gaussian input.
-enum class Law { makes_gaussian, keeps, needs_gaussian };
+enum class Law {
+  makes_gaussian,
+  keeps,
+  needs_gaussian,
+  adds_noise  // of its own in every sample; not Gaussian. Pairs of one sample then go through self()
+};
 
 /// Variance of one sample and its derivative with respect to log a(input).
 struct Variance {
