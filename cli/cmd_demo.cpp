@@ -170,7 +170,8 @@ class Demo {
     std::cout << "\nAccuracy on " << std::min(p_.judge, p_.test) << " test images, linf, eps " << format_number(p_.eps)
               << "\n\n"
               << table_text(rows)
-              << "\nJudged by PGD, an upper bound of the true robustness; AutoAttack is not part of this version.\n"
+              << "\nAn upper bound of the true robustness: stronger attacks may leave less. --attacks clean,autoattack "
+                 "judges harder.\n"
               << "In " << p_.out
               << ": pairs.png (originals beside robust images), strokes.png, robust.h5, originals.h5,\n"
               << "net-originals.h5, net-robust.h5, robustify.csv, demo.json. Time: " << duration_text(seconds) << "\n";

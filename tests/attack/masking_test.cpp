@@ -176,8 +176,9 @@ TEST_CASE("an honest net and an honest kernel machine raise no alarm in any norm
   const Fixture& f = Fixture::get();
   const Model* const models[] = {&f.net, f.machine.get()};
   for (const Model* model : models) {
-    const MaskingReport linf = f.check(*model), l2 = f.check(*model, Norm::l2, 1.0f);
-    INFO(describe(linf) << describe(l2));
+    const MaskingReport linf = f.check(*model), l2 = f.check(*model, Norm::l2, 1.0f), l1 = f.check(*model, Norm::l1, 6);
+    INFO(describe(linf) << describe(l2) << describe(l1));
+    CHECK(alarms_of(l1) == Alarms{});
     CHECK(alarms_of(linf) == Alarms{});
     CHECK(alarms_of(l2) == Alarms{});
     CHECK(linf.clean > 0.8);
@@ -266,25 +267,34 @@ TEST_CASE("a report in which square or a transfer wins over gradients is an alar
           "[masking]") {
   EvaluateReport report;
   report.clean = report.eps0 = 0.9;
-  const auto attack = [](const char* name, double accuracy) {
+  report.predicted.assign(100, 0);
+  const auto attack = [](const char* name, int robust) {
     AttackReport one;
     one.name = name;
-    one.accuracy = accuracy;
     one.robust.assign(100, 0);
+    std::fill_n(one.robust.begin(), robust, char{1});
     return one;
   };
+  MaskingReport before;
   const auto alarms = [&] {
-    MaskingReport masking;
+    MaskingReport masking = before;
     add_report_checks(report, masking);
     return alarms_of(masking);
   };
-  report.attacks = {attack("clean", 0.9), attack("pgd-40", 0.5), attack("square", 0.6)};
+  report.attacks = {attack("clean", 90), attack("pgd-40", 50), attack("square", 60)};
   CHECK(alarms() == Alarms{});
-  report.attacks[2].accuracy = 0.3;
+  report.attacks[2] = attack("square", 30);
   CHECK(alarms() == Alarms{"black-box-weaker"});
   report.attacks[2].name = "transfer(pgd-40)";
   CHECK(alarms() == Alarms{"black-box-weaker"});
-  report.attacks = {attack("autoattack", 0.5)};
+  // The gradient attacks of the checks break those samples too: the list was weak, not the gradient.
+  before.rows = {10, 20, 30, 40};
+  before.gradient_robust = {1, 1, 0, 0};
+  CHECK(alarms() == Alarms{});
+  before.gradient_robust = {1, 1, 1, 0};
+  CHECK(alarms() == Alarms{"black-box-weaker"});
+  before = MaskingReport();
+  report.attacks = {attack("autoattack", 50)};
   report.attacks[0].parts = {{"apgd-ce", 90, 60, 0, 0}, {"square", 60, 50, 0, 0}};
   CHECK(alarms() == Alarms{"black-box-weaker"});
   report.attacks[0].parts[1] = {"square", 51, 50, 0, 0};

@@ -7,11 +7,11 @@ using namespace ntkrob;
 
 namespace {
 
-constexpr index kN = 50, kD = 30, kClasses = 4;
+constexpr index kN = 50, kD = 16, kClasses = 4;
 
 struct Case {
-  kit::SineModel model{kD, 12, kClasses, 5};
-  kit::SineModel other{kD, 12, kClasses, 6};
+  kit::SineModel model{kD, 6, kClasses, 5};
+  kit::SineModel other{kD, 6, kClasses, 6};
   Matrix<float> x = kit::uniform_matrix(kN, kD, 6);
   std::vector<int> labels = predictions(all_logits(model, x.view()).view());
   EvaluateOptions options;
@@ -141,7 +141,7 @@ TEST_CASE("a transferred attack is found on the source and judged on the model",
   CHECK_THROWS_WITH(c.run(), Catch::Contains("needs a source"));
   c.options.attacks = {"transfer()"};
   CHECK_THROWS_WITH(c.run(), Catch::Contains("transfer(ATTACK)"));
-  const kit::SineModel small(kD, 12, 3, 6);
+  const kit::SineModel small(kD, 6, 3, 6);
   c.options.source = &small;
   c.options.attacks = {"transfer(fgsm)"};
   CHECK_THROWS_WITH(c.run(), Catch::Contains("has 3 classes"));
@@ -188,7 +188,7 @@ class Noisy : public kit::SineModel {
 TEST_CASE("a model with random output is evaluated, and the report says so", "[attack]") {
   Case c;
   c.options.attacks = {"autoattack(version=rand)"};
-  const Noisy noisy(kD, 12, kClasses, 5);
+  const Noisy noisy(kD, 6, kClasses, 5);
   CHECK(evaluate(noisy, c.x.view(), c.labels, {}, c.options).randomised);
   CHECK(!c.run().randomised);
 }

@@ -314,7 +314,7 @@ TEST_CASE("a small demo leaves table, pictures and report", "[cli]") {
       run_ok({"demo", "--out", folder / "demo", "--train", "300", "--test", "50", "--n", "30", "--steps", "5",
               "--judge", "30", "--kernel", "fc:2", "--model", "mlp:16", "--quiet"});
 
-  CHECK(contains(table, "AutoAttack is not part of this version"));
+  CHECK(contains(table, "An upper bound of the true robustness"));
   for (const char* name :
        {"strokes.png", "pairs.png", "robust.h5", "originals.h5", "net-robust.h5", "net-originals.h5"}) {
     INFO(name);

@@ -18,10 +18,10 @@ namespace ntkrob {
 struct MaskingOptions {
   ThreatModel threat;
   std::uint64_t seed = 0;
-  index samples = 100;        // that are looked at, evenly spaced among those given
-  index steps = 20;           // of the gradient attacks: PGD on cross-entropy and on the margin, the worse of both
-  index queries = 1000;       // of Square
-  index draws = 10;           // of random noise
+  index samples = 100;   // that are looked at, evenly spaced among those given
+  index steps = 20;      // of the gradient attacks: PGD on cross-entropy and on the margin, in l1 APGD too; the worst
+  index queries = 1000;  // of Square
+  index draws = 10;      // of random noise
   std::vector<double> curve;  // radii, in pixel units, increasing; empty: default_curve()
   index batch_rows = 250;
   /// Called between passes of work with what is being done; may throw Interrupted.
@@ -56,9 +56,11 @@ struct MaskingReport {
   std::vector<MaskingCheck> checks;
   std::vector<CurvePoint> curve;
   std::vector<TraceStep> trace;
-  index samples = 0;                           // looked at
-  index attacked = 0;                          // of these, right on the clean inputs
-  double clean = 0;                            // accuracy on the clean inputs
+  std::vector<index> rows;            // which samples were looked at
+  std::vector<char> gradient_robust;  // of these, those that survive the gradient attacks at the threat model's radius
+  index samples = 0;                  // looked at
+  index attacked = 0;                 // of these, right on the clean inputs
+  double clean = 0;                   // accuracy on the clean inputs
   double gradient = 0, square = 0, noise = 0;  // accuracies at the radius of the threat model
 
   index alarms() const;
