@@ -148,12 +148,13 @@ TEST_CASE("images: no NaN for zero, constant, equal and opposite images, nor for
     x(2, k) = 0.5f;
     x(3, k) = x(0, k);
     x(4, k) = -x(0, k);
-    x(5, k) *= 1e-15f;
+    x(5, k) *= 1e-20f;
     x(6, k) *= 1e15f;
     x(7, k) = k < 7 ? x(7, k) : 0;
   }
   const Matrix<float> u = kit::uniform_matrix<float>(8, 2, 18, -1, 1);
-  for (const char* spec : {"cnn:2", "cnn:2(b=0)", "cnn:2(pool=gap)", "myrtle:5(b=0.1)", "cnn:25"})
+  for (const char* spec : {"cnn:2", "cnn:2(b=0)", "cnn:2(pool=gap)", "myrtle:5(b=0.1)", "cnn:50", "cnn:50(b=0)",
+                           "conv(3,b=0)-relu-avgpool(2)-conv(3)-erf-gap-dense"})
     for (const Pairing pairing : {Pairing::cross, Pairing::same}) {
       INFO(spec);
       const Kernel kernel = kernel_of(spec, *backend);
@@ -162,6 +163,59 @@ TEST_CASE("images: no NaN for zero, constant, equal and opposite images, nor for
       kernel.grad(x.view(), x.view(), pairing, u.view(), u.view(), dx.view());
       CHECK(k(3, 0) == k(0, 0));
     }
+}
+
+TEST_CASE("images: one position is a fully connected network", "[kernel][images]") {
+  const auto backend = make_backend("cpu", 1);
+  const Matrix<double> x = kit::uniform_matrix<double>(5, 4, 20, -1, 1),
+                       u = kit::uniform_matrix<double>(5, 2, 21, -1, 1);
+  for (const char* spec : {"conv(1)-relu-conv(1)-relu-flatten-dense", "conv(1)-relu-conv(1)-relu-gap-dense"}) {
+    INFO(spec);
+    const Kernel pixel(KernelSpec::parse(spec), *backend, {Output::ntk, 0, ImageShape{1, 1, 4}}),
+        vector(KernelSpec::parse("fc:2"), *backend);
+    Matrix<double> k(5, 5), dx(5, 4), expected(5, 5), expected_dx(5, 4);
+    pixel.matrix(x.view(), x.view(), Pairing::same, k.view());
+    pixel.grad(x.view(), x.view(), Pairing::same, u.view(), u.view(), dx.view());
+    vector.matrix(x.view(), x.view(), Pairing::same, expected.view());
+    vector.grad(x.view(), x.view(), Pairing::same, u.view(), u.view(), expected_dx.view());
+    NTKROB_CHECK_SAME(kit::compare(k.view(), expected.view(), 1e-13 * kit::largest(expected)));
+    NTKROB_CHECK_SAME(kit::compare(dx.view(), expected_dx.view(), 1e-12 * kit::largest(expected_dx)));
+  }
+}
+
+TEST_CASE("images: mixed values and gradients agree with float64", "[kernel][images]") {
+  const auto backend = make_backend("cpu", 1);
+  const Matrix<double> x = kit::converted<double>(kit::converted<float>(images(4, 22))),
+                       y = kit::converted<double>(kit::converted<float>(images(21, 23))),
+                       u = kit::uniform_matrix<double>(4, 2, 24, -1, 1),
+                       v = kit::uniform_matrix<double>(21, 2, 25, -1, 1);
+  const auto single = [](const Matrix<double>& a) { return kit::converted<float>(a); };
+  for (const char* spec : {"cnn:5", "cnn:2(pool=gap)", "conv(3)-relu-avgpool(2)-conv(3)-relu-flatten-dense"}) {
+    INFO(spec);
+    const Kernel kernel = kernel_of(spec, *backend);
+    Matrix<double> k(4, 21), dx(4, kShape.size());
+    Matrix<float> kf(4, 21), dxf(4, kShape.size());
+    kernel.matrix(x.view(), y.view(), Pairing::cross, k.view());
+    kernel.matrix(single(x).view(), single(y).view(), Pairing::cross, kf.view());
+    NTKROB_CHECK_SAME(kit::compare(kit::converted<double>(kf).view(), k.view(), 1e-6 * kit::largest(k)));
+    kernel.grad(x.view(), y.view(), Pairing::cross, u.view(), v.view(), dx.view());
+    kernel.grad(single(x).view(), single(y).view(), Pairing::cross, single(u).view(), single(v).view(), dxf.view());
+    NTKROB_CHECK_SAME(kit::compare(kit::converted<double>(dxf).view(), dx.view(), 1e-5 * kit::largest(dx)));
+  }
+}
+
+TEST_CASE("images: scratch memory grows with the positions, not with their pairs", "[kernel][images]") {
+  const auto backend = make_backend("cpu", 1);
+  for (const char* spec : {"cnn:4(pool=gap)", "conv(3)-relu-avgpool(2)-conv(3)-relu-flatten-dense"}) {
+    INFO(spec);
+    std::size_t bytes[2];
+    for (int k = 0; k < 2; ++k) {
+      const index side = k == 0 ? 16 : 32;
+      const Kernel kernel(KernelSpec::parse(spec), *backend, {Output::ntk, 0, ImageShape{side, side, 1}});
+      bytes[k] = backend->image_bytes(*kernel.program(), sizeof(float), true);
+    }
+    CHECK(bytes[1] <= 4 * bytes[0]);
+  }
 }
 
 TEST_CASE("images: a budget below one pair and images of another shape are refused", "[kernel][images]") {
