@@ -60,7 +60,8 @@ std::vector<Module> collect(const StateDict& arrays) {
     const std::string name = key.substr(0, dot);
     auto module = std::find_if(modules.begin(), modules.end(), [&](const Module& m) { return m.name == name; });
     if (module == modules.end()) module = modules.insert(modules.end(), Module{name, {}, {}});
-    (part == "weight" ? module->weight : module->bias) = {key, to_float(key, value)};
+    Parameter& parameter = part == "weight" ? module->weight : module->bias;
+    parameter = Parameter{key, to_float(key, value)};
   }
   NTKROB_CHECK(!modules.empty(), IoError, "the file has no array named <module>.weight");
   for (const Module& module : modules)
