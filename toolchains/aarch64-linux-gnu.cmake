@@ -1,4 +1,5 @@
 # aarch64-linux-gnu: packages g++-aarch64-linux-gnu and qemu-user (Debian). Programs run under QEMU.
+set(NTKROB_DEVICE aarch64)
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)

@@ -1,4 +1,5 @@
 # arm-linux-gnueabihf: packages g++-arm-linux-gnueabihf and qemu-user (Debian). Programs run under QEMU.
+set(NTKROB_DEVICE armhf)
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-linux-gnueabihf-gcc)

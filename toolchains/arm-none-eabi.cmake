@@ -1,6 +1,7 @@
 # Bare-metal Cortex-M: packages gcc-arm-none-eabi, libstdc++-arm-none-eabi-newlib (for the tests) and qemu-system-arm (Debian). NTKROB_MCU names the processor:
 # cortex-m0plus, cortex-m3 (both without FPU), cortex-m4, cortex-m7 (both with a single-precision FPU). Programs run under QEMU.
 set(NTKROB_MCU cortex-m4 CACHE STRING "cortex-m0plus, cortex-m3, cortex-m4 or cortex-m7")
+set(NTKROB_DEVICE ${NTKROB_MCU})
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES NTKROB_MCU)
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)

@@ -1,4 +1,5 @@
 # riscv64-linux-gnu: packages g++-riscv64-linux-gnu and qemu-user (Debian). Programs run under QEMU.
+set(NTKROB_DEVICE riscv64)
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR riscv64)
 set(CMAKE_C_COMPILER riscv64-linux-gnu-gcc)

@@ -12,6 +12,8 @@ void write(const char* text);
 void write_number(uint32_t value);
 void write_hex(uint32_t value);
 [[noreturn]] void exit(int status);
+/// The command line that the debugger or QEMU gives the program. False where there is none, or more than n bytes.
+bool command_line(char* line, size_t n);
 /// A file on the machine of the debugger, or of QEMU.
 class File {
  public:

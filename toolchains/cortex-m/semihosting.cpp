@@ -3,8 +3,8 @@
 namespace board {
 namespace {
 
-constexpr uint32_t kOpen = 0x01, kClose = 0x02, kWrite0 = 0x04, kWrite = 0x05, kExit = 0x18, kExitExtended = 0x20,
-                   kApplicationExit = 0x20026;
+constexpr uint32_t kOpen = 0x01, kClose = 0x02, kWrite0 = 0x04, kWrite = 0x05, kGetCommandLine = 0x15, kExit = 0x18,
+                   kExitExtended = 0x20, kApplicationExit = 0x20026;
 
 uint32_t call(uint32_t operation, const void* argument) {
   register uint32_t r0 __asm__("r0") = operation;
@@ -42,6 +42,11 @@ void exit(int status) {
   call(kExit, reinterpret_cast<const void*>(kApplicationExit));
   for (;;) {
   }
+}
+
+bool command_line(char* line, size_t n) {
+  uint32_t block[2] = {reinterpret_cast<uintptr_t>(line), n};
+  return call(kGetCommandLine, block) == 0;
 }
 
 File::File(const char* name) {
