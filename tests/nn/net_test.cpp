@@ -221,6 +221,26 @@ TEST_CASE("logits and gradients have the same bits for 1 and 2 workers, and in o
   }
 }
 
+TEST_CASE("logits and input gradient of a row have the same bits in any batch", "[nn]") {
+  const auto backend = nn_test::backend(2);
+  const ImageShape shape{28, 28, 1};
+  const index n = 260, d = shape.size();
+  const Matrix<float> x = random_matrix<float>(n, d, 8);
+  const CotangentFn square = [](index, ConstView2D<float> f, View2D<float> c) { convert(f, c); };
+  for (const char* spec : {"mlp:256,130", "mlp:", "cnn:small"}) {
+    const Net net(spec, shape, 10, Initialisation::he, 1, *backend);
+    Matrix<float> all(n, 10), all_dx(n, d);
+    net.logits_and_grad(x.view(), square, all.view(), all_dx.view());
+    for (const auto& [first, rows] : {std::pair<index, index>{0, 1}, {77, 1}, {40, 7}, {196, 64}, {5, 250}}) {
+      INFO(spec << ", " << rows << " rows from " << first);
+      Matrix<float> some(rows, 10), dx(rows, d);
+      net.logits_and_grad(x.view().middle_rows(first, rows), square, some.view(), dx.view());
+      NTKROB_CHECK_SAME(kit::compare(all.view().middle_rows(first, rows), some.view(), 0));
+      NTKROB_CHECK_SAME(kit::compare(all_dx.view().middle_rows(first, rows), dx.view(), 0));
+    }
+  }
+}
+
 TEST_CASE("a net fulfils the contract of Model", "[nn]") {
   const auto backend = nn_test::backend(2);
   kit::CheckModelOptions options;

@@ -25,4 +25,10 @@ void for_blocks(Backend& backend, index n, index block, const Task& task) {
 /// Rows of `cols` numbers that make up one task.
 inline index rows_per_block(index cols) { return std::max<index>(1, kBlockNumbers / cols); }
 
+/// Rows of a product with a k x n matrix that make up one task: some 50 us, in whole steps of the registers' rows.
+inline index rows_per_product(index k, index n) {
+  constexpr index kMultiplications = index{1} << 22, kStep = 14;
+  return std::max<index>(1, (kMultiplications / std::max<index>(1, k * n) + kStep - 1) / kStep) * kStep;
+}
+
 }  // namespace ntkrob::nn

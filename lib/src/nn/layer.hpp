@@ -23,7 +23,7 @@ struct LayerScratch {
   struct Worker {
     Matrix<R> patches, gradients;
   };
-  Panels<R> panels;             // the weights, laid out for products
+  Panels<R> panels, back;       // the weights, laid out for products of the forward and of the backward pass
   std::vector<Worker> workers;  // one per worker of the backend
   Matrix<R> weight_sums;        // partial sums of parameter gradients, one row per group of images
   Matrix<double> bias_sums;

@@ -61,12 +61,6 @@ NTKROB_MULTIVERSION void add_rows(ConstView2D<double> delta, double* total) {
 }  // namespace
 
 template <class R>
-void add_bias(Backend& backend, ConstView2D<R> bias, bool relu, View2D<R> h) {
-  for_blocks(backend, h.rows, rows_per_block(h.cols),
-             [&](index begin, index count) { rows_with_bias(bias.data, relu, h.middle_rows(begin, count)); });
-}
-
-template <class R>
 void add_bias_rows(const R* bias, bool relu, View2D<R> h) {
   rows_with_bias(bias, relu, h);
 }
@@ -103,7 +97,6 @@ void add_column_sums(ConstView2D<R> delta, double* sums) {
 }
 
 #define NTKROB_INSTANTIATE(R)                                           \
-  template void add_bias<R>(Backend&, ConstView2D<R>, bool, View2D<R>); \
   template void add_bias_rows<R>(const R*, bool, View2D<R>);            \
   template void apply_relu<R>(Backend&, View2D<R>);                     \
   template void close_relu<R>(Backend&, ConstView2D<R>, View2D<R>);     \

@@ -5,10 +5,7 @@
 
 namespace ntkrob::nn {
 
-/// h += bias in every row, then max(h, 0) with relu. A NaN stays NaN.   h: n x C   bias: 1 x C
-template <class R>
-void add_bias(Backend& backend, ConstView2D<R> bias, bool relu, View2D<R> h);
-/// The same for one task's rows. Serial.
+/// h += bias in every row, then max(h, 0) with relu. A NaN stays NaN. Serial: one task's rows.   h: n x C   bias: C
 template <class R>
 void add_bias_rows(const R* bias, bool relu, View2D<R> h);
 

@@ -3,7 +3,8 @@
 /// Every adversarial input is judged again by a forward pass of its own, whose verdict and margin are the ones
 /// reported. Samples that are wrong on clean inputs count as not robust and are not attacked; every attack of the list
 /// is run on all others, so the attacks can be compared and worst_case is their per-sample minimum. Random numbers are
-/// keyed by the sample's number, so the report does not depend on batch_rows where the model's logits do not.
+/// keyed by the sample's number, and the library's models compute every row by itself, so the report does not depend on
+/// batch_rows.
 #pragma once
 
 #include <cstdint>

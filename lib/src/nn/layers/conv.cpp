@@ -44,7 +44,7 @@ class Conv final : public Layer<R> {
 
   void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
                 View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
-    if (!dx.empty()) backend.pack(Transpose::no, parameters.weight.view(), scratch.panels);
+    if (!dx.empty()) backend.pack(Transpose::no, parameters.weight.view(), scratch.back);
     const index n = x.rows, groups = group_count(n), images = (n + groups - 1) / std::max<index>(groups, 1);
     reserve_workers(backend, scratch);
     if (grads != nullptr) {
@@ -159,7 +159,7 @@ class Conv final : public Layer<R> {
       }
       if (!dx.empty()) {
         const View2D<R> gradients = own.gradients.view().middle_rows(0, rows);
-        backend.multiply(R(1), d, scratch.panels, 0, R(0), gradients);
+        backend.multiply(R(1), d, scratch.back, 0, R(0), gradients);
         scatter(gradients.data, begin, count, dx);
       }
     }
