@@ -17,7 +17,7 @@ import sys
 ALWAYS = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_"}
 # Float arithmetic, division and wide shifts of processors without them (Run-time ABI for the Arm Architecture).
 ARM_RUNTIME = re.compile(r"__aeabi_(f(add|sub|rsub|mul|div|cmp(eq|lt|le|ge|gt|un)|2iz|2uiz)|u?i2f|u?idiv(mod)?|uldivmod|"
-                         r"lmul|llsl|llsr|memcpy4?|memset4?|memclr4?)|__gnu_thumb1_case_\w+|__clzsi2")
+                         r"lmul|llsl|llsr|lasr|memcpy4?|memset4?|memclr4?)|__gnu_thumb1_case_\w+|__clzsi2")
 
 
 def output(*command):

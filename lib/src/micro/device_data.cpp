@@ -1,7 +1,6 @@
 #include "ntkrob/micro/device_data.hpp"
 
-#include "micro/bytes.hpp"
-#include "ntkrob/micro/crc32.hpp"
+#include "micro/block.hpp"
 
 namespace ntkrob::micro {
 namespace {
@@ -29,13 +28,9 @@ bool lay_out(DeviceData& data) {
 
 Status open(DeviceData& data, const void* bytes, size_t n) {
   const uint8_t* const p = static_cast<const uint8_t*>(bytes);
-  if (n < kDataHeaderBytes + 4u) return Status::truncated;
-  if (load32(p) != kDataMagic) return Status::bad_magic;
-  if (load16(p + 4) != kDataVersion) return Status::bad_version;
-  const uint32_t total = load32(p + 8);
-  if (load16(p + 6) != kDataHeaderBytes || total < kDataHeaderBytes + 4u) return Status::bad_header;
-  if (total > n) return Status::truncated;
-  if (crc32(0, p, total - 4) != load32(p + total - 4)) return Status::bad_crc;
+  uint32_t total;
+  const Status status = check_block(p, n, kDataMagic, kDataVersion, kDataHeaderBytes, total);
+  if (status != Status::ok) return status;
   data.bytes = p;
   data.rows = load32(p + 12);
   data.shape = {load16(p + 16), load16(p + 18), load16(p + 20)};
