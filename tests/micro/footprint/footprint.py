@@ -4,7 +4,9 @@
 usage: footprint.py --target NAME --compiler TEXT --readelf READELF --archive libntkrob_micro.a
                     --programs SIDE28 SIDE14 --table MARKDOWN [--write] -- EMULATOR...
 
-  - code:    code and constants of the library, all functions
+  - code:    code and constants of the library, all functions but those of int8
+  - int8:    inference in int8, beside it: a program that does not call it does not pay for it
+  - quantise: calibration and quantisation for it
   - program: flash of a bare-metal program that trains, evaluates and hands weights over, without its data set
   - RAM:     arena, session, stack: all of the program on bare metal
   - stack:   of it the stack, measured by paint
@@ -23,7 +25,8 @@ import tempfile
 HEADROOM = 1.03
 STEPS = 8
 NETS = ("784-32-10", "196-32-10")
-COLUMNS = ("code", "program") + tuple(f"{what} {net}" for net in NETS for what in ("RAM", "stack", "step"))
+MEMBERS = {"int8": "(int8.cpp", "quantise": "(int8_write.cpp"}  # of the archive; all others: code
+COLUMNS = ("code", *MEMBERS, "program") + tuple(f"{what} {net}" for net in NETS for what in ("RAM", "stack", "step"))
 LIMITS = {("*", "RAM 784-32-10"): 108 * 1024, ("*", "RAM 196-32-10"): 32 * 1024, ("cortex-m4", "program"): 12 * 1024}
 
 
@@ -35,24 +38,35 @@ def output(command, **options):
 
 
 def sections(readelf, path):
-    """(name, bytes, flags) of every section; those of all members where path is an archive."""
+    """(name, kind, bytes, flags, column) of every section; those of all members where path is an archive."""
+    column = "code"
     for line in output([readelf, "-S", "-W", path]).splitlines():
+        if line.startswith("File: "):
+            column = next((column for column, member in MEMBERS.items() if member in line), "code")
         match = re.match(r"^\s*\[\s*\d+\] (\S+)\s+(\S+)\s+[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+\s+(\w*)", line)
         if match:
-            yield match.group(1), match.group(2), int(match.group(3), 16), match.group(4)
+            yield match.group(1), match.group(2), int(match.group(3), 16), match.group(4), column
 
 
 def code_of(readelf, archive):
-    sizes = {}
-    for name, _, n_bytes, flags in sections(readelf, archive):
-        if "A" in flags and re.match(r"\.(text|rodata)", name):
+    """Bytes of code and constants, by column."""
+    found = [(name, n, column) for name, _, n, flags, column in sections(readelf, archive)
+             if "A" in flags and re.match(r"\.(text|rodata)", name)]
+    total, counted = {}, set()
+    for wanted in ("code", *MEMBERS):
+        sizes = {}
+        for number, (name, n, column) in enumerate(found):
             # Functions of headers are in several members under one name, and once in a program.
-            sizes[name if re.match(r"\.(text|rodata)\._Z", name) else (name, len(sizes))] = n_bytes
-    return sum(sizes.values())
+            key = name if re.match(r"\.(text|rodata)\._Z", name) else (name, number)
+            if column == wanted and key not in counted:
+                sizes[key] = max(n, sizes.get(key, 0))
+        counted |= set(sizes)
+        total[wanted] = sum(sizes.values())
+    return total
 
 
 def measure(args, plugin):
-    row = {"code": code_of(args.readelf, args.archive)}
+    row = code_of(args.readelf, args.archive)
     for net, program in zip(NETS, args.programs):
         counts = []
         for steps in (0, STEPS):
@@ -69,7 +83,7 @@ def measure(args, plugin):
         row[f"stack {net}"] = values["stack"]
         row[f"step {net}"] = round((counts[1] - counts[0]) / STEPS)
         if bare_metal and "program" not in row:
-            flash = sum(n for _, kind, n, flags in sections(args.readelf, program) if "A" in flags and kind != "NOBITS")
+            flash = sum(n for _, kind, n, flags, _ in sections(args.readelf, program) if "A" in flags and kind != "NOBITS")
             row["program"] = flash - values["block"]
     return row
 
