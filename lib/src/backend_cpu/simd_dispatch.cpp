@@ -10,10 +10,12 @@ namespace ntkrob {
 namespace baseline {
 extern const SimdTable kTable;
 }
-#ifdef NTKROB_HAS_X86_SIMD
+#ifdef NTKROB_HAS_AVX2
 namespace avx2 {
 extern const SimdTable kTable;
 }
+#endif
+#ifdef NTKROB_HAS_AVX512
 namespace avx512 {
 extern const SimdTable kTable;
 }
@@ -29,9 +31,12 @@ namespace {
 const SimdTable& choose() {
   const char* forced = std::getenv("NTKROB_SIMD");
   const auto wanted = [&](const char* name) { return forced == nullptr || std::strcmp(forced, name) == 0; };
-#ifdef NTKROB_HAS_X86_SIMD
-  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+#ifdef NTKROB_HAS_AVX512
+  if (wanted("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
     return avx512::kTable;
+#endif
+#ifdef NTKROB_HAS_AVX2
   if (wanted("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kTable;
 #endif
   NTKROB_CHECK(wanted("baseline"), ConfigError, "NTKROB_SIMD is \"", forced,
