@@ -1,4 +1,4 @@
-# cmake -DCASE=core|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...] -P consume.cmake
+# cmake -DCASE=core|micro|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...] -P consume.cmake
 #
 # Installs ntkrob from the build tree BUILD into a fresh prefix under WORK (all of it, or the components INSTALL), then builds
 # and runs a consumer in the way named by CASE.
@@ -33,6 +33,11 @@ if(CASE STREQUAL "core" OR CASE STREQUAL "full" OR CASE STREQUAL "readme")
   run(${configure} -S ${SOURCE}/${CASE})
   run(${CMAKE_COMMAND} --build ${tree})
   run(${tree}/consumer)
+elseif(CASE STREQUAL "micro")
+  run(${configure} -S ${SOURCE}/micro)
+  run(${CMAKE_COMMAND} --build ${tree})
+  run(${tree}/consumer)
+  run(${tree}/consumer_c)
 elseif(CASE STREQUAL "pkgconfig")
   file(GLOB_RECURSE pc ${prefix}/*/ntkrob.pc)
   get_filename_component(directory ${pc} DIRECTORY)
