@@ -31,7 +31,7 @@ struct DemoParams {
   std::string kernel = "fc:3";
   std::string model = "mlp:256,128";
   index judge = 500;
-  std::string attacks = "clean,fgsm,pgd-40,pgd-40(loss=margin)";
+  std::string attacks = "clean,pgd-40,autoattack";
 };
 
 template <class Params, class Visitor>
@@ -170,8 +170,7 @@ class Demo {
     std::cout << "\nAccuracy on " << std::min(p_.judge, p_.test) << " test images, linf, eps " << format_number(p_.eps)
               << "\n\n"
               << table_text(rows)
-              << "\nAn upper bound of the true robustness: stronger attacks may leave less. --attacks clean,autoattack "
-                 "judges harder.\n"
+              << "\nAn upper bound of the true robustness: other attacks may leave less.\n"
               << "In " << p_.out
               << ": pairs.png (originals beside robust images), strokes.png, robust.h5, originals.h5,\n"
               << "net-originals.h5, net-robust.h5, robustify.csv, demo.json. Time: " << duration_text(seconds) << "\n";

@@ -322,6 +322,7 @@ TEST_CASE("a small demo leaves table, pictures and report", "[cli]") {
   }
   const auto report = read_json(folder / "demo/demo.json");
   CHECK(report["schema"] == "ntkrob.demo/1");
-  CHECK(report["models"].size() == 4);
+  REQUIRE(report["models"].size() == 4);
+  for (const auto& model : report["models"]) CHECK(model["accuracy"]["autoattack"] <= model["accuracy"]["pgd-40"]);
   CHECK_FAILS(run({"demo", "--out", folder / "demo"}), 2, "not empty", "--force");
 }
