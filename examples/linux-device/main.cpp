@@ -20,12 +20,27 @@ using namespace ntkrob::micro;
 namespace {
 
 constexpr char kUsage[] =
-    "usage: train_on_device SET.nkd WEIGHTS.nkw [TEST.nkd]\n"
+    "usage: train_on_device [--epochs N] [--rate X] [--decay X] [--seed N] SET.nkd WEIGHTS.nkw [TEST.nkd]\n"
     "  trains pixels - 32 - classes on SET, writes the weights, and attacks the net on TEST\n";
 constexpr uint16_t kHidden = 32, kPgdSteps = 20;
-constexpr uint32_t kEpochs = 30;
-constexpr uint64_t kSeed = 1;
-constexpr float kRate = 0.02f;
+
+/// What the firmware trains with, unless the command line says otherwise.
+struct Training {
+  uint32_t epochs = 30;
+  float rate = 0.02f;
+  float decay = 0;
+  uint64_t seed = 1;
+};
+
+/// Takes one option. False where there is none of this name, or its value is no number.
+bool take_option(Training& training, const char* name, const char* value) {
+  char* end = nullptr;
+  if (std::strcmp(name, "--epochs") == 0) training.epochs = static_cast<uint32_t>(std::strtoul(value, &end, 10));
+  if (std::strcmp(name, "--rate") == 0) training.rate = std::strtof(value, &end);
+  if (std::strcmp(name, "--decay") == 0) training.decay = std::strtof(value, &end);
+  if (std::strcmp(name, "--seed") == 0) training.seed = std::strtoull(value, &end, 10);
+  return end != nullptr && end != value && *end == '\0';
+}
 
 int fail(const char* path, const char* what) {
   std::fprintf(stderr, "error: %s: %s\n", path, what);
@@ -80,11 +95,12 @@ bool open_set(DeviceData& data, const Mapping& file, const char* path) {
   return status == Status::ok;
 }
 
-Status train(Session& session, const DeviceData& data, Report& report) {
-  Status status = initialise(session, kSeed);
-  for (uint32_t epoch = 0; epoch < kEpochs && status == Status::ok; ++epoch) {
+Status train(Session& session, const Training& training, const DeviceData& data, Report& report) {
+  Status status = initialise(session, training.seed);
+  for (uint32_t epoch = 0; epoch < training.epochs && status == Status::ok; ++epoch) {
     // The rate falls to a tenth in a straight line.
-    session.options.lr = kRate * (1.0f - 0.9f * static_cast<float>(epoch) / kEpochs);
+    session.options.lr =
+        training.rate * (1.0f - 0.9f * static_cast<float>(epoch) / static_cast<float>(training.epochs));
     status = train_epoch(session, source(data), epoch, report);
   }
   return status;
@@ -97,11 +113,14 @@ void print_right(const char* name, const Report& report) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 4) {
+  Training training;
+  int at = 1;
+  while (at + 1 < argc && take_option(training, argv[at], argv[at + 1])) at += 2;
+  if ((argc - at != 2 && argc - at != 3) || argv[at][0] == '-') {
     std::fputs(kUsage, stderr);
     return 2;
   }
-  const char *set = argv[1], *weights = argv[2], *test = argc == 4 ? argv[3] : nullptr;
+  const char *set = argv[at], *weights = argv[at + 1], *test = argc - at == 3 ? argv[at + 2] : nullptr;
   const Mapping set_file(set), test_file(test != nullptr ? test : set);
   DeviceData data, test_data;
   if (!open_set(data, set_file, set) || !open_set(test_data, test_file, test != nullptr ? test : set)) return 1;
@@ -110,6 +129,7 @@ int main(int argc, char** argv) {
   const Layer layers[] = {dense(kHidden), relu(), dense(data.classes)};
   const NetView net{data.shape, layers, 3};
   Options options;
+  options.weight_decay = training.decay;
   options.attack = true;
   const size_t bytes = bytes_needed(net, options);
   const std::unique_ptr<void, void (*)(void*)> arena(std::malloc(bytes), std::free);
@@ -122,7 +142,7 @@ int main(int argc, char** argv) {
   Status status = check_fit(net, test_data);
   if (status != Status::ok) return fail(test, to_string(status));
   status = open(session, net, options, arena.get(), bytes);
-  if (status == Status::ok) status = train(session, data, report);
+  if (status == Status::ok) status = train(session, training, data, report);
   if (status != Status::ok) return fail(set, to_string(status));
   print_right("last epoch", report);
   if (!write_file(session, weights)) return fail(weights, std::strerror(errno));
