@@ -20,6 +20,7 @@ constexpr uint16_t kPgdSteps = 20;
 constexpr Options options() {
   Options o;
   o.lr = 0.02f;
+  o.weight_decay = 0.03f;  // so small a net keeps the set's robustness with it, and hardly any without
   o.attack = true;
   return o;
 }
@@ -87,7 +88,7 @@ MICRO_TEST(the_net_generalises_and_withstands_some_attacks) {
   print_right("pgd-20:", strong);
   TEST_ASSERT_TRUE(10 * clean.right >= 8 * clean.rows);
   TEST_ASSERT_TRUE(fast.right < clean.right && strong.right <= fast.right);
-  TEST_ASSERT_TRUE(10 * strong.right > strong.rows);
+  TEST_ASSERT_TRUE(2 * strong.right > strong.rows);
 }
 
 MICRO_TEST(the_weights_reach_the_host) {

@@ -28,7 +28,7 @@ constexpr uint16_t kHidden = 32, kPgdSteps = 20;
 struct Training {
   uint32_t epochs = 30;
   float rate = 0.02f;
-  float decay = 0;
+  float decay = 0.03f;
   uint64_t seed = 1;
 };
 
