@@ -1,16 +1,15 @@
 // How well the direction of an attack survives products of bfloat16 numbers.
-//   bench_direction DATA [--n 1000] [--batch 200] [--kernel fc:3] [--threads 1]
-// The kernel machine of the first n training images, and its gradient of the cross entropy at random points of the linf ball of radius eps around
-// images: those of the support itself, whose points come close to it, and the images after them. Printed: cosine and share of
-// equal signs of the bfloat16 gradient (RoughMachine) and the float32 one.
+//   bench_direction --help
+// The kernel machine of the first n training images, and its gradient of the cross entropy at random points of the linf
+// ball of radius eps around images: those of the support itself, whose points come close to it, and the images after
+// them. Printed: cosine and share of equal signs of the bfloat16 gradient (RoughMachine) and the float32 one.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "kit/program.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/krr/rough_machine.hpp"
@@ -43,23 +42,23 @@ Agreement compare(ConstView2D<float> a, ConstView2D<float> b) {
   return result;
 }
 
-int run(int argc, char** argv) {
-  std::map<std::string, std::string> o = {{"--n", "1000"}, {"--batch", "200"}, {"--kernel", "fc:3"}, {"--threads", "1"}};
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: bench_direction DATA [--n N] [--batch B] [--kernel SPEC] [--threads T]\n");
-    return 2;
-  }
-  for (int i = 2; i + 1 < argc; i += 2) o[argv[i]] = argv[i + 1];
-  const index n = std::atol(o["--n"].c_str()), b = std::atol(o["--batch"].c_str());
-  const Dataset data = open_dataset({argv[1]});
+struct Options {
+  std::string data, kernel = "fc:3";
+  index n = 1000, batch = 200;
+  int threads = 1;
+};
+
+void run(const Options& o) {
+  const index n = o.n, b = o.batch;
+  const Dataset data = open_dataset({o.data});
   const Matrix<float> x = data.images("train");
-  const auto backend = make_backend("cpu", std::atoi(o["--threads"].c_str()));
+  const auto backend = make_backend("cpu", o.threads);
   const std::vector<int> labels(data.train.labels.begin(), data.train.labels.begin() + n);
-  const KernelMachine machine(Kernel(KernelSpec::parse(o["--kernel"]), *backend), data.shape, x.view().middle_rows(0, n),
+  const KernelMachine machine(Kernel(KernelSpec::parse(o.kernel), *backend), data.shape, x.view().middle_rows(0, n),
                               centred_one_hot(labels, data.classes).view());
   const RoughMachine rough(machine);
   const auto loss = make_loss("ce", 1);
-  std::printf("%s; %s, n %ld, batch %ld\n", backend->info().description.c_str(), o["--kernel"].c_str(), static_cast<long>(n),
+  std::printf("%s; %s, n %ld, batch %ld\n", backend->info().description.c_str(), o.kernel.c_str(), static_cast<long>(n),
               static_cast<long>(b));
   for (const index from : {index(0), n})
     for (const double eps : {0.1, 0.03, 0.01, 0.003, 0.001, 0.0001}) {
@@ -76,20 +75,24 @@ int run(int argc, char** argv) {
       machine.logits_and_grad(z.view(), cotangent, logits.view(), full.view());
       rough.logits_and_grad(z.view(), cotangent, logits.view(), rounded.view());
       const Agreement found = compare(full.view(), rounded.view());
-      std::printf("%s images, eps %-6g  cosine mean %.5f, worst %.5f; equal signs %.2f %%\n", from == 0 ? "support" : "other  ", eps,
-                  found.mean, found.worst, 100 * found.signs);
+      std::printf("%s images, eps %-6g  cosine mean %.5f, worst %.5f; equal signs %.2f %%\n",
+                  from == 0 ? "support" : "other  ", eps, found.mean, found.worst, 100 * found.signs);
     }
-  return 0;
 }
 
 }  // namespace
 }  // namespace ntkrob
 
 int main(int argc, char** argv) {
-  try {
-    return ntkrob::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench_direction: %s\n", error.what());
-    return 1;
-  }
+  ntkrob::Options o;
+  return ntkrob::bench::program(
+      argc, argv, "Attack gradients from bfloat16 products beside float32: cosine and equal signs",
+      [&](CLI::App& app) {
+        app.add_option("data", o.data, "any data set that ntkrob reads")->required();
+        app.add_option("--n", o.n, "images of the support");
+        app.add_option("--batch", o.batch, "images attacked");
+        app.add_option("--kernel", o.kernel);
+        app.add_option("--threads", o.threads);
+      },
+      [&] { ntkrob::run(o); });
 }

@@ -1,13 +1,11 @@
 // Networks on images: time per pair of images, and per position (or pair of positions) and layer, on one core.
-//   bench_images [--spec cnn:21] [--height 32] [--width 32] [--channels 3] [--n 64] [--m 64] [--rounds 5]
-//                [--precision mixed|float64] [--values-only 1]
+//   bench_images --help
 // "layers" counts windows with what stands behind them up to the next window.
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <string>
 
+#include "kit/program.hpp"
 #include "kit/timing.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/kernel.hpp"
@@ -51,23 +49,19 @@ double copy_bandwidth(std::size_t bytes) {
 }
 
 struct Options {
-  std::map<std::string, std::string> given;
-  std::string text(const char* name, const char* fallback) const {
-    const auto found = given.find(name);
-    return found == given.end() ? fallback : found->second;
-  }
-  index number(const char* name, index fallback) const {
-    const auto found = given.find(name);
-    return found == given.end() ? fallback : std::atol(found->second.c_str());
-  }
+  std::string spec = "cnn:21", precision = "mixed";
+  ImageShape shape{32, 32, 3};
+  index n = 64, m = 64;
+  int rounds = 5;
+  bool values_only = false;
 };
 
 template <class R>
 void measure(const Options& o) {
-  const ImageShape shape{o.number("--height", 32), o.number("--width", 32), o.number("--channels", 3)};
-  const index n = o.number("--n", 64), m = o.number("--m", 64), rounds = o.number("--rounds", 5);
+  const ImageShape shape = o.shape;
+  const index n = o.n, m = o.m;
   const auto backend = make_backend("cpu", 1);
-  const Kernel kernel(KernelSpec::parse(o.text("--spec", "cnn:21")), *backend, {Output::ntk, 0, shape});
+  const Kernel kernel(KernelSpec::parse(o.spec), *backend, {Output::ntk, 0, shape});
   const Matrix<R> x = images<R>(n, shape.size(), 1), y = images<R>(m, shape.size(), 2), u = images<R>(n, 2, 3),
                   v = images<R>(m, 2, 4);
   Matrix<R> k(n, m), dx(n, shape.size());
@@ -77,8 +71,8 @@ void measure(const Options& o) {
   std::vector<bench::Candidate> verbs{{"value", [&] { kernel.apply(x.view(), set, v.view(), out.view()); }},
                                       {"gradient", [&] { kernel.grad(x.view(), set, u.view(), v.view(), dx.view()); }},
                                       {"prepare", [&] { kernel.prepare<R>(y.view(), set); }}};
-  if (o.number("--values-only", 0) != 0) verbs.erase(verbs.begin() + 1);
-  const auto times = bench::alternate(verbs, static_cast<int>(rounds));
+  if (o.values_only) verbs.erase(verbs.begin() + 1);
+  const auto times = bench::alternate(verbs, o.rounds);
   const double pairs = static_cast<double>(n) * static_cast<double>(m), windows = pairs_of_windows(*kernel.program());
   std::printf(
       "%s on %ld x %ld x %ld, %ld x %ld images, %s, one core; %.0f (pairs of) positions x layers per pair of images\n",
@@ -96,20 +90,33 @@ void measure(const Options& o) {
   }
 }
 
-}  // namespace
-
-int run(int argc, char** argv) {
-  Options o;
-  for (int i = 1; i + 1 < argc; i += 2) o.given[argv[i]] = argv[i + 1];
+void run(const Options& o) {
   std::printf("copy bandwidth of one core: memory %.1f GB/s, second-level cache %.1f GB/s\n",
               1e-9 * copy_bandwidth(std::size_t(64) << 20), 1e-9 * copy_bandwidth(std::size_t(256) << 10));
-  if (o.text("--precision", "mixed") == "mixed")
+  if (o.precision == "mixed")
     measure<float>(o);
   else
     measure<double>(o);
-  return 0;
 }
+
+}  // namespace
 
 }  // namespace ntkrob
 
-int main(int argc, char** argv) { return ntkrob::run(argc, argv); }
+int main(int argc, char** argv) {
+  ntkrob::Options o;
+  return ntkrob::bench::program(
+      argc, argv, "Time of a network on images per pair of images and per position and layer, one core",
+      [&](CLI::App& app) {
+        app.add_option("--spec", o.spec, "network");
+        app.add_option("--height", o.shape.height, "of the images");
+        app.add_option("--width", o.shape.width, "of the images");
+        app.add_option("--channels", o.shape.channels, "of the images");
+        app.add_option("--n", o.n, "images x");
+        app.add_option("--m", o.m, "images y");
+        app.add_option("--rounds", o.rounds);
+        app.add_option("--precision", o.precision)->check(CLI::IsMember({"mixed", "float64"}));
+        app.add_flag("--values-only", o.values_only, "no gradients");
+      },
+      [&] { ntkrob::run(o); });
+}

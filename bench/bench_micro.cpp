@@ -1,11 +1,10 @@
 // One epoch of plain SGD with steps of one row, by ntkrob::micro and by ntkrob::nn on one worker, on random images.
-//   bench_micro [--rows 500] [--rounds 15]
+//   bench_micro --help
 // Prints microseconds per step of micro and the median of the paired ratios micro / nn.
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <string>
 
+#include "kit/program.hpp"
 #include "kit/timing.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/micro/session.hpp"
@@ -72,11 +71,14 @@ void compare(const char* name, const std::string& spec, const micro::NetView& de
               ratio.median, ratio.best, ratio.worst);
 }
 
-int run(int argc, char** argv) {
-  std::map<std::string, std::string> o = {{"--rows", "500"}, {"--rounds", "15"}};
-  for (int i = 1; i + 1 < argc; i += 2) o[argv[i]] = argv[i + 1];
-  const index n = std::atol(o["--rows"].c_str());
-  const int rounds = std::atoi(o["--rounds"].c_str());
+struct Options {
+  index rows = 500;
+  int rounds = 15;
+};
+
+void run(const Options& o) {
+  const index n = o.rows;
+  const int rounds = o.rounds;
   using namespace micro;
   constexpr auto tiny = net({6, 6, 1}, dense(24), relu(), dense(kClasses));
   constexpr auto small = net({14, 14, 1}, dense(32), relu(), dense(kClasses));
@@ -86,10 +88,18 @@ int run(int argc, char** argv) {
   compare("196-32-10", "mlp:32", small, n, rounds);
   compare("784-32-10", "mlp:32", large, n, rounds);
   compare("14x14 conv(8,3)-maxpool(2)-dense", "conv(8,3)-relu-maxpool(2)-flatten-dense", images, n, rounds);
-  return 0;
 }
 
 }  // namespace
 }  // namespace ntkrob
 
-int main(int argc, char** argv) { return ntkrob::run(argc, argv); }
+int main(int argc, char** argv) {
+  ntkrob::Options o;
+  return ntkrob::bench::program(
+      argc, argv, "One epoch of plain SGD by ntkrob::micro beside ntkrob::nn on one worker",
+      [&](CLI::App& app) {
+        app.add_option("--rows", o.rows, "random images");
+        app.add_option("--rounds", o.rounds);
+      },
+      [&] { ntkrob::run(o); });
+}

@@ -4,8 +4,8 @@
 #include "ntkrob/base/view.hpp"
 
 extern "C" {
-void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*, const float*,
-            const int*, const float*, float*, const int*);
+void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*,
+            const float*, const int*, const float*, float*, const int*);
 // OpenBLAS only; null in other libraries.
 __attribute__((weak)) void openblas_set_num_threads(int);
 }

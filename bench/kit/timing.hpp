@@ -1,4 +1,5 @@
-/// Timing by alternation: the candidates run in turn, round after round, so that a machine whose speed drifts is fair to all.
+/// Timing by alternation: the candidates run in turn, round after round, so that a machine whose speed drifts is fair
+/// to all.
 #pragma once
 
 #include <time.h>
@@ -41,7 +42,8 @@ inline std::vector<Timing> alternate(const std::vector<Candidate>& candidates, i
     for (std::size_t k = 0; k < candidates.size(); ++k) seconds[k].push_back(seconds_of(candidates[k].run));
   std::vector<Timing> result;
   for (std::size_t k = 0; k < candidates.size(); ++k)
-    result.push_back({candidates[k].name, median_of(seconds[k]), *std::min_element(seconds[k].begin(), seconds[k].end()),
+    result.push_back({candidates[k].name, median_of(seconds[k]),
+                      *std::min_element(seconds[k].begin(), seconds[k].end()),
                       *std::max_element(seconds[k].begin(), seconds[k].end())});
   return result;
 }
