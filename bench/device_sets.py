@@ -1,10 +1,11 @@
+#!/usr/bin/env python3
 """Robust sets sized for devices: accuracy of the net that a device trains, by images per class, beside the originals.
 
 For every seed and size: robustify -> export (uint8) -> train_on_device (ntkrob::micro, the bits of every device) ->
 import -> evaluate. Every finished cell is a file in the work folder, so that an interrupted run goes on. Prints the
 table at the end; --table prints what there is.
 
-usage: bench/device_sets.py DATA.h5 [--side 14] [--per-class 1,10,50,200] [--seeds 0,1,2] [--work FOLDER]
+usage: python3 bench/device_sets.py DATA.h5 [--side 14] [--per-class 1,10,50,200] [--seeds 0,1,2] [--work FOLDER]
 needs: build/cli/ntkrob and build-micro/examples/linux-device/train_on_device (cmake --workflow --preset micro)
 """
 import argparse
@@ -30,7 +31,8 @@ def main():
     parser.add_argument("--side", type=int, default=28, choices=[28, 14], help="14: means of 2 x 2 pixels, before all")
     parser.add_argument("--per-class", default="1,10,50,200")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--sets", default="originals,robust", help="originals | robust | labels: robust, with learned labels | "
+    parser.add_argument("--sets", default="originals,robust",
+                        help="originals | robust | labels: robust, with learned labels | "
                         "shrunk: the robust set of 28 x 28, exported with --downsample 2")
     parser.add_argument("--decays", default="0,0.03", help="weight decay of the device's training")
     parser.add_argument("--eps", default="0.1", help="linf, of robustify and of the judge")
@@ -40,6 +42,8 @@ def main():
     options.work.mkdir(parents=True, exist_ok=True)
     cells = Cells(options)
     sizes = [int(k) for k in options.per_class.split(",")]
+    if not set(sizes) <= set(ROBUSTIFY):
+        parser.error(f"--per-class {options.per_class}: sizes are {', '.join(map(str, ROBUSTIFY))}")
     if not options.table:
         for seed in options.seeds.split(","):
             for per_class in sizes:
@@ -56,11 +60,10 @@ class Cells:
 
     def make(self, per_class, name, decay, seed):
         """Trains and judges one net, unless its file is there."""
-        o, stem = self.options, self.stem(self.options.side, per_class, seed)
-        cell = o.work / f"{stem}-{name}-{decay}.json"
+        o, cell = self.options, self.cell(per_class, name, decay, seed)
         if cell.exists():
             return
-        block, weights, net, report = (o.work / f"{stem}-{name}-{decay}.{end}" for end in ("nkd", "nkw", "net.h5", "report.json"))
+        block, weights, net, report = (cell.with_suffix(end) for end in (".nkd", ".nkw", ".net.h5", ".report"))
         self.ntkrob("export", self.set_file(per_class, name, seed), "-o", block,
                     *(["--downsample", "2"] if name == "shrunk" else []))
         images = 10 * per_class
@@ -79,11 +82,16 @@ class Cells:
                                     "pgd": accuracy["pgd-40"], "autoattack": accuracy["autoattack"]}))
         print(cell.name, cell.read_text(), flush=True)
 
+    def cell(self, per_class, name, decay, seed):
+        stem = self.stem(self.options.side, per_class, seed)
+        return self.options.work / f"{stem}-{name}-{decay.replace('.', '_')}.json"
+
     def stem(self, side, per_class, seed):
         return f"{self.name}-{side}-{per_class}-{seed}"
 
     def ntkrob(self, *words):
-        subprocess.run([self.options.ntkrob, *map(str, words), "--quiet", "--force"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([self.options.ntkrob, *map(str, words), "--quiet", "--force"], check=True,
+                       stdout=subprocess.DEVNULL)
 
     def set_file(self, per_class, name, seed):
         """The set as HDF5; makes it where it is missing."""
@@ -93,7 +101,8 @@ class Cells:
         robust = o.work / f"{self.stem(side, per_class, seed)}-{kind}.h5"
         if not robust.exists():
             self.ntkrob("robustify", self.data(side), "--kernel", "fc:3", "--n", 10 * per_class, "--eps", o.eps,
-                        "--seed", seed, *ROBUSTIFY[per_class], *(["--learn-labels"] if kind == "labels" else []), "-o", robust)
+                        "--seed", seed, *ROBUSTIFY[per_class], *(["--learn-labels"] if kind == "labels" else []),
+                        "-o", robust)
         if name != "originals":
             return robust
         originals = robust.with_name(robust.name.replace("-robust", "-originals"))
@@ -117,17 +126,19 @@ class Cells:
 
     def print_table(self, sizes):
         """Markdown: mean and standard deviation over the seeds that are there, in per cent."""
-        print("| images per class | set | decay | flash of the set | seeds | clean | PGD-40 | AutoAttack | training, s |")
-        print("|---|---|---|---|---|---|---|---|---|")
+        names = ["images per class", "set", "decay", "flash of the set", "seeds", "clean", "PGD-40", "AutoAttack",
+                 "training, s"]
+        print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|")
         for per_class in sizes:
             for name in self.options.sets.split(","):
                 for decay in self.options.decays.split(","):
-                    stem = self.stem(self.options.side, per_class, "*")
-                    cells = [json.loads(f.read_text()) for f in sorted(self.options.work.glob(f"{stem}-{name}-{decay}.json"))]
+                    files = self.options.work.glob(self.cell(per_class, name, decay, "*").name)
+                    cells = [json.loads(file.read_text()) for file in sorted(files)]
                     if cells:
-                        figures = " | ".join(spread([100 * c[key] for c in cells]) for key in ("clean", "pgd", "autoattack"))
-                        seconds = statistics.mean(c["seconds"] for c in cells)
-                        print(f"| {per_class} | {name} | {decay} | {cells[0]['flash']} | {len(cells)} | {figures} | {seconds:.2f} |")
+                        figures = [spread([100 * c[key] for c in cells]) for key in ("clean", "pgd", "autoattack")]
+                        seconds = f"{statistics.mean(c['seconds'] for c in cells):.2f}"
+                        row = [per_class, name, decay, cells[0]["flash"], len(cells), *figures, seconds]
+                        print("| " + " | ".join(map(str, row)) + " |")
 
 
 def spread(values):
@@ -135,7 +146,7 @@ def spread(values):
 
 
 def write_idx(block, split, path):
-    """A device data set (lib/include/ntkrob/micro/device_data.hpp) of uint8 pixels as two IDX files; words for convert."""
+    """Two IDX files of a device set of uint8 pixels (lib/include/ntkrob/micro/device_data.hpp); words for convert."""
     rows, height, width = struct.unpack_from("<IHH", block, 12)
     end = 64 + rows * height * width
     images, labels = path.with_suffix(".images"), path.with_suffix(".labels")
