@@ -1,8 +1,10 @@
 /// The course of an evaluation: progress, Ctrl-C, checkpoints.
 #include <filesystem>
 
+#include "evaluate_progress.hpp"
 #include "evaluate_samples.hpp"
 #include "ntkrob/attack/evaluate_state.hpp"
+#include "ntkrob/attack/masking_state.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/model/loss.hpp"
@@ -15,6 +17,8 @@ namespace {
 const char* const kCheckpointSchema = "ntkrob.checkpoint/1";
 constexpr index kExamples = 40;  // adversarial images kept for the page, which shows some of them
 const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations=20,targets=3),square(queries=200)";
+
+bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
 
 /// Looks for Ctrl-C before every pass of the model: attacks on a batch may take minutes.
 class Interruptible : public Model {
@@ -43,58 +47,24 @@ class Interruptible : public Model {
   std::function<void()> before_pass_;
 };
 
-/// Lines about progress, with the time left of the attack at hand.
-class Progress {
- public:
-  Progress(Console& console, index batch) : console_(console), batch_(batch) {}
-
-  void batch_done(const std::string& what, index done, index total) {
-    if (what != what_) {
-      what_ = what;
-      started_ = last_;
-      done_before_ = std::max<index>(0, done - batch_);
-    }
-    last_ = watch_.seconds();
-    passes_ = 0;
-    const double left =
-        (last_ - started_) / static_cast<double>(done - done_before_) * static_cast<double>(total - done);
-    console_.progress(text(what, ": ", done, " of ", total, ", ", duration_text(last_), " so far",
-                           done < total ? ", " + duration_text(left) + " left" : ""),
-                      done, total);
-  }
-  /// Before every pass; tells about once a second that it goes on.
-  void pass() {
-    ++passes_;
-    const double now = watch_.seconds();
-    if (now < told_ + 1) return;
-    told_ = now;
-    console_.refresh(text(what_.empty() ? "starting" : "after " + what_, ": pass ", passes_, " of the next batch, ",
-                          duration_text(now), " so far"));
-  }
-
- private:
-  Console& console_;
-  index batch_;
-  Stopwatch watch_;
-  std::string what_;
-  double started_ = 0, last_ = 0, told_ = 0;
-  index done_before_ = 0, passes_ = 0;
-};
-
-/// The state on disk: written at most every few seconds, and when the evaluation is stopped.
+/// The state on disk: written at most every few seconds, and when the evaluation is stopped. It holds the evaluation
+/// and, once they have begun, the masking checks.
 class Checkpoint {
  public:
   Checkpoint(const EvaluateJob& job, Session& session) : path_(job.checkpoint_path()), session_(session) {}
 
-  void offer(StateDict state) {
-    constexpr double kEvery = 2;
+  void offer(const EvaluateOptions& options, const EvaluateProgress& so_far) {
     if (path_.empty()) return;
-    state.set("cli/backend", session_.backend().info().name);
-    state.set("cli/samples", samples_);
-    pending_ = std::move(state);
-    has_pending_ = true;
-    if (saved_ && watch_.seconds() < last_ + kEvery) return;
-    flush();
+    evaluation_ = evaluation_state(options, so_far);
+    evaluation_.set("cli/backend", session_.backend().info().name);
+    evaluation_.set("cli/samples", samples_);
+    offer(evaluation_);
+  }
+  void offer(const MaskingOptions& options, const MaskingProgress& so_far) {
+    if (path_.empty()) return;
+    StateDict state = evaluation_;
+    save_masking(options, so_far, state);
+    offer(std::move(state));
   }
   void flush() {
     if (!has_pending_) return;
@@ -103,7 +73,9 @@ class Checkpoint {
     saved_ = true;
     last_ = watch_.seconds();
   }
-  EvaluateProgress load(const EvaluateOptions& options) const {
+  /// What an earlier run has left. checks: where to put what it says about masking checks, if anything.
+  EvaluateProgress load(const EvaluateOptions& options, const MaskingOptions& check_options,
+                        std::unique_ptr<MaskingProgress>& checks) {
     NTKROB_CHECK(!path_.empty(), ConfigError, "--resume: name the state by --checkpoint, --json or --html");
     NTKROB_CHECK(std::filesystem::exists(path_), IoError, "--resume: there is no checkpoint ", path_,
                  "; start without --resume, or name it by --checkpoint");
@@ -115,20 +87,45 @@ class Checkpoint {
     const auto& samples = state.get<std::string>("cli/samples");
     NTKROB_CHECK(samples == samples_, ConfigError, "--resume: ", path_, " is about ", samples, ", this run about ",
                  samples_, "; resume with the options it was started with");
-    return restore_evaluation(state, options);
+    EvaluateProgress progress = restore_evaluation(state, options);
+    if (has_masking(state)) checks = std::make_unique<MaskingProgress>(restore_masking(state, check_options));
+    for (const auto& [name, value] : state.entries())
+      if (!starts_with(name, "masking/")) evaluation_.set(name, value);
+    return progress;
   }
   void set_samples(std::string samples) { samples_ = std::move(samples); }
   bool on_disk() const { return saved_; }
   const std::string& path() const { return path_; }
 
  private:
+  void offer(StateDict state) {
+    constexpr double kEvery = 2;
+    pending_ = std::move(state);
+    has_pending_ = true;
+    if (!saved_ || watch_.seconds() >= last_ + kEvery) flush();
+  }
+
   std::string path_, samples_;
   Session& session_;
-  StateDict pending_;
+  StateDict evaluation_, pending_;
   bool has_pending_ = false, saved_ = false;
   Stopwatch watch_;
   double last_ = 0;
 };
+
+/// Radii of the masking checks, and Square.
+index steps_done(const MaskingProgress* checks) {
+  return checks == nullptr ? 0 : static_cast<index>(checks->report.curve.size()) + checks->square_done;
+}
+
+std::string resumed_text(const EvaluateProgress& earlier, const MaskingProgress* checks, std::size_t attacks) {
+  const std::size_t parts = earlier.batch.parts.size();
+  return text("resumed after ", earlier.done, " samples of attack ", earlier.report.attacks.size(), " of ", attacks,
+              parts > 0 ? text(", and ", parts, parts > 1 ? " parts" : " part", " of it on the next ",
+                               earlier.batch.robust.size())
+                        : "",
+              checks == nullptr ? "" : text(", and ", steps_done(checks), " steps of the masking checks"));
+}
 
 void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) {
   NTKROB_CHECK(model.input_shape() == data.shape, ShapeError, "the model ", job.model, " takes images of ",
@@ -146,8 +143,6 @@ Matrix<float> rows_of(const Matrix<float>& all, const std::vector<index>& rows) 
     std::copy_n(all.row(rows[k]), all.cols(), chosen.row(static_cast<index>(k)));
   return chosen;
 }
-
-bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
 
 }  // namespace
 
@@ -225,7 +220,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   warn_about_inputs(outcome.threat, images.view(), session.console);
 
   const InterruptScope interrupt;
-  Progress progress(session.console, job.batch);
+  EvaluationProgress progress(session.console);
   Checkpoint checkpoint(job, session);
   checkpoint.set_samples(
       text(outcome.samples.size(), " samples of split ", job.split, job.balanced ? ", balanced by class" : ""));
@@ -247,31 +242,32 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   options.progress = [&](const std::string& attack, index done, index total) {
     progress.batch_done(attack, done, total);
   };
-  options.checkpoint = [&](const EvaluateReport& so_far, index done) {
-    checkpoint.offer(evaluation_state(options, so_far, done));
-  };
+  options.stage = [&](const EvaluateStage& next) { progress.stage(next); };
+  options.checkpoint = [&](const EvaluateProgress& so_far) { checkpoint.offer(options, so_far); };
+  MaskingOptions checks;
+  checks.threat = outcome.threat;
+  checks.seed = job.seed;
+  checks.samples = job.check_samples;
+  checks.curve = job.radii();
+  checks.batch_rows = job.batch;
+  checks.progress = [&](const std::string& what, index done, index total) { progress.check_done(what, done, total); };
+  checks.checkpoint = [&](const MaskingProgress& so_far) { checkpoint.offer(checks, so_far); };
+  outcome.checked = job.wants_checks();
+  progress.plan(options, outcome.checked ? &checks : nullptr, model.classes(), images.cols());
   EvaluateProgress earlier;
+  std::unique_ptr<MaskingProgress> earlier_checks;
   if (job.resume) {
-    earlier = checkpoint.load(options);
+    earlier = checkpoint.load(options, checks, earlier_checks);
     options.resume = &earlier;
-    session.console.note(text("resumed after ", earlier.done, " samples of attack ", earlier.report.attacks.size(),
-                              " of ", options.attacks.size()));
+    checks.resume = earlier_checks.get();
+    session.console.note(resumed_text(earlier, earlier_checks.get(), options.attacks.size()));
   }
   try {
     const Matrix<float> targets = centred_one_hot(outcome.labels, model.classes());
     outcome.report = evaluate(watched, images.view(), outcome.labels, targets.view(), options);
     warn_about_accuracy(outcome.report.clean, outcome.labels, model.classes(), session.console);
-    outcome.checked = job.wants_checks();
     if (outcome.checked) {
-      MaskingOptions checks;
-      checks.threat = outcome.threat;
-      checks.seed = job.seed;
-      checks.samples = job.check_samples;
-      checks.curve = job.radii();
-      checks.batch_rows = job.batch;
-      checks.progress = [&](const std::string& what, index done, index total) {
-        progress.batch_done("masking checks, " + what, done, total);
-      };
+      progress.start_checks(images.rows(), steps_done(earlier_checks.get()));
       outcome.masking = check_masking(watched, images.view(), outcome.labels, checks);
       add_report_checks(outcome.report, outcome.masking);
     }

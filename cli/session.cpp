@@ -41,6 +41,11 @@ void Console::progress(const std::string& line, index done, index total) {
   }
 }
 
+void Console::stage(const std::string& line) {
+  if (!isatty(STDERR_FILENO)) return note(line);
+  refresh(line);
+}
+
 void Console::refresh(const std::string& line) {
   if (quiet_ || !isatty(STDERR_FILENO)) return;
   clear();

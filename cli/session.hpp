@@ -51,6 +51,8 @@ class Console {
   /// A line about progress: rewritten in place on a terminal, printed about every tenth of the way otherwise.
   /// done counts from 1 to total.
   void progress(const std::string& line, index done, index total);
+  /// A line about what begins now: rewritten in place on a terminal, printed elsewhere.
+  void stage(const std::string& line);
   /// Rewrites the line of progress at a terminal; nothing elsewhere.
   void refresh(const std::string& line);
   /// For the library's messages: warnings, and infos when not quiet.

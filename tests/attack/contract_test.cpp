@@ -88,6 +88,7 @@ TEST_CASE("every attack stays in ball and box exactly and reports what the model
       if (threat.norm != Norm::linf)
         REQUIRE(threat.distance(c.x.row(i), z.row(i), kD) <= static_cast<double>(threat.eps));
       CHECK(result.robust[s] == (predicted[s] == c.labels[s]));
+      CHECK(result.queries[s] <= make_attack(spec)->passes(kClasses, threat));
       CHECK(result.margin[s] == margin[s]);
       CHECK(result.queries[s] >= 1);
     }

@@ -2,10 +2,9 @@
 
 #include <cmath>
 
+#include "attack/evaluate_case.hpp"
 #include "kit/check.hpp"
-#include "kit/small_models.hpp"
 #include "ntkrob/model/loss.hpp"
-#include "ntkrob/model/metrics.hpp"
 
 using namespace ntkrob;
 
@@ -13,19 +12,8 @@ namespace {
 
 constexpr index kN = 60, kD = 30, kClasses = 4;
 
-struct Case {
-  kit::SineModel model{kD, 12, kClasses, 5};
-  Matrix<float> x = kit::uniform_matrix(kN, kD, 6);
-  std::vector<int> labels = predictions(all_logits(model, x.view()).view());
-  EvaluateOptions options;
-
-  Case() {
-    for (std::size_t i = 0; i < kN; i += 10) labels[i] = (labels[i] + 1) % kClasses;
-    options.attacks = {"clean", "fgsm", "pgd-10(loss=margin)"};
-    options.threat = {Norm::linf, 0.06f};
-    options.batch_rows = 16;
-  }
-  EvaluateReport run() const { return evaluate(model, x.view(), labels, {}, options); }
+struct Case : attack_test::EvaluateCase {
+  Case() : EvaluateCase(kN, kD, 12) { options.attacks = {"clean", "fgsm", "pgd-10(loss=margin)"}; }
 };
 
 }  // namespace
@@ -81,6 +69,23 @@ TEST_CASE("progress counts the attacked samples and may interrupt", "[attack]") 
   c.options.attacks = {"fgsm"};
   c.run();
   CHECK(seen == std::vector<std::string>{"fgsm 16/54", "fgsm 32/54", "fgsm 48/54", "fgsm 54/54"});
+
+  seen.clear();
+  c.options.progress = {};
+  c.options.batch_rows = 40;
+  c.options.attacks = {"fgsm", "autoattack(version=rand)"};
+  c.options.stage = [&](const EvaluateStage& next) {
+    seen.push_back(text(next.attack, " ", next.name, " ", next.part, "/", next.parts, " ", next.part_name.substr(0, 8),
+                        " ", next.batch, " after ", next.done, "/", next.total));
+  };
+  c.run();
+  CHECK(seen == std::vector<std::string>{"0 fgsm 0/1  40 after 0/54", "0 fgsm 0/1  14 after 40/54",
+                                         "1 autoattack(version=rand) 0/2 apgd-ce( 40 after 0/54",
+                                         "1 autoattack(version=rand) 1/2 apgd-dlr 40 after 0/54",
+                                         "1 autoattack(version=rand) 0/2 apgd-ce( 14 after 40/54",
+                                         "1 autoattack(version=rand) 1/2 apgd-dlr 14 after 40/54"});
+  c.options.stage = {};
+  c.options.attacks = {"fgsm"};
 
   c.options.progress = [](const std::string&, index, index) { throw Interrupted("stopped"); };
   CHECK_THROWS_AS(c.run(), Interrupted);

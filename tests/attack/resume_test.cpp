@@ -1,30 +1,24 @@
+#include "attack/evaluate_case.hpp"
 #include "kit/check.hpp"
-#include "kit/small_models.hpp"
 #include "ntkrob/attack/evaluate_state.hpp"
-#include "ntkrob/model/metrics.hpp"
+#include "ntkrob/attack/masking_state.hpp"
+#include "ntkrob/attack/time_left.hpp"
 
 using namespace ntkrob;
 
 namespace {
 
-constexpr index kN = 50, kD = 16, kClasses = 4;
+constexpr index kN = 24, kD = 16;
 
-struct Case {
-  kit::SineModel model{kD, 6, kClasses, 5};
+struct Case : attack_test::EvaluateCase {
   kit::SineModel other{kD, 6, kClasses, 6};
-  Matrix<float> x = kit::uniform_matrix(kN, kD, 6);
-  std::vector<int> labels = predictions(all_logits(model, x.view()).view());
-  EvaluateOptions options;
 
-  Case() {
-    for (std::size_t i = 0; i < kN; i += 10) labels[i] = (labels[i] + 1) % kClasses;
+  Case() : EvaluateCase(kN, kD, 6) {
     options.attacks = {"fgsm", "transfer(pgd-5(loss=margin))", "autoattack(version=rand)"};
-    options.threat = {Norm::linf, 0.06f};
-    options.batch_rows = 16;
+    options.batch_rows = 8;
     options.source = &other;
     options.examples = 9;
   }
-  EvaluateReport run() const { return evaluate(model, x.view(), labels, {}, options); }
 };
 
 void check_same(const EvaluateReport& a, const EvaluateReport& b) {
@@ -61,14 +55,13 @@ void check_same(const EvaluateReport& a, const EvaluateReport& b) {
 
 }  // namespace
 
-TEST_CASE("an evaluation resumed after any batch ends with the report of an uninterrupted one", "[attack]") {
+TEST_CASE("an evaluation resumed after any batch or part of a sequence ends with the report of an uninterrupted one",
+          "[attack]") {
   Case c;
   std::vector<StateDict> states;
-  c.options.checkpoint = [&](const EvaluateReport& so_far, index done) {
-    states.push_back(evaluation_state(c.options, so_far, done));
-  };
+  c.options.checkpoint = [&](const EvaluateProgress& so_far) { states.push_back(evaluation_state(c.options, so_far)); };
   const EvaluateReport whole = c.run();
-  REQUIRE(states.size() == 9);  // 45 samples in batches of 16, three attacks
+  REQUIRE(states.size() == 12);  // 21 samples in batches of 8, two attacks, and a sequence of two parts
   c.options.checkpoint = {};
 
   for (const StateDict& state : states) {
@@ -80,25 +73,34 @@ TEST_CASE("an evaluation resumed after any batch ends with the report of an unin
 
 TEST_CASE("a resumed evaluation runs only what is missing", "[attack]") {
   Case c;
+  std::vector<std::string> stages;
+  c.options.stage = [&](const EvaluateStage& next) {
+    stages.push_back(text(next.name, " ", next.part, " after ", next.done));
+  };
   StateDict state;
-  int batches = 0;
-  c.options.checkpoint = [&](const EvaluateReport& so_far, index done) {
-    if (++batches == 4) state = evaluation_state(c.options, so_far, done);
+  std::size_t saved = 0, before = 0;
+  // The ninth is after the first part of the sequence on the second batch.
+  c.options.checkpoint = [&](const EvaluateProgress& so_far) {
+    if (++saved != 9) return;
+    state = evaluation_state(c.options, so_far);
+    before = stages.size();
   };
   c.run();
+  const std::vector<std::string> expected(stages.begin() + static_cast<std::ptrdiff_t>(before), stages.end());
+  REQUIRE(expected.front() == "autoattack(version=rand) 1 after 8");
   const EvaluateProgress progress = restore_evaluation(state, c.options);
   c.options.resume = &progress;
-  batches = 0;
-  c.options.checkpoint = [&](const EvaluateReport&, index) { ++batches; };
+  c.options.checkpoint = {};
+  stages.clear();
   c.run();
-  CHECK(batches == 5);
+  CHECK(stages == expected);
 }
 
 TEST_CASE("a state refuses other options, another model, other data, and entries that do not fit", "[attack]") {
   Case c;
   StateDict state;
-  c.options.checkpoint = [&](const EvaluateReport& so_far, index done) {
-    state = evaluation_state(c.options, so_far, done);
+  c.options.checkpoint = [&](const EvaluateProgress& so_far) {
+    if (!so_far.batch.parts.empty()) state = evaluation_state(c.options, so_far);
   };
   c.run();
   c.options.checkpoint = {};
@@ -115,6 +117,11 @@ TEST_CASE("a state refuses other options, another model, other data, and entries
   CHECK_THROWS_WITH(evaluate(c.other, c.x.view(), c.labels, {}, c.options), Catch::Contains("another model"));
   c.options.source = &c.model;
   CHECK_THROWS_WITH(c.run(), Catch::Contains("another model"));
+  c.options.source = &c.other;
+  EvaluateProgress cut = progress;
+  cut.batch.robust.pop_back();
+  c.options.resume = &cut;
+  CHECK_THROWS_WITH(c.run(), Catch::Contains("a batch of 4 samples") && Catch::Contains("5"));
 
   state.set("attack1/margin", NdArray<float>{{3}, {1, 2, 3}});
   CHECK_THROWS_WITH(restore_evaluation(state, c.options), Catch::Contains("attack1/margin") && Catch::Contains("3"));
@@ -155,7 +162,7 @@ TEST_CASE("examples are the strongest adversarial input of each kept sample", "[
     const auto i = static_cast<std::size_t>(report.examples.samples[k]);
     const auto by = static_cast<std::size_t>(report.examples.attacks[k]);
     INFO("sample " << i << " by attack " << by);
-    Matrix<float> logits(1, kClasses);
+    Matrix<float> logits(1, Case::kClasses);
     c.model.logits(report.examples.inputs.view().middle_rows(static_cast<index>(k), 1), logits);
     CHECK(margins(logits.view(), {c.labels[i]})[0] == report.attacks[by].margin[i]);
     for (const AttackReport& attack : report.attacks)
@@ -188,7 +195,7 @@ class Noisy : public kit::SineModel {
 TEST_CASE("a model with random output is evaluated, and the report says so", "[attack]") {
   Case c;
   c.options.attacks = {"autoattack(version=rand)"};
-  const Noisy noisy(kD, 6, kClasses, 5);
+  const Noisy noisy(kD, 6, Case::kClasses, 5);
   CHECK(evaluate(noisy, c.x.view(), c.labels, {}, c.options).randomised);
   CHECK(!c.run().randomised);
 }
@@ -204,4 +211,106 @@ TEST_CASE("inputs outside the box name the likely mistake", "[attack]") {
                     Catch::Contains("look like bytes") && Catch::Contains("divide them by 255"));
   CHECK_THROWS_WITH(evaluate(c.model, normalised.view(), c.labels, {}, c.options),
                     Catch::Contains("look normalised") && Catch::Contains("inside the model"));
+}
+
+namespace {
+
+void check_same(const MaskingReport& a, const MaskingReport& b) {
+  REQUIRE(a.checks.size() == b.checks.size());
+  for (std::size_t k = 0; k < a.checks.size(); ++k) {
+    INFO(a.checks[k].name);
+    CHECK(a.checks[k].name == b.checks[k].name);
+    CHECK(a.checks[k].outcome == b.checks[k].outcome);
+    CHECK(a.checks[k].value == b.checks[k].value);
+  }
+  REQUIRE(a.curve.size() == b.curve.size());
+  for (std::size_t k = 0; k < a.curve.size(); ++k) {
+    INFO("radius " << a.curve[k].eps);
+    CHECK(a.curve[k].eps == b.curve[k].eps);
+    CHECK(a.curve[k].accuracy == b.curve[k].accuracy);
+    CHECK(a.curve[k].noise == b.curve[k].noise);
+  }
+  REQUIRE(a.trace.size() == b.trace.size());
+  for (std::size_t t = 0; t < a.trace.size(); ++t) {
+    INFO("step " << t);
+    CHECK(a.trace[t].loss == b.trace[t].loss);
+    CHECK(a.trace[t].zero_gradients == b.trace[t].zero_gradients);
+  }
+  CHECK(a.rows == b.rows);
+  CHECK(a.gradient_robust == b.gradient_robust);
+  CHECK(a.clean == b.clean);
+  CHECK(a.gradient == b.gradient);
+  CHECK(a.square == b.square);
+  CHECK(a.noise == b.noise);
+}
+
+}  // namespace
+
+TEST_CASE("masking checks resumed after any radius or Square end with the report of uninterrupted ones", "[masking]") {
+  const Case c;
+  MaskingOptions options;
+  options.threat = {Norm::linf, 0.2f};
+  options.samples = 20;
+  options.steps = 5;
+  options.queries = 50;
+  options.curve = {0, 0.03, 0.3};
+  std::vector<StateDict> states;
+  options.checkpoint = [&](const MaskingProgress& so_far) {
+    states.emplace_back();
+    save_masking(options, so_far, states.back());
+  };
+  std::vector<std::string> steps;
+  options.progress = [&](const std::string& what, index done, index total) {
+    steps.push_back(text(what, " ", done, "/", total));
+  };
+  const auto run = [&] { return check_masking(c.model, c.x.view(), c.labels, options); };
+  const MaskingReport whole = run();
+  // The radii asked for, the one of the threat model, the covering one, and Square.
+  const std::vector<std::string> expected{"accuracy over eps 1/6", "accuracy over eps 2/6", "accuracy over eps 3/6",
+                                          "accuracy over eps 4/6", "accuracy over eps 5/6", "square 6/6"};
+  CHECK(steps == expected);
+  CHECK(whole.gradient < whole.clean);
+  REQUIRE(states.size() == 6);
+  CHECK(!has_masking(StateDict()));
+  options.checkpoint = {};
+
+  for (std::size_t done = 1; done <= states.size(); ++done) {
+    INFO("after " << done << " of 6 steps");
+    REQUIRE(has_masking(states[done - 1]));
+    const MaskingProgress progress = restore_masking(states[done - 1], options);
+    options.resume = &progress;
+    steps.clear();
+    check_same(run(), whole);
+    CHECK(steps == std::vector<std::string>(expected.begin() + static_cast<std::ptrdiff_t>(done), expected.end()));
+  }
+
+  MaskingOptions other = options;
+  other.curve = {0, 0.03};
+  CHECK_THROWS_WITH(restore_masking(states[2], other),
+                    Catch::Contains("--curve 0,0.03,0.3") && Catch::Contains("--curve 0,0.03;"));
+  const MaskingProgress progress = restore_masking(states[2], options);
+  options.resume = &progress;
+  std::vector<int> shifted = c.labels;
+  for (int& label : shifted) label = (label + 1) % Case::kClasses;
+  CHECK_THROWS_WITH(check_masking(c.model, c.x.view(), shifted, options),
+                    Catch::Contains("another model or other data"));
+}
+
+TEST_CASE("time left goes by the pace of a part, or roughly by that of all others where it has not run", "[attack]") {
+  TimeLeft time({10, 20, 0});
+  const auto seconds = [&](const std::vector<index>& left) { return time.estimate(left).seconds; };
+  CHECK(seconds({0, 0, 0}) == 0);
+  CHECK(!time.estimate({5, 0, 0}).known);  // nothing has run yet
+  time.add(0, 4, 2);
+  CHECK(seconds({6, 0, 0}) == Approx(3));
+  CHECK(!time.estimate({6, 0, 0}).rough);
+  CHECK(seconds({6, 2, 0}) == Approx(3 + 2.0 / 40 * 20 * 2));
+  CHECK(time.estimate({6, 2, 0}).rough);
+  CHECK(!time.estimate({6, 2, 1}).known);  // what the last part costs is not
+  time.add(1, 1, 3);
+  CHECK(seconds({6, 2, 0}) == Approx(3 + 6));
+  CHECK(!time.estimate({6, 2, 0}).rough);
+  time.add(2, 2, 1);
+  CHECK(seconds({0, 0, 4}) == Approx(2));
+  CHECK_THROWS_AS(time.estimate({1, 2}), ShapeError);
 }

@@ -116,8 +116,8 @@ TEST_CASE("an interrupted or killed evaluation resumes to the report of an unint
   const Fixture& f = Fixture::get();
   const Folder folder;
   const auto command = [&](const std::string& name) {
-    return f.command(
-        {"--attacks", "fgsm,autoattack", "--batch", "4", "--check-samples", "20", "--json", folder / name});
+    return f.command({"--attacks", "fgsm,autoattack", "--n", "20", "--batch", "4", "--check-samples", "20", "--json",
+                      folder / name});
   };
   run_ok(command("whole.json"));
   const json whole = without_seconds(read_json(folder / "whole.json"));
@@ -147,6 +147,47 @@ TEST_CASE("an interrupted or killed evaluation resumes to the report of an unint
   }
   CHECK_FAILS(run(f.command({"--resume", "--json", folder / "never.json"})), 3, "no checkpoint");
   CHECK_FAILS(run(f.command({"--resume"})), 2, "--resume", "--checkpoint");
+}
+
+TEST_CASE("an evaluation interrupted inside a sequence or inside the checks keeps every part that is finished",
+          "[cli]") {
+  const Fixture& f = Fixture::get();
+  const Folder folder;
+  // Square and the checks are long enough to be met by the signal.
+  const auto command = [&](const std::string& name, const std::string& threads) {
+    return std::vector<std::string>{"evaluate", f.net,        "--data",  f.data,     "--eps",     "0.05",
+                                    "--n",      "30",         "--seed",  "3",        "--threads", threads,
+                                    "--checks", "on",         "--curve", "0.01,0.1", "--attacks", "fgsm,autoattack",
+                                    "--json",   folder / name};
+  };
+  const auto stop_at = [&](const std::vector<std::string>& arguments, const std::string& line) {
+    Process process(arguments);
+    while (process.running() && !contains(process.said(), line))
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    process.signal(SIGINT);
+    const Finished stopped = process.wait();
+    CHECK_FAILS(stopped, 130, "interrupted", "--resume");
+    return stopped.err;
+  };
+  run_ok(command("whole.json", "2"));
+  const json whole = without_seconds(read_json(folder / "whole.json"));
+  REQUIRE(whole["attacks"]["autoattack"]["parts"].size() == 4);
+
+  stop_at(command("cut.json", "1"), "autoattack 4/4 square");
+  auto resume = command("cut.json", "1");
+  resume.push_back("--resume");
+  const std::string second = stop_at(resume, "masking checks, accuracy over eps, 3 of ");
+  INFO(second);
+  CHECK(contains(second, "3 parts of it"));
+  CHECK(contains(second, "autoattack 4/4 square"));
+  CHECK(!contains(second, "autoattack 1/4"));
+  const Finished finished = run(resume);
+  INFO(finished.err);
+  CHECK(finished.code == 0);
+  CHECK(contains(finished.err, "steps of the masking checks"));
+  CHECK(!contains(finished.err, "autoattack"));
+  CHECK(!contains(finished.err, "accuracy over eps, 3 of"));
+  CHECK(without_seconds(read_json(folder / "cut.json")) == whole);
 }
 
 TEST_CASE("--balanced draws the same number of each class by the seed", "[cli]") {

@@ -45,7 +45,7 @@ class Apgd : public Attack {
 
     const Rng rng(seed, "attack/apgd/" + loss_name());
     const ApgdSettings settings = this->settings(model.classes(), threat.norm);
-    const index group = kind_ == Kind::targeted ? targets(model.classes(), threat.norm) : 1;
+    const index group = this->group(model.classes(), threat.norm);
     index zero_gradients = 0;
     for (index restart = 0; restart < restarts(threat.norm); ++restart)
       for_track_chunks(best.robust_rows(), group, [&](std::vector<index> rows) {
@@ -69,6 +69,9 @@ class Apgd : public Attack {
       });
     return best.take(zero_gradients);
   }
+  index passes(index classes, const ThreatModel& threat) const override {
+    return 1 + restarts(threat.norm) * group(classes, threat.norm) * (options_.iterations * options_.eot + 1);
+  }
 
  private:
   index restarts(Norm norm) const {
@@ -76,6 +79,8 @@ class Apgd : public Attack {
   }
   index asked_targets(Norm norm) const { return options_.targets > 0 ? options_.targets : norm == Norm::l1 ? 5 : 9; }
   index targets(index classes, Norm norm) const { return std::min(asked_targets(norm), classes - 1); }
+  /// Tracks per sample.
+  index group(index classes, Norm norm) const { return kind_ == Kind::targeted ? targets(classes, norm) : 1; }
   bool shrinking(Norm norm) const {
     return options_.schedule.empty() ? norm == Norm::l1 : options_.schedule == "shrinking";
   }

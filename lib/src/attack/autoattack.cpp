@@ -39,33 +39,47 @@ class AutoAttack : public Attack {
 
   AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t seed,
                        View2D<float> adversarial) const override {
-    check_attack_arguments(model, batch, threat, adversarial);
-    BestIterate best(batch, model.classes(), adversarial);
-    judge_inputs(model, batch, best);
-    std::vector<AttackPart> parts;
-    index zero_gradients = 0;
-    for (const std::unique_ptr<Attack>& attack : attacks_) {
-      const auto start = std::chrono::steady_clock::now();
-      AttackPart part;
-      part.name = attack->name();
-      const Subset subset(batch, best.robust_rows());
-      part.attacked = static_cast<index>(subset.rows.size());
-      if (part.attacked > 0) {
-        Matrix<float> found(part.attacked, batch.x.cols);
-        const AttackResult result = attack->perturb(model, subset.batch(), threat, seed, found);
-        for (index k = 0; k < part.attacked; ++k) {
-          best.merge(subset.rows[static_cast<std::size_t>(k)], result, k, found.row(k));
-          part.robust += result.robust[static_cast<std::size_t>(k)];
-        }
-        part.zero_gradients = result.zero_gradients;
-      }
-      part.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      zero_gradients += part.zero_gradients;
-      parts.push_back(std::move(part));
-    }
-    AttackResult result = best.take(zero_gradients);
-    result.parts = std::move(parts);
+    AttackResult result;
+    for (std::size_t p = 0; p < attacks_.size(); ++p) perturb_part(model, batch, threat, seed, result, adversarial);
     return result;
+  }
+
+  std::vector<const Attack*> parts() const override {
+    std::vector<const Attack*> result;
+    for (const std::unique_ptr<Attack>& attack : attacks_) result.push_back(attack.get());
+    return result;
+  }
+  void perturb_part(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t seed,
+                    AttackResult& so_far, View2D<float> adversarial) const override {
+    check_attack_arguments(model, batch, threat, adversarial);
+    const auto start = std::chrono::steady_clock::now();
+    const Attack& attack = *attacks_.at(so_far.parts.size());
+    const bool first = so_far.parts.empty();
+    index zero_gradients = so_far.zero_gradients;
+    BestIterate best(batch, model.classes(), adversarial, std::move(so_far));
+    if (first) judge_inputs(model, batch, best);
+    AttackPart part;
+    part.name = attack.name();
+    const Subset subset(batch, best.robust_rows());
+    part.attacked = static_cast<index>(subset.rows.size());
+    if (part.attacked > 0) {
+      Matrix<float> found(part.attacked, batch.x.cols);
+      const AttackResult result = attack.perturb(model, subset.batch(), threat, seed, found);
+      for (index k = 0; k < part.attacked; ++k) {
+        best.merge(subset.rows[static_cast<std::size_t>(k)], result, k, found.row(k));
+        part.robust += result.robust[static_cast<std::size_t>(k)];
+      }
+      part.zero_gradients = result.zero_gradients;
+      zero_gradients += result.zero_gradients;
+    }
+    part.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    so_far = best.take(zero_gradients);
+    so_far.parts.push_back(std::move(part));
+  }
+  index passes(index classes, const ThreatModel& threat) const override {
+    index sum = 1;
+    for (const std::unique_ptr<Attack>& attack : attacks_) sum += attack->passes(classes, threat);
+    return sum;
   }
 
  private:

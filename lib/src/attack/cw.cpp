@@ -64,6 +64,7 @@ class Cw : public Attack {
     judge_nearest(model, batch, threat, trades, nearest, best);
     return best.take(zero_gradients);
   }
+  index passes(index, const ThreatModel&) const override { return 2 + options_.search * options_.iterations; }
 
  private:
   /// One run of Adam with the c of each sample; then the next c.

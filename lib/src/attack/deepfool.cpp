@@ -36,15 +36,20 @@ class DeepFool : public Attack {
     BestIterate best(batch, model.classes(), adversarial);
     const Matrix<float> clean = judge_inputs(model, batch, best);
     if (threat.eps == 0) return best.take(0);
-    const index boundaries = std::min(options_.classes, model.classes()) - 1;
+    const index boundaries = this->boundaries(model.classes());
     index zero_gradients = 0;
     for_track_chunks(best.robust_rows(), 1, [&](std::vector<index> rows) {
       zero_gradients += search(model, Subset(batch, std::move(rows)), clean, threat, boundaries, best);
     });
     return best.take(zero_gradients);
   }
+  index passes(index classes, const ThreatModel&) const override {
+    return 1 + options_.iterations * (boundaries(classes) + 2);
+  }
 
  private:
+  index boundaries(index classes) const { return std::min(options_.classes, classes) - 1; }
+
   index search(const Model& model, const Subset& subset, const Matrix<float>& clean, const ThreatModel& threat,
                index boundaries, BestIterate& best) const {
     const AttackBatch part = subset.batch();

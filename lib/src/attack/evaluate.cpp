@@ -191,18 +191,43 @@ void keep_example(EvaluateReport& report, index sample, const float* z) {
   std::copy_n(z, kept.inputs.cols(), kept.inputs.row(static_cast<index>(row)));
 }
 
+/// The attack of the last report on a batch: the parts that progress.batch does not hold yet, one after the other.
+void search(const Task& task, const Attack& attack, const AttackBatch& batch, index total, EvaluateProgress& progress) {
+  const EvaluateOptions& options = task.options;
+  AttackReport& now = progress.report.attacks.back();
+  const Model& searched = now.source_robust.empty() ? task.model : *options.source;
+  const std::vector<const Attack*> parts = attack.parts();
+  const std::size_t count = std::max<std::size_t>(1, parts.size());
+  AttackResult& found = progress.batch;
+  if (found.parts.empty()) progress.adversarial = Matrix<float>(batch.x.rows, batch.x.cols);
+  for (std::size_t p = found.parts.size(); p < count; ++p) {
+    if (options.stage)
+      options.stage({static_cast<index>(progress.report.attacks.size()) - 1, now.name, static_cast<index>(p),
+                     static_cast<index>(count), parts.empty() ? std::string() : parts[p]->name(), batch.x.rows,
+                     progress.done, total});
+    const auto start = std::chrono::steady_clock::now();
+    attack.perturb_part(searched, batch, options.threat, options.seed, found, progress.adversarial);
+    now.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (p + 1 < count && options.checkpoint) options.checkpoint(progress);
+  }
+}
+
 /// Some attacked samples under the attack of the last report.
-void run_batch(const Task& task, const Attack& attack, std::vector<index> samples, EvaluateReport& report) {
-  AttackReport& now = report.attacks.back();
-  const bool transfer = !now.source_robust.empty();
+void run_batch(const Task& task, const Attack& attack, std::vector<index> samples, index total,
+               EvaluateProgress& progress) {
   const AttackBatch all{task.x, task.labels.data(), task.targets};
   const Subset subset(all, std::move(samples));
   const AttackBatch batch = subset.batch();
   const index n = batch.x.rows, d = batch.x.cols;
-  Matrix<float> adversarial(n, d);
   const ThreatModel& threat = task.options.threat;
-  const Model& searched = transfer ? *task.options.source : task.model;
-  AttackResult result = attack.perturb(searched, batch, threat, task.options.seed, adversarial);
+  search(task, attack, batch, total, progress);
+  EvaluateReport& report = progress.report;
+  AttackReport& now = report.attacks.back();
+  const bool transfer = !now.source_robust.empty();
+  const Matrix<float> adversarial = std::move(progress.adversarial);
+  AttackResult result = std::move(progress.batch);
+  progress.adversarial = {};
+  progress.batch = {};
   check_membership(task.model, threat, batch, now.name, adversarial.view());
   const std::vector<char> found = result.robust;
   const index changed = verify(task.model, batch, adversarial.view(), result);
@@ -220,21 +245,19 @@ void run_batch(const Task& task, const Attack& attack, std::vector<index> sample
   }
 }
 
-/// The last report's attack on the samples in `attacked`, from number `done` on.
-void run_attack(const Task& task, const std::string& spec, const std::vector<index>& attacked, index done,
-                EvaluateReport& report) {
+/// The last report's attack on the samples in `attacked`, from number progress.done on.
+void run_attack(const Task& task, const std::string& spec, const std::vector<index>& attacked,
+                EvaluateProgress& progress) {
   const std::string inner = transfer_spec(spec);
   const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
-  AttackReport& now = report.attacks.back();
+  AttackReport& now = progress.report.attacks.back();
   const auto total = static_cast<index>(attacked.size());
-  while (done < total) {
-    const auto start = std::chrono::steady_clock::now();
-    const index end = std::min(done + task.options.batch_rows, total);
-    run_batch(task, *attack, {attacked.begin() + done, attacked.begin() + end}, report);
-    done = end;
-    now.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (task.options.checkpoint) task.options.checkpoint(report, done);
-    if (task.options.progress) task.options.progress(now.name, done, total);
+  while (progress.done < total) {
+    const index end = std::min(progress.done + task.options.batch_rows, total);
+    run_batch(task, *attack, {attacked.begin() + progress.done, attacked.begin() + end}, total, progress);
+    progress.done = end;
+    if (task.options.checkpoint) task.options.checkpoint(progress);
+    if (task.options.progress) task.options.progress(now.name, progress.done, total);
   }
   index robust = 0;
   double margin = 0;
@@ -246,15 +269,24 @@ void run_attack(const Task& task, const std::string& spec, const std::vector<ind
   now.mean_margin = margin / static_cast<double>(task.rows());
 }
 
-/// Takes over the examples of an interrupted evaluation and hands back its attacks, if it was one of this model and
-/// these data.
-std::vector<AttackReport> adopt(const EvaluateReport& earlier, EvaluateReport& report) {
+/// Takes over the examples of an interrupted evaluation and its batch at hand, and hands back its attacks, if it was
+/// one of this model and these data.
+std::vector<AttackReport> adopt(const Task& task, index total, EvaluateProgress& progress) {
+  const EvaluateReport &earlier = task.options.resume->report, &report = progress.report;
   NTKROB_CHECK(earlier.predicted == report.predicted && earlier.margin == report.margin &&
                    earlier.source_predicted == report.source_predicted,
                ConfigError,
                "the interrupted evaluation was one of another model or other data: predictions or margins on the clean "
                "inputs differ; start anew, or give the model and the data it was started with");
-  report.examples = earlier.examples;
+  const auto held = static_cast<index>(task.options.resume->batch.robust.size());
+  const index batch = std::min(task.options.batch_rows, total - task.options.resume->done);
+  NTKROB_CHECK(held == 0 || (held == batch && task.options.resume->adversarial.cols() == task.x.cols), ConfigError,
+               "the interrupted evaluation was at a batch of ", held, " samples of ",
+               task.options.resume->adversarial.cols(), " pixels, here it has ", batch, " of ", task.x.cols,
+               "; resume with the options it was started with");
+  progress.report.examples = earlier.examples;
+  progress.batch = task.options.resume->batch;
+  progress.adversarial = task.options.resume->adversarial;
   return earlier.attacks;
 }
 
@@ -274,7 +306,8 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
   const Task task{model, x, labels, targets, options};
   check(task);
 
-  EvaluateReport report;
+  EvaluateProgress progress;
+  EvaluateReport& report = progress.report;
   run_clean(task, report);
   self_test(task, report);
 
@@ -286,25 +319,25 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
   report.examples.attacks.assign(report.examples.samples.size(), -1);
   report.examples.inputs = Matrix<float>(static_cast<index>(report.examples.samples.size()), x.cols);
   std::vector<AttackReport> earlier;
-  if (options.resume != nullptr) earlier = adopt(options.resume->report, report);
+  if (options.resume != nullptr) earlier = adopt(task, total, progress);
 
   std::vector<char> worst(labels.size(), 0);
   for (const index i : attacked) worst[static_cast<std::size_t>(i)] = 1;
   for (std::size_t a = 0; a < options.attacks.size(); ++a) {
     AttackReport now = start_report(task, options.attacks[a], report.margin);
-    index done = 0;
+    progress.done = 0;
     if (a < earlier.size()) {
-      done = a + 1 < earlier.size() ? total : options.resume->done;
+      progress.done = a + 1 < earlier.size() ? total : options.resume->done;
       std::swap(now.name, earlier[a].name);
       std::swap(now.constants, earlier[a].constants);
       now = std::move(earlier[a]);
     }
     report.attacks.push_back(std::move(now));
-    run_attack(task, options.attacks[a], attacked, done, report);
+    run_attack(task, options.attacks[a], attacked, progress);
     for (std::size_t i = 0; i < worst.size(); ++i) worst[i] = worst[i] && report.attacks.back().robust[i];
   }
   report.worst_case = task.fraction(std::count(worst.begin(), worst.end(), char{1}));
-  return report;
+  return std::move(progress.report);
 }
 
 }  // namespace ntkrob

@@ -64,8 +64,7 @@ class Fab : public Attack {
     if (threat.eps == 0) return best.take(0);
 
     const Rng rng(seed, targeted_ ? "attack/fab-t" : "attack/fab");
-    const index classes = model.classes(), group = targeted_ ? targets(classes) : 1;
-    const index boundaries = targeted_ ? 1 : classes - 1;
+    const index classes = model.classes(), group = this->group(classes), boundaries = this->boundaries(classes);
     index zero_gradients = 0;
     for (index restart = 0; restart < options_.restarts; ++restart)
       for_track_chunks(best.robust_rows(), group, [&](std::vector<index> rows) {
@@ -91,9 +90,15 @@ class Fab : public Attack {
       });
     return best.take(zero_gradients);
   }
+  index passes(index classes, const ThreatModel&) const override {
+    return 1 + options_.restarts * group(classes) * options_.iterations * (boundaries(classes) + 1);
+  }
 
  private:
   index targets(index classes) const { return std::min(options_.targets, classes - 1); }
+  /// Tracks per sample, and the boundaries of which each approaches the nearest.
+  index group(index classes) const { return targeted_ ? targets(classes) : 1; }
+  index boundaries(index classes) const { return targeted_ ? 1 : classes - 1; }
 
   /// The tracks of one chunk: `group` per sample, each with `boundaries` classes of which it approaches the nearest.
   struct Search {

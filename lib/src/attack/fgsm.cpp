@@ -36,6 +36,7 @@ class Fgsm : public Attack {
     for_rows(model, z.rows(), judge);
     return best.take(pass.zero_gradients());
   }
+  index passes(index, const ThreatModel&) const override { return 2; }
 
  private:
   std::string name_;

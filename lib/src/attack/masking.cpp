@@ -40,6 +40,16 @@ ThreatModel at_radius(ThreatModel threat, double eps, index d) {
   return threat;
 }
 
+/// The radii of the curve, increasing: those asked for, the one of the threat model and the largest.
+std::vector<double> radii_of(const MaskingOptions& options, index d) {
+  std::vector<double> radii = options.curve.empty() ? default_curve(options.threat, d) : options.curve;
+  radii.push_back(options.threat.eps);
+  radii.push_back(covering_radius(options.threat, d));
+  std::sort(radii.begin(), radii.end());
+  radii.erase(std::unique(radii.begin(), radii.end()), radii.end());
+  return radii;
+}
+
 class Checker {
  public:
   Checker(const Model& model, ConstView2D<float> x, const std::vector<int>& labels, const MaskingOptions& options)
@@ -60,6 +70,7 @@ class Checker {
     report_.samples = n;
     report_.attacked = right_.x.rows();
     report_.clean = share(report_.attacked);
+    if (options.resume != nullptr) adopt(*options.resume);
   }
 
   MaskingReport run() {
@@ -71,6 +82,25 @@ class Checker {
   }
 
  private:
+  void adopt(const MaskingProgress& earlier) {
+    const MaskingReport& was = earlier.report;
+    NTKROB_CHECK(
+        was.rows == report_.rows && was.attacked == report_.attacked &&
+            was.gradient_robust.size() == report_.gradient_robust.size(),
+        ConfigError,
+        "the interrupted masking checks were about another model or other data: samples or predictions differ; "
+        "start anew, or give the model and the data they were started with");
+    report_.curve = was.curve;
+    report_.trace = was.trace;
+    report_.gradient_robust = was.gradient_robust;
+    report_.gradient = was.gradient;
+    report_.noise = was.noise;
+    report_.square = was.square;
+    progress_.risen = earlier.risen;
+    progress_.zero_share = earlier.zero_share;
+    progress_.square_done = earlier.square_done;
+  }
+
   double share(index count) const { return static_cast<double>(count) / static_cast<double>(report_.samples); }
 
   void add(const char* name, bool ran, double value, double threshold, const char* measures, const char* passed,
@@ -88,8 +118,12 @@ class Checker {
   }
   bool attackable() const { return report_.attacked > 0 && options_.threat.eps > 0; }
 
-  void tell(const std::string& what, index done, index total) const {
-    if (options_.progress) options_.progress(what, done, total);
+  /// One step is done. Steps are the radii and Square.
+  void tell(const std::string& what) const {
+    if (options_.checkpoint) options_.checkpoint(progress_);
+    const auto radii = static_cast<index>(report_.curve.size()),
+               all = static_cast<index>(radii_of(options_, right_.x.cols()).size());
+    if (options_.progress) options_.progress(what, radii + progress_.square_done, all + attackable());
   }
 
   void check_outputs(const Matrix<float>& x) {
@@ -136,7 +170,7 @@ class Checker {
           robust[static_cast<std::size_t>(begin + i)] &= trace.robust[static_cast<std::size_t>(i)];
         for (const TraceStep& step : trace.steps) zeros[l] += step.zero_gradients;
         if (!main || l != 0) continue;
-        risen_ += trace.risen;
+        progress_.risen += trace.risen;
         report_.trace.resize(trace.steps.size());
         const double weight = static_cast<double>(n) / static_cast<double>(report_.attacked);
         for (std::size_t t = 0; t < trace.steps.size(); ++t) {
@@ -153,8 +187,8 @@ class Checker {
         for (std::size_t i = 0; i < robust.size(); ++i) robust[i] &= left[i];
       }
     if (main)
-      zero_share_ = static_cast<double>(std::max(zeros[0], zeros[1])) /
-                    static_cast<double>(std::max<index>(1, report_.attacked * options_.steps));
+      progress_.zero_share = static_cast<double>(std::max(zeros[0], zeros[1])) /
+                             static_cast<double>(std::max<index>(1, report_.attacked * options_.steps));
     return robust;
   }
 
@@ -178,14 +212,9 @@ class Checker {
   void measure_curve() {
     const index d = right_.x.cols();
     const double own = options_.threat.eps;
-    std::vector<double> radii = options_.curve.empty() ? default_curve(options_.threat, d) : options_.curve;
-    radii.push_back(own);
-    radii.push_back(covering_radius(options_.threat, d));
-    std::sort(radii.begin(), radii.end());
-    radii.erase(std::unique(radii.begin(), radii.end()), radii.end());
-    const auto total = static_cast<index>(radii.size());
-    for (index k = 0; k < total; ++k) {
-      const double eps = radii[static_cast<std::size_t>(k)];
+    const std::vector<double> radii = radii_of(options_, d);
+    for (std::size_t k = report_.curve.size(); k < radii.size(); ++k) {
+      const double eps = radii[k];
       CurvePoint point{eps, report_.clean, report_.clean};
       if (eps > 0) {
         const ThreatModel threat = at_radius(options_.threat, eps, d);
@@ -198,27 +227,28 @@ class Checker {
       }
       if (eps == own) report_.gradient = point.accuracy, report_.noise = point.noise;
       report_.curve.push_back(point);
-      tell("accuracy over eps", k + 1, total);
+      tell("accuracy over eps");
     }
   }
 
   void check_gradients() {
-    add("zero-gradients", attackable(), zero_share_, kMostZeroGradients,
+    add("zero-gradients", attackable(), progress_.zero_share, kMostZeroGradients,
         "share of the steps of PGD whose gradient was exactly 0, on cross-entropy or the margin, whichever is more",
         "Gradients do not vanish.",
         "Gradients vanish, by rounding, quantisation or logits so large that cross-entropy is flat: attacks on such a "
         "loss do not move, and that they fail means nothing.");
     add("loss-rises", attackable(),
-        1 - static_cast<double>(risen_) / static_cast<double>(std::max<index>(1, report_.attacked)), kMostNotRisen,
-        "share of the samples whose cross-entropy was not larger after PGD than at its random start",
+        1 - static_cast<double>(progress_.risen) / static_cast<double>(std::max<index>(1, report_.attacked)),
+        kMostNotRisen, "share of the samples whose cross-entropy was not larger after PGD than at its random start",
         "The loss rises along the attack.",
         "The attack does not raise the loss that it climbs: the gradient does not point uphill, or the loss is flat.");
   }
 
   void check_black_box() {
-    if (attackable()) {
+    if (attackable() && !progress_.square_done) {
       report_.square = accuracy(survivors(text("square(queries=", options_.queries, ")"), options_.threat));
-      tell("square", 1, 1);
+      progress_.square_done = true;
+      tell("square");
     }
     add("noise-weaker", attackable(), report_.gradient - report_.noise, kMostBehind,
         "accuracy under gradient attacks minus accuracy under random noise of the same size",
@@ -252,9 +282,8 @@ class Checker {
   Sample right_;                   // the samples that are right on the clean inputs ...
   std::vector<index> right_rows_;  // ... and which of those looked at they are
   std::vector<int> predicted_;
-  index risen_ = 0;
-  double zero_share_ = 0;
-  MaskingReport report_;
+  MaskingProgress progress_;
+  MaskingReport& report_ = progress_.report;
 };
 
 bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
@@ -285,6 +314,12 @@ std::vector<double> default_curve(const ThreatModel& threat, index d) {
   for (const double radius : {cover / 2, cover})
     if (radius > radii.back()) radii.push_back(radius);
   return radii;
+}
+
+MaskingCost masking_cost(const MaskingOptions& options, index d) {
+  const index attacks = options.threat.norm == Norm::l1 ? 4 : 2;
+  return {static_cast<index>(radii_of(options, d).size()), attacks * (options.steps + 2) + options.draws + 1,
+          options.queries + 2};
 }
 
 MaskingReport check_masking(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,

@@ -45,6 +45,7 @@ class Noise : public Attack {
     }
     return best.take(0);
   }
+  index passes(index, const ThreatModel&) const override { return 1 + draws_; }
 
  private:
   static void add_normal(const ThreatModel& threat, const float* x, float* z, index d, const Rng& rng) {

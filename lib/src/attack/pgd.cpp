@@ -75,6 +75,7 @@ class Pgd : public Attack {
     }
     return best.take(zero_gradients);
   }
+  index passes(index, const ThreatModel&) const override { return options_.restarts * (steps_ + 1); }
 
  private:
   std::string name_;

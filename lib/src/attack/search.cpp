@@ -84,8 +84,16 @@ void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float>
 }
 
 BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial)
-    : batch_(batch), classes_(classes), adversarial_(adversarial) {
+    : BestIterate(batch, classes, adversarial, AttackResult()) {}
+
+BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial, AttackResult so_far)
+    : batch_(batch), classes_(classes), adversarial_(adversarial), result_(std::move(so_far)) {
   const auto n = static_cast<std::size_t>(batch.x.rows);
+  if (!result_.robust.empty()) {
+    NTKROB_CHECK(result_.robust.size() == n && result_.margin.size() == n && result_.queries.size() == n, ShapeError,
+                 "attack: the parts before are about ", result_.robust.size(), " samples, the batch has ", n);
+    return;
+  }
   result_.robust.assign(n, 1);
   result_.margin.assign(n, std::numeric_limits<float>::infinity());
   result_.queries.assign(n, 0);

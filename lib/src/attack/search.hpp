@@ -90,6 +90,8 @@ class BestIterate {
  public:
   /// adversarial: N x D, holds the best iterates from the first judge() on.
   BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial);
+  /// Goes on from what take() has handed out, with adversarial as it was then; from nothing where so_far is empty.
+  BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial, AttackResult so_far);
 
   /// Judges one iterate of the sample in this row of the batch, which cost one query.   z: D   logits: C
   void judge(index row, const float* z, const float* logits);

@@ -46,6 +46,7 @@ class Square : public Attack {
       });
     return best.take(0);
   }
+  index passes(index, const ThreatModel&) const override { return 1 + options_.restarts * (1 + options_.queries); }
 
  private:
   void search(const Model& model, const Subset& subset, const ThreatModel& threat, const Rng& rng, index restart,

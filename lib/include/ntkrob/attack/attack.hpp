@@ -66,6 +66,24 @@ class Attack {
   ///   throws: ConfigError (threat model, labels, missing targets); NonFinite naming the sample
   virtual AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat,
                                std::uint64_t seed, View2D<float> adversarial) const = 0;
+
+  /// Of a sequence, its parts in order; empty otherwise.
+  virtual std::vector<const Attack*> parts() const { return {}; }
+  /// One part more of a sequence, number so_far.parts.size(), on the samples that are still right; of any other attack,
+  /// all of it. perturb() is all parts in turn. so_far and adversarial are all that goes from part to part, so a
+  /// sequence may be interrupted between them.
+  ///   so_far: AttackResult() before the first part; updated   adversarial: N x D, as the part before has left it
+  ///   throws: as perturb
+  virtual void perturb_part(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t seed,
+                            AttackResult& so_far, View2D<float> adversarial) const {
+    so_far = perturb(model, batch, threat, seed, adversarial);
+  }
+  /// Forward passes that a sample costs which stays right, at most; 0: not known. For estimates of time.
+  virtual index passes(index classes, const ThreatModel& threat) const {
+    static_cast<void>(classes);
+    static_cast<void>(threat);
+    return 0;
+  }
 };
 
 struct AttackOptions {

@@ -20,6 +20,16 @@ namespace ntkrob {
 struct EvaluateProgress;
 struct EvaluateReport;
 
+/// What an evaluation does next: an attack, or one part of a sequence, on one batch.
+struct EvaluateStage {
+  index attack = 0;           // number in the list
+  std::string name;           // of the attack
+  index part = 0, parts = 1;  // of a sequence
+  std::string part_name;      // empty where the attack is no sequence
+  index batch = 0;            // samples in the batch
+  index done = 0, total = 0;  // samples that the attack is through with, and in all: those right on clean inputs
+};
+
 struct EvaluateOptions {
   std::vector<std::string> attacks;  // specs for make_attack, in order; transfer(SPEC): found on `source`
   ThreatModel threat;
@@ -28,9 +38,11 @@ struct EvaluateOptions {
   const Model* source = nullptr;  // where transfer(SPEC) looks for adversarial inputs; judged is `model` as always
   index examples = 0;             // adversarial inputs to keep: the strongest for each of the first so many attacked
   const EvaluateProgress* resume = nullptr;  // goes on from there, to the report of an evaluation without interruption
-  /// Called after each batch, before progress, with what has been found so far and the number of samples that the last
-  /// attack in it is through with (evaluate_state.hpp makes a StateDict of both).
-  std::function<void(const EvaluateReport& so_far, index done)> checkpoint;
+  /// Called after each part of a sequence and after each batch, before progress, with what has been found so far
+  /// (evaluate_state.hpp makes a StateDict of it).
+  std::function<void(const EvaluateProgress& so_far)> checkpoint;
+  /// Called before each part of each batch. May throw Interrupted.
+  std::function<void(const EvaluateStage& next)> stage;
   /// Called after each batch: attack name, samples done, samples in all (those right on clean inputs). May throw
   /// Interrupted.
   std::function<void(const std::string& attack, index done, index total)> progress;
@@ -75,7 +87,9 @@ struct EvaluateReport {
 /// Where an evaluation was interrupted.
 struct EvaluateProgress {
   EvaluateReport report;
-  index done = 0;  // attacked samples that the last attack in the report is through with
+  index done = 0;             // attacked samples that the last attack in the report is through with
+  AttackResult batch;         // of a sequence: the parts that are through with the batch after these, if any ...
+  Matrix<float> adversarial;  // ... and what they have found
 };
 
 /// x: N x D in [low, high] of the threat model. targets: N x C or empty.

@@ -15,6 +15,8 @@
 
 namespace ntkrob {
 
+struct MaskingProgress;
+
 struct MaskingOptions {
   ThreatModel threat;
   std::uint64_t seed = 0;
@@ -24,7 +26,11 @@ struct MaskingOptions {
   index draws = 10;      // of random noise
   std::vector<double> curve;  // radii, in pixel units, increasing; empty: default_curve()
   index batch_rows = 250;
-  /// Called between passes of work with what is being done; may throw Interrupted.
+  const MaskingProgress* resume = nullptr;  // goes on from there, to the report of checks without interruption
+  /// Called after each radius of the curve and after Square, before progress, with what has been found so far
+  /// (masking_state.hpp makes a StateDict of it).
+  std::function<void(const MaskingProgress& so_far)> checkpoint;
+  /// Called with what has been done: radii of the curve, then Square. May throw Interrupted.
   std::function<void(const std::string& what, index done, index total)> progress;
 };
 
@@ -68,14 +74,33 @@ struct MaskingReport {
   std::string verdict() const;
 };
 
+/// Where masking checks were interrupted. Of the report, what takes time is in it: curve, trace and gradient_robust of
+/// the radii that are done, and square; and what tells one model and one set of samples from another.
+struct MaskingProgress {
+  MaskingReport report;
+  index risen = 0;        // samples whose loss rose, once the threat model's radius is done
+  double zero_share = 0;  // of the steps, those with a gradient of 0; likewise
+  bool square_done = false;
+};
+
 /// Radii from 0 over the one of the threat model to the one whose ball covers the box around every input, increasing.
 std::vector<double> default_curve(const ThreatModel& threat, index d);
 /// The radius whose ball covers the box around every point of it: linf high - low, l2 that times sqrt(d), l1 times d.
 double covering_radius(const ThreatModel& threat, index d);
 
+/// What the checks cost: passes per sample looked at, at most. For estimates of time.
+struct MaskingCost {
+  index radii = 0;             // of the curve
+  index passes_of_radius = 0;  // for each
+  index passes_of_square = 0;
+};
+/// d: pixels
+MaskingCost masking_cost(const MaskingOptions& options, index d);
+
 /// x: N x D in the box   labels: N
 ///   cost: per sample about 2 * steps * (radii) gradient passes, `queries` and (radii) * draws forward passes
-///   throws: ConfigError (threat model, labels, options); NonFinite naming the sample
+///   throws: ConfigError (threat model, labels, options; `resume` from another model or other data); NonFinite naming
+///   the sample
 MaskingReport check_masking(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,
                             const MaskingOptions& options);
 
