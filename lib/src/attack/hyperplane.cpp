@@ -34,10 +34,19 @@ struct Split {
   double fixed, free;
 };
 
+// Choices are products with 0 or 1: compilers vectorise them, where they branch for a choice of sums.
+
 NTKROB_MULTIVERSION Split split_linf(const Slope& s, double lambda) {
   const float *weight = s.weight, *room = s.room;
-  return {sum_over(s.d, [=](index j) { return room[j] <= lambda ? static_cast<double>(weight[j]) * room[j] : 0.0; }),
-          sum_over(s.d, [=](index j) { return room[j] <= lambda ? 0.0 : static_cast<double>(weight[j]); })};
+  // A room, which is a float, is at most lambda exactly if it is at most the next float below.
+  const auto nearest = static_cast<float>(lambda);
+  const float most = nearest > lambda ? std::nextafter(nearest, 0.0f) : nearest;
+  return {sum_over(s.d,
+                   [=](index j) {
+                     const float stands = weight[j] * static_cast<float>(room[j] <= most);
+                     return static_cast<double>(stands) * room[j];
+                   }),
+          sum_over(s.d, [=](index j) { return static_cast<double>(weight[j] * static_cast<float>(room[j] > most)); })};
 }
 
 NTKROB_MULTIVERSION Split split_l2(const Slope& s, double lambda) {
@@ -45,11 +54,11 @@ NTKROB_MULTIVERSION Split split_l2(const Slope& s, double lambda) {
   return {sum_over(s.d,
                    [=](index j) {
                      const double a = weight[j], r = room[j];
-                     return r <= lambda * a ? a * r : 0.0;
+                     return a * r * static_cast<double>(r <= lambda * a);
                    }),
           sum_over(s.d, [=](index j) {
             const double a = weight[j], r = room[j];
-            return r <= lambda * a ? 0.0 : a * a;
+            return a * a * static_cast<double>(r > lambda * a);
           })};
 }
 
