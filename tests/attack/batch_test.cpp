@@ -19,8 +19,8 @@ EvaluateReport judge(const Net28& net28, const Matrix<float>& x, int workers, in
   const std::unique_ptr<Backend> backend = make_backend("cpu", workers);
   const Net net(net28.spec, {28, 28, 1}, 5, Initialisation::he, 3, *backend);
   EvaluateOptions options;
-  options.attacks = {"apgd-ce(iterations=3)", "apgd-t(iterations=2,targets=2)", "fab-t(iterations=2,targets=2)",
-                     "square(queries=5)"};
+  options.attacks = {"apgd-ce(iterations=2)", "apgd-t(iterations=2,targets=2)", "fab-t(iterations=1,targets=2)",
+                     "square(queries=3)"};
   options.threat = {Norm::linf, 0.02f};
   options.batch_rows = batch_rows;
   options.examples = net28.samples;

@@ -322,15 +322,6 @@ class Masked : public kit::LinearModel {
   }
 };
 
-class NaNGradient : public kit::LinearModel {
- public:
-  using LinearModel::LinearModel;
-  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    LinearModel::input_grad(x, c, dx);
-    dx(2, 1) = NAN;
-  }
-};
-
 }  // namespace
 
 TEST_CASE("a masked gradient is counted sample by sample and step by step", "[attack]") {
@@ -353,7 +344,7 @@ TEST_CASE("a masked gradient is counted sample by sample and step by step", "[at
 TEST_CASE("values that are not finite are refused by the sample's number", "[attack]") {
   Matrix<float> x = kit::uniform_matrix(kN, kD, 4), z(kN, kD);
   const std::vector<int> labels(kN, 1);
-  const NaNGradient model(kD, kClasses, 3);
+  const kit::NaNGradient model(kD, kClasses, 3);
   for (const char* spec : {"fgsm", "pgd-2"})
     CHECK_THROWS_WITH(make_attack(spec)->perturb(model, {x.view(), labels.data(), {}, 100}, {Norm::linf, 0.1f}, 1, z),
                       Catch::Contains("sample 102, component 1 is nan"));

@@ -225,16 +225,6 @@ class Shaped : public kit::SineModel {
   ImageShape shape_;
 };
 
-/// Its gradient is not finite in one row; the sample is named.
-class NaNGradient : public kit::LinearModel {
- public:
-  using LinearModel::LinearModel;
-  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    LinearModel::input_grad(x, c, dx);
-    dx(2, 1) = NAN;
-  }
-};
-
 }  // namespace
 
 TEST_CASE("square stays in ball and box and lowers the margin on images of every shape", "[attack]") {
@@ -284,7 +274,7 @@ TEST_CASE("the windows of square follow the published schedule", "[attack]") {
 }
 
 TEST_CASE("every gradient attack refuses a gradient that is not finite by the sample's number", "[attack]") {
-  const NaNGradient model(kD, 4, 3);
+  const kit::NaNGradient model(kD, 4, 3);
   const Matrix<float> x = kit::uniform_matrix(8, kD, 4);
   const std::vector<int> labels = predictions(all_logits(model, x.view()).view());
   const index samples[] = {70, 11, 42, 5, 6, 7, 8, 9};

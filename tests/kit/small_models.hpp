@@ -44,6 +44,16 @@ class LinearModel : public Model {
   Matrix<float> bias;    // 1 x C
 };
 
+/// Linear, with a gradient that is not finite in row 2, component 1.
+class NaNGradient : public LinearModel {
+ public:
+  using LinearModel::LinearModel;
+  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
+    LinearModel::input_grad(x, c, dx);
+    dx(2, 1) = NAN;
+  }
+};
+
 /// f_k(x) = sum_h V_kh sin(U_h . x + phase_h): smooth, nonlinear, with many local maxima.
 class SineModel : public Model {
  public:

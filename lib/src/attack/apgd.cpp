@@ -150,14 +150,12 @@ class Apgd : public Attack {
 std::unique_ptr<Attack> make_apgd(const AttackSpec& spec, Kind kind) {
   spec.refuse_count();
   ApgdOptions options;
-  OptionReader reader(spec);
-  reader.integer("iterations", options.iterations, 1, kMostSteps)
-      .integer("restarts", options.restarts, 1, kMostRestarts)
+  OptionReader(spec)
+      .search(options.iterations, options.restarts, kind == Kind::targeted ? &options.targets : nullptr)
       .number("rho", options.rho, 0, 1)
       .integer("eot", options.eot, 1, kMostSteps)
-      .choice("schedule", options.schedule, {"single", "shrinking"});
-  if (kind == Kind::targeted) reader.integer("targets", options.targets, 1, kMostSteps);
-  reader.finish();
+      .choice("schedule", options.schedule, {"single", "shrinking"})
+      .finish();
   return std::make_unique<Apgd>(spec.full, kind, std::move(options));
 }
 

@@ -76,6 +76,11 @@ OptionReader& OptionReader::number(const char* key, double& value, double above,
   return *this;
 }
 
+OptionReader& OptionReader::search(index& iterations, index& restarts, index* targets) {
+  integer("iterations", iterations, 1, kMostSteps).integer("restarts", restarts, 1, kMostRestarts);
+  return targets == nullptr ? *this : integer("targets", *targets, 1, kMostSteps);
+}
+
 OptionReader& OptionReader::choice(const char* key, std::string& value, const std::vector<std::string>& choices) {
   if (const std::string* given = find(key)) {
     std::string names;

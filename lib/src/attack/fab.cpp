@@ -182,14 +182,12 @@ class Fab : public Attack {
 std::unique_ptr<Attack> make(const AttackSpec& spec, bool targeted) {
   spec.refuse_count();
   FabOptions options;
-  OptionReader reader(spec);
-  reader.integer("iterations", options.iterations, 1, kMostSteps)
-      .integer("restarts", options.restarts, 1, kMostRestarts)
+  OptionReader(spec)
+      .search(options.iterations, options.restarts, targeted ? &options.targets : nullptr)
       .number("alpha_max", options.alpha_max, 0, 1)
       .number("eta", options.eta, 0, kNoLimit)
-      .number("beta", options.beta, 0, 1);
-  if (targeted) reader.integer("targets", options.targets, 1, kMostSteps);
-  reader.finish();
+      .number("beta", options.beta, 0, 1)
+      .finish();
   return std::make_unique<Fab>(spec.full, targeted, options);
 }
 

@@ -39,6 +39,8 @@ class OptionReader {
   OptionReader& integer(const char* key, index& value, index low, index high);
   /// A number in (above, high].
   OptionReader& number(const char* key, double& value, double above, double high);
+  /// Of a search: iterations, restarts, and targets where it has any.
+  OptionReader& search(index& iterations, index& restarts, index* targets);
   OptionReader& choice(const char* key, std::string& value, const std::vector<std::string>& choices);
   void finish() const;
 
