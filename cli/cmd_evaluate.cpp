@@ -24,7 +24,14 @@ struct EvaluateParams {
 
 /// A net from a file, or a kernel machine; null where neither is named.
 Machine open_model(const std::string& net, const MachineJob& machine, Session& session) {
-  if (!net.empty()) return {std::make_unique<Net>(load_state(net, "ntkrob.model/1"), session.backend()), nullptr};
+  if (!net.empty()) {
+    const StateDict state = load_state(net, "ntkrob.model/1");
+    try {
+      return {std::make_unique<Net>(state, session.backend()), nullptr};
+    } catch (const IoError& e) {
+      throw IoError(text(net, ": ", e.what()));
+    }
+  }
   if (machine.kernel.empty()) return {};
   const Dataset support = open_dataset({machine.support});
   return make_machine(machine, support, session);

@@ -48,6 +48,10 @@ void warn_about_inputs(const ThreatModel& threat, ConstView2D<float> x, Console&
                       "] or more, where no classifier can be robust; eps is in units of pixels scaled to "
                       "[0,1]: write ",
                       eps, "/255 if it was meant in units of 0..255"));
+  if (threat.norm == Norm::linf && eps > 0 && eps < 0.5 / 255)
+    console.warn(text("eps ", eps,
+                      " is less than half a step of 8-bit pixels: was it divided by 255 twice? It is in "
+                      "units of pixels scaled to [0,1]"));
   float largest = 0;
   for (index i = 0; i < x.rows; ++i) largest = std::max(largest, *std::max_element(x.row(i), x.row(i) + x.cols));
   if (largest <= 2.0f / 255 && x.rows > 0)

@@ -50,7 +50,8 @@ unsigned long crc(unsigned long seed, const void* data, std::size_t n_bytes) {
 
 /// The mistake that float pixels outside [0,1] usually come from, for the end of an error line.
 std::string likely_mistake(const Dataset& data, const Split& split) {
-  if (data.value_low != 0 || data.value_high != 1) return {};
+  const std::string remedy = "; clip the pixels, or store the range that they have as value_range";
+  if (data.value_low != 0 || data.value_high != 1) return remedy;
   const float* pixels = split.pixels.data();
   const index count = split.pixels.size();
   const float low = *std::min_element(pixels, pixels + count), high = *std::max_element(pixels, pixels + count);
@@ -59,7 +60,7 @@ std::string likely_mistake(const Dataset& data, const Split& split) {
                 "): store them as they were before, normalisation belongs inside the model");
   if (high > 1.5f && high <= 255)
     return text("; the images look like bytes (largest pixel ", high, "): store uint8, or divide by 255");
-  return {};
+  return remedy;
 }
 
 void validate_split(const Dataset& data, const Split& split, const std::string& where, const char* name) {

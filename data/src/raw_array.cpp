@@ -178,10 +178,13 @@ Dataset assemble(RawDataset raw) {
     data.value_high = raw.value_range->second;
     data.beyond_range = raw.beyond_range;
   } else if (found && (found->low < 0 || found->high > 1)) {
-    NTKROB_CHECK(found->low >= 0 && found->high <= 255, IoError, raw.file, ": floating-point pixels span [", found->low,
-                 ", ", found->high,
-                 "], which is neither [0, 1] nor [0, 255], and no value_range is given; store the "
-                 "range as value_range = [low, high]");
+    // Bytes whose largest is below 2 would be black images; a little above 1 is a mistake in the scaling.
+    const bool bytes = found->low >= 0 && found->high >= 2 && found->high <= 255;
+    NTKROB_CHECK(bytes, IoError, raw.file, ": floating-point pixels span [", found->low, ", ", found->high,
+                 "], which is neither [0, 1] nor [0, 255], and no value_range is given; ",
+                 found->low < 0 ? "the images look normalised: store them as they were before, normalisation belongs "
+                                  "inside the model; or store their range as value_range = [low, high]"
+                                : "clip them, or store their range as value_range = [low, high]");
     data.value_high = 255;
     data.notes.push_back(text(raw.file, ": floating-point pixels up to ", found->high,
                               " without value_range: taken as [0, 255] and scaled to [0, 1]"));

@@ -260,6 +260,12 @@ TEST_CASE("likely mistakes in eps, pixels and labels are named in one line", "[c
   CHECK_FAILS(with_eps("l2", "128"), 2, "128/255");
   CHECK_FAILS(with_eps("l2", "20"), 0, "warning", "20/255");
   CHECK(with_eps("linf", "8/255").err.empty());
+  CHECK_FAILS(with_eps("linf", "0.00012"), 0, "warning", "divided by 255 twice");
+
+  std::filesystem::copy_file(f.net, folder / "damaged.h5");
+  set_h5_text(folder / "damaged.h5", "spec", "mlp:25");
+  CHECK_FAILS(run({"evaluate", folder / "damaged.h5", "--data", f.data, "--attacks", "clean"}), 3, "damaged.h5",
+              "layers/0/weight");
 
   write_easy_h5(folder / "easy.h5", 40, 2);
   run_ok({"train", folder / "easy.h5", "--model", "mlp:4", "--steps", "50", "--quiet", "-o", folder / "two.h5"});
@@ -274,7 +280,10 @@ TEST_CASE("likely mistakes in eps, pixels and labels are named in one line", "[c
   CHECK_FAILS(judge(folder / "labels.h5"), 2, "6 classes", "only 2");
   pixels[21] = -1.7F;
   write_h5(folder / "normalised.h5", pixels, 16, labels);
-  CHECK_FAILS(judge(folder / "normalised.h5"), 3, "normalised.h5", "-1.7");
+  CHECK_FAILS(judge(folder / "normalised.h5"), 3, "normalised.h5", "-1.7", "look normalised");
+  pixels[21] = 1.001F;
+  write_h5(folder / "above.h5", pixels, 16, labels);
+  CHECK_FAILS(judge(folder / "above.h5"), 3, "above.h5", "1.001", "clip");
   pixels[21] = 0.1F;
   for (float& pixel : pixels) pixel /= 255;
   write_h5(folder / "twice.h5", pixels, 16, labels);
