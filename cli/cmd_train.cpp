@@ -55,7 +55,7 @@ Command make_train() {
   set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
   visit_train_job(p->job, set.bind());
   set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
-  set.add_output(p->output, "the trained net, HDF5");
+  set.add_output(p->output, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
   command.examples = {"ntkrob train robust.h5 --model mlp:256,128 --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",

@@ -148,7 +148,7 @@ Matrix<float> rows_of(const Matrix<float>& all, const std::vector<index>& rows) 
 
 std::string EvaluateJob::checkpoint_path() const {
   if (!checkpoint.empty()) return checkpoint;
-  return json.empty() && html.empty() ? std::string() : (json.empty() ? html : json) + ".ckpt.h5";
+  return json.empty() && html.empty() ? std::string() : (json.empty() ? html : json) + ".ckpt" + state_extension();
 }
 
 std::vector<std::string> EvaluateJob::attack_list() const {

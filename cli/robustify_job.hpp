@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ntkrob/data/dataset.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/robust/robustifier.hpp"
 #include "session.hpp"
 
@@ -19,7 +20,7 @@ struct RobustifyJob {
   std::string log;         // CSV, empty: none
   bool resume = false;
 
-  std::string checkpoint_path() const { return checkpoint.empty() ? output + ".ckpt.h5" : checkpoint; }
+  std::string checkpoint_path() const { return checkpoint.empty() ? output + ".ckpt" + state_extension() : checkpoint; }
 };
 
 struct RobustifyOutcome {

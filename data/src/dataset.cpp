@@ -1,10 +1,10 @@
 #include "ntkrob/data/dataset.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+
+#include "packing.hpp"
 
 namespace ntkrob {
 
@@ -42,11 +42,6 @@ Matrix<float> Dataset::images(const std::string& which, index n) const {
 }
 
 namespace {
-
-unsigned long crc(unsigned long seed, const void* data, std::size_t n_bytes) {
-  if (n_bytes == 0) return seed;  // zlib takes a null pointer as "start again"
-  return ::crc32_z(seed, static_cast<const unsigned char*>(data), n_bytes);
-}
 
 /// The mistake that float pixels outside [0,1] usually come from, for the end of an error line.
 std::string likely_mistake(const Dataset& data, const Split& split) {
@@ -98,13 +93,13 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
 }  // namespace
 
 std::string Dataset::checksum() const {
-  unsigned long value = ::crc32(0, nullptr, 0);
-  value = crc(value, train.bytes.data(), train.bytes.size());
-  value = crc(value, train.pixels.data(), static_cast<std::size_t>(train.pixels.size()) * sizeof(float));
-  value = crc(value, train.labels.data(), train.labels.size() * sizeof(int));
-  value = crc(value, train.targets.data(), static_cast<std::size_t>(train.targets.size()) * sizeof(float));
+  std::uint32_t value = 0;
+  value = io::crc32(value, train.bytes.data(), train.bytes.size());
+  value = io::crc32(value, train.pixels.data(), static_cast<std::size_t>(train.pixels.size()) * sizeof(float));
+  value = io::crc32(value, train.labels.data(), train.labels.size() * sizeof(int));
+  value = io::crc32(value, train.targets.data(), static_cast<std::size_t>(train.targets.size()) * sizeof(float));
   char buffer[24];
-  std::snprintf(buffer, sizeof buffer, "crc32:%08lx", value & 0xffffffffUL);
+  std::snprintf(buffer, sizeof buffer, "crc32:%08lx", static_cast<unsigned long>(value));
   return buffer;
 }
 

@@ -4,6 +4,7 @@
 #include "formats.hpp"
 #include "hdf5_file.hpp"
 #include "input_file.hpp"
+#include "state_file.hpp"
 
 namespace ntkrob::io {
 namespace {

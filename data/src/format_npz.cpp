@@ -7,83 +7,12 @@
 #include "atomic_file.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
+#include "npy.hpp"
 #include "raw_array.hpp"
 #include "zip_file.hpp"
 
 namespace ntkrob::io {
 namespace {
-
-/// The element type and layout in a .npy header (NumPy enhancement proposal 1).
-struct NpyHeader {
-  char kind = 0;  // 'u', 'i', 'f', 'b'
-  std::size_t width = 0;
-  std::vector<std::size_t> shape;
-  std::size_t data_offset = 0;
-};
-
-/// The text after "'key':" in the header, a Python dictionary literal.
-std::string field(const std::string& dictionary, const std::string& key, const std::string& where) {
-  std::size_t at = dictionary.find("'" + key + "'");
-  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header without '", key, "'; the file is damaged");
-  at = dictionary.find(':', at);
-  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header field '", key, "' is damaged");
-  at = dictionary.find_first_not_of(' ', at + 1);
-  NTKROB_CHECK(at != std::string::npos, IoError, where, ": .npy header field '", key, "' is damaged");
-  return dictionary.substr(at);
-}
-
-std::vector<std::size_t> parse_shape(const std::string& tuple, const std::string& where) {
-  const std::size_t close = tuple.find(')');
-  NTKROB_CHECK(tuple[0] == '(' && close != std::string::npos, IoError, where, ": .npy header: the shape is damaged");
-  std::vector<std::size_t> shape;
-  for (std::size_t at = 1; at < close;) {
-    if (tuple[at] == ' ' || tuple[at] == ',') {
-      ++at;
-      continue;
-    }
-    std::size_t value = 0;
-    const std::size_t begin = at;
-    for (; at < close && tuple[at] >= '0' && tuple[at] <= '9'; ++at)
-      value = value * 10 + static_cast<std::size_t>(tuple[at] - '0');
-    NTKROB_CHECK(at > begin && at - begin <= 15, IoError, where, ": .npy header: the shape is damaged");
-    shape.push_back(value);
-  }
-  return shape;
-}
-
-NpyHeader parse_header(const std::string& content, const std::string& where) {
-  NTKROB_CHECK(content.size() >= 12 && content.compare(0, 6, "\x93NUMPY") == 0, IoError, where,
-               ": is not a .npy array (wrong signature)");
-  const int version = static_cast<unsigned char>(content[6]);
-  NTKROB_CHECK(version >= 1 && version <= 3, IoError, where, ": .npy version ", version, "; 1 to 3 are supported");
-  const std::size_t prefix = version == 1 ? 10 : 12;
-  std::size_t length = 0;
-  for (std::size_t i = prefix; i-- > 8;) length = length << 8 | static_cast<unsigned char>(content[i]);
-  NTKROB_CHECK(length <= content.size() - prefix, IoError, where, ": .npy header of ", length,
-               " bytes reaches past the array's ", content.size(), " bytes; the file is damaged");
-  const std::string dictionary = content.substr(prefix, length);
-  NpyHeader header;
-  header.data_offset = prefix + length;
-  const std::string descr = field(dictionary, "descr", where);
-  const std::size_t close = descr.find('\'', 1);
-  NTKROB_CHECK(descr[0] == '\'' && close != std::string::npos && close >= 4, IoError, where,
-               ": .npy element type is not a plain number; store whole or floating-point numbers");
-  const std::string type = descr.substr(1, close - 1);
-  header.kind = type[1];
-  header.width = type.size() == 3 ? static_cast<std::size_t>(type[2] - '0') : 0;
-  const bool known = (header.kind == 'f' && (header.width == 4 || header.width == 8)) ||
-                     ((header.kind == 'u' || header.kind == 'i') &&
-                      (header.width == 1 || header.width == 2 || header.width == 4 || header.width == 8)) ||
-                     (header.kind == 'b' && header.width == 1);
-  NTKROB_CHECK(known && (type[0] == '<' || type[0] == '|' || (type[0] == '=' && header.width == 1)), IoError, where,
-               ": element type '", type,
-               "'; supported are little-endian u1 i1 u2 i2 u4 i4 u8 i8 f4 f8, convert with "
-               "array.astype('<f4')");
-  NTKROB_CHECK(field(dictionary, "fortran_order", where).compare(0, 5, "False") == 0, IoError, where,
-               ": is in Fortran order; convert with numpy.ascontiguousarray");
-  header.shape = parse_shape(field(dictionary, "shape", where), where);
-  return header;
-}
 
 template <class Stored, class To>
 void convert_values(const std::string& content, std::size_t offset, std::size_t count, To* target) {
@@ -95,14 +24,15 @@ void convert_values(const std::string& content, std::size_t offset, std::size_t 
 }
 
 RawArray parse_array(const std::string& content, const std::string& where) {
-  const NpyHeader header = parse_header(content, where);
+  const NpyHeader header = parse_npy_header(content, where);
   RawArray raw;
   raw.where = where;
   raw.shape = header.shape;
   const std::size_t count = product(raw.shape, where), offset = header.data_offset;
   NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
                count * header.width, " bytes, the archive holds ", content.size() - offset, "; the file is damaged");
-  NTKROB_CHECK(!raw.shape.empty(), IoError, where, ": is a single number, expected an array");
+  NTKROB_CHECK(!raw.shape.empty() && header.kind != 'S', IoError, where,
+               ": is a single number or a text, expected an array of numbers");
   if (header.kind == 'u' && header.width == 1) {
     raw.kind = RawArray::Kind::bytes;
     raw.bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(offset), content.end());
@@ -132,28 +62,6 @@ std::optional<RawArray> find_array(const ZipReader& archive, const std::string& 
     for (const ZipMember& member : archive.members())
       if (member.name == std::string(name) + ".npy") return parse_array(archive.content(member), path + ": " + name);
   return std::nullopt;
-}
-
-std::string npy(const char* type, const std::vector<std::size_t>& shape, const void* values, std::size_t n_bytes) {
-  std::string dictionary = std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (";
-  for (const std::size_t extent : shape) dictionary += std::to_string(extent) + (shape.size() == 1 ? "," : ", ");
-  if (shape.size() > 1) dictionary.resize(dictionary.size() - 2);
-  dictionary += "), }";
-  dictionary.append(63 - (10 + dictionary.size()) % 64, ' ');
-  dictionary += '\n';  // the values start at a multiple of 64 bytes
-  std::string out = {'\x93',
-                     'N',
-                     'U',
-                     'M',
-                     'P',
-                     'Y',
-                     1,
-                     0,
-                     static_cast<char>(dictionary.size() & 0xff),
-                     static_cast<char>(dictionary.size() >> 8)};
-  out += dictionary;
-  out.append(static_cast<const char*>(values), n_bytes);
-  return out;
 }
 
 void add_split(ZipWriter& archive, const Dataset& data, const Split& split, const std::string& which) {

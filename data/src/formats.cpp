@@ -4,6 +4,7 @@
 
 #include "atomic_file.hpp"
 #include "input_file.hpp"
+#include "state_file.hpp"
 
 namespace ntkrob {
 namespace io {
@@ -130,9 +131,9 @@ std::vector<FormatInfo> formats() {
 
 std::pair<std::string, std::string> identify(const std::string& path) {
   const io::Format& format = io::format_of(path);
-  if (std::string(format.id) != "hdf5") return {"plain", format.id};
-  const std::string schema = io::hdf5_schema(path);
-  if (schema.rfind("ntkrob.", 0) != 0) return {"plain", schema.empty() ? "hdf5" : schema};
+  const std::string id = format.id;
+  const std::string schema = id == "hdf5" ? io::hdf5_schema(path) : id == "npz" ? io::npz_schema(path) : "";
+  if (schema.rfind("ntkrob.", 0) != 0) return {"plain", schema.empty() ? id : schema};
   return {schema.substr(7, schema.find('/') - 7), schema};
 }
 

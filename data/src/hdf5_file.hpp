@@ -128,7 +128,4 @@ void write_numbers_attribute(hid_t object, const std::string& name, const std::v
 void write_integer_attribute(hid_t object, const std::string& name, std::int64_t value);
 void write_integers_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values);
 
-/// Schema texts "ntkrob.<kind>/<version>". throws: IoError unless `found` is `expected` or an older version of it.
-void check_schema(const std::string& found, const std::string& expected, const std::string& file);
-
 }  // namespace ntkrob::io

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
+#include "packing.hpp"
 #include "raw_array.hpp"
 
 namespace ntkrob::io {
@@ -55,14 +55,10 @@ InputStream::InputStream(const std::string& path) : path_(path) {
   const std::string magic = file.head(2);
   const bool packed = magic == "\x1f\x8b";
   upper_bound_ = packed ? file.size() * kMaxInflation : file.size();
-  file_ = ::gzopen(path.c_str(), "rb");
-  NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
-  ::gzbuffer(static_cast<gzFile>(file_), 1 << 17);
+  stream_ = std::make_unique<ByteStream>(path, packed);
 }
 
-InputStream::~InputStream() {
-  if (file_ != nullptr) ::gzclose_r(static_cast<gzFile>(file_));
-}
+InputStream::~InputStream() = default;
 
 std::size_t InputStream::read_some(void* target, std::size_t n_bytes) {
   unsigned char* position = static_cast<unsigned char*>(target);
@@ -71,18 +67,7 @@ std::size_t InputStream::read_some(void* target, std::size_t n_bytes) {
     position[done++] = static_cast<unsigned char>(ahead_);
     ahead_ = -1;
   }
-  const gzFile file = static_cast<gzFile>(file_);
-  while (done < n_bytes) {
-    const auto wanted = static_cast<unsigned>(std::min<std::size_t>(n_bytes - done, 1u << 30));
-    const int got = ::gzread(file, position + done, wanted);
-    int code = Z_OK;
-    const char* reason = ::gzerror(file, &code);
-    NTKROB_CHECK(got >= 0 && (code == Z_OK || code == Z_STREAM_END), IoError, path_,
-                 ": gzip data damaged or cut off after ", offset_ + done, " unpacked bytes (",
-                 code == Z_ERRNO ? std::strerror(errno) : reason, "); get the file again");
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
+  done += stream_->read(position + done, n_bytes - done, offset_ + done);
   offset_ += done;
   return done;
 }

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace ntkrob::io {
+
+class ByteStream;
 
 /// An open regular file. throws: IoError with the system's reason.
 class InputFile {
@@ -51,7 +54,7 @@ class InputStream {
 
  private:
   std::string path_;
-  void* file_ = nullptr;  // gzFile
+  std::unique_ptr<ByteStream> stream_;
   std::size_t offset_ = 0, upper_bound_ = 0;
   int ahead_ = -1;
 };

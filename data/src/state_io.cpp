@@ -9,6 +9,7 @@
 #include "formats.hpp"
 #include "hdf5_file.hpp"
 #include "ntkrob/data/format.hpp"
+#include "state_file.hpp"
 
 namespace ntkrob {
 namespace io {
@@ -172,26 +173,28 @@ void write_entries(hid_t file, const StateDict& state, const std::string& schema
   }
 }
 
-}  // namespace io
-
-void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
-  io::check_target(path, force);  // before the work
-  const io::Session session;
-  io::MemoryFile file;
-  io::write_entries(file, state, schema);
+void save_state_hdf5(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
+  check_target(path, force);  // before the work
+  const Session session;
+  MemoryFile file;
+  write_entries(file, state, schema);
   file.save(path, force);
 }
 
-StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array) {
-  const io::Session session;
-  io::Handle file = io::open_to_read(path);
-  const auto found = io::find_text(file, io::kSchemaAttribute, path);
-  NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", io::kSchemaAttribute,
-               "; expected a file of kind ", schema);
-  io::check_schema(*found, schema, path);
+StateDict load_state_hdf5(const std::string& path, const std::string& schema, std::size_t largest_array) {
+  const Session session;
+  Handle file = open_to_read(path);
+  const auto found = find_text(file, kSchemaAttribute, path);
+  NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", kSchemaAttribute, "; expected a file of kind ",
+               schema);
+  check_schema(*found, schema, path);
   StateDict state;
-  io::read_group(file, "", path, largest_array, 0, state);
+  read_group(file, "", path, largest_array, 0, state);
   return state;
 }
+
+}  // namespace io
+
+const char* state_extension() { return ".h5"; }
 
 }  // namespace ntkrob

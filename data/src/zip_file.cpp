@@ -1,12 +1,10 @@
 #include "zip_file.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <limits>
-#include <memory>
 
 #include "ntkrob/base/error.hpp"
+#include "packing.hpp"
 #include "raw_array.hpp"
 
 namespace ntkrob::io {
@@ -112,59 +110,29 @@ std::string ZipReader::content(const ZipMember& member) const {
                  member.packed_bytes, " bytes; the file is damaged");
     result = std::move(packed);
   } else {
-    result.resize(member.n_bytes);
-    z_stream stream{};
-    NTKROB_CHECK(::inflateInit2(&stream, -MAX_WBITS) == Z_OK, ResourceError, "out of memory unpacking ", where);
-    const std::unique_ptr<z_stream, int (*)(z_stream*)> closer(&stream, ::inflateEnd);
-    // zlib counts in 32 bits: archives stay below 4 GB, an unpacked member need not.
-    std::size_t fed = 0, made = 0;
-    int code = Z_OK;
-    constexpr std::size_t kStep = std::size_t{1} << 30;
-    while (code == Z_OK) {
-      stream.next_in = reinterpret_cast<Bytef*>(packed.data() + fed);
-      stream.avail_in = static_cast<uInt>(std::min(kStep, packed.size() - fed));
-      stream.next_out = reinterpret_cast<Bytef*>(result.data() + made);
-      stream.avail_out = static_cast<uInt>(std::min(kStep, result.size() - made));
-      const uInt in = stream.avail_in, out = stream.avail_out;
-      code = ::inflate(&stream, Z_NO_FLUSH);
-      fed += in - stream.avail_in;
-      made += out - stream.avail_out;
-    }
-    NTKROB_CHECK(code == Z_STREAM_END && made == result.size(), IoError, where, ": deflate data damaged after ", made,
-                 " of ", result.size(), " bytes (", stream.msg != nullptr ? stream.msg : "unexpected end",
-                 "); get the file again");
+    result = inflated(packed, member.n_bytes, where);
   }
-  const auto crc =
-      static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(result.data()), result.size()));
+  const std::uint32_t crc = crc32(0, result.data(), result.size());
   NTKROB_CHECK(crc == member.crc, IoError, where, ": checksum differs from the directory's; the file is damaged");
   return result;
 }
 
 void ZipWriter::add(const std::string& name, const std::string& content) {
   constexpr std::size_t kLimit = std::numeric_limits<std::uint32_t>::max();
-  std::string packed(::compressBound(static_cast<uLong>(content.size())) + 16, '\0');
-  NTKROB_CHECK(content.size() < kLimit && packed.size() < kLimit && body_.size() + packed.size() < kLimit, NotSupported,
+  const auto fits = [](std::size_t n_bytes) { return n_bytes < kLimit; };
+  NTKROB_CHECK(fits(content.size()) && fits(body_.size() + content.size() + content.size() / 512 + 64), NotSupported,
                name, ": the NPZ archive would pass 4 GB; write .h5 instead");
-  z_stream stream{};
-  NTKROB_CHECK(::deflateInit2(&stream, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK, ResourceError,
-               "out of memory packing ", name);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
-  stream.avail_in = static_cast<uInt>(content.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  const int code = ::deflate(&stream, Z_FINISH);
-  packed.resize(stream.total_out);
-  ::deflateEnd(&stream);
-  NTKROB_CHECK(code == Z_STREAM_END, ResourceError, "cannot pack ", name, " (zlib code ", code, ")");
+  const std::optional<std::string> deflate = deflated(content, name);
+  const std::string& packed = deflate ? *deflate : content;
 
   // The fields that the local header and the directory entry share.
   std::string shared;
   put(shared, 20, 2);  // version 2.0
   put(shared, 0, 2);   // flags
-  put(shared, kDeflated, 2);
+  put(shared, deflate ? kDeflated : kStored, 2);
   put(shared, 0, 2);       // time 00:00
   put(shared, 0x0021, 2);  // date 1980-01-01, the format's first day
-  put(shared, ::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()), 4);
+  put(shared, crc32(0, content.data(), content.size()), 4);
   put(shared, packed.size(), 4);
   put(shared, content.size(), 4);
   put(shared, name.size(), 2);

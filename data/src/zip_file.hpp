@@ -30,7 +30,8 @@ class ZipReader {
   std::vector<ZipMember> members_;
 };
 
-/// Collects deflated members in memory. Time stamps are fixed, so equal content gives equal bytes.
+/// Collects members in memory, deflated where the build has zlib. Time stamps are fixed, so equal content gives equal
+/// bytes.
 class ZipWriter {
  public:
   void add(const std::string& name, const std::string& content);

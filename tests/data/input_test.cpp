@@ -146,6 +146,7 @@ TEST_CASE("a build without HDF5 says which option to set", "[data]") {
         std::function<void()>([&] { save_state(StateDict(), "a/1", path, false); }),
         std::function<void()>([&] { load_state(fixture, "a/1"); }), std::function<void()>([&] { identify(fixture); })})
     CHECK_CONTAINS(message_of<NotCompiled>(use), "-DNTKROB_WITH_HDF5=ON");
+  CHECK(std::string(state_extension()) == ".npz");
 }
 
 TEST_CASE("every format is listed, and HDF5 and NPZ can be written", "[data]") {

@@ -27,8 +27,10 @@ Dataset open_dataset(const std::vector<std::string>& inputs, const IdxFiles& idx
 /// throws: IoError / ResourceError; ConfigError when path exists and force is false
 void save_dataset(const Dataset& data, const std::string& path, bool force);
 
-/// A StateDict as an HDF5 file (checkpoints, models). schema names its kind, e.g. "ntkrob.model/1".
+/// A StateDict as a file (checkpoints, models), NPZ where the path ends in .npz, else HDF5. schema names its kind, e.g. "ntkrob.model/1".
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
+/// What states are called that nobody named: ".h5", in a build without HDF5 ".npz".
+const char* state_extension();
 /// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions)
 /// largest_array: arrays of more bytes come with their shape alone, without values (to describe a file beyond memory)
 StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array = SIZE_MAX);

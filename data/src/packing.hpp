@@ -1,0 +1,36 @@
+/// gzip and deflate: packing_zlib.cpp through zlib; packing_absent.cpp in a build without zlib, which reads and writes
+/// what is not packed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ntkrob::io {
+
+/// The checksum of gzip, ZIP and PNG.   seed: that of the bytes before, 0 at the start
+std::uint32_t crc32(std::uint32_t seed, const void* data, std::size_t n_bytes);
+/// A deflate stream; nothing in a build without zlib, where archives are stored.   throws: ResourceError naming `name`
+std::optional<std::string> deflated(const std::string& content, const std::string& name);
+/// Exactly n_bytes out of a deflate stream. throws: IoError where it is damaged; NotCompiled
+std::string inflated(const std::string& packed, std::size_t n_bytes, const std::string& where);
+
+/// The bytes of a file from front to back, unpacked where it is a gzip file.
+class ByteStream {
+ public:
+  /// packed: the file begins as a gzip file does. throws: IoError with the system's reason; NotCompiled
+  ByteStream(const std::string& path, bool packed);
+  ~ByteStream();
+  ByteStream(const ByteStream&) = delete;
+  ByteStream& operator=(const ByteStream&) = delete;
+  /// Number of bytes read, less than n_bytes only at the end.   offset: bytes read before, for messages
+  ///   throws: IoError where the gzip data are damaged or cut off, or with the system's reason
+  std::size_t read(void* target, std::size_t n_bytes, std::size_t offset);
+
+ private:
+  std::string path_;
+  void* file_ = nullptr;
+};
+
+}  // namespace ntkrob::io

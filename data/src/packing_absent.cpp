@@ -1,0 +1,60 @@
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "ntkrob/base/error.hpp"
+#include "packing.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+[[noreturn]] void fail(const std::string& where) {
+  throw NotCompiled(text(where,
+                         ": is packed, and this build has no zlib; unpack it, or configure with "
+                         "-DNTKROB_WITH_ZLIB=ON (needs zlib)"));
+}
+
+constexpr std::array<std::uint32_t, 256> make_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t value = byte;
+    for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1u ? 0xEDB88320u : 0u);
+    table[byte] = value;
+  }
+  return table;
+}
+constexpr std::array<std::uint32_t, 256> kTable = make_table();
+
+}  // namespace
+
+std::uint32_t crc32(std::uint32_t seed, const void* data, std::size_t n_bytes) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  std::uint32_t crc = ~seed;
+  for (std::size_t i = 0; i < n_bytes; ++i) crc = crc >> 8 ^ kTable[(crc ^ bytes[i]) & 0xffu];
+  return ~crc;
+}
+
+std::optional<std::string> deflated(const std::string&, const std::string&) { return std::nullopt; }
+
+std::string inflated(const std::string&, std::size_t, const std::string& where) { fail(where); }
+
+ByteStream::ByteStream(const std::string& path, bool packed) : path_(path) {
+  if (packed) fail(path);
+  file_ = std::fopen(path.c_str(), "rb");
+  NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
+}
+
+ByteStream::~ByteStream() {
+  if (file_ != nullptr) std::fclose(static_cast<std::FILE*>(file_));
+}
+
+std::size_t ByteStream::read(void* target, std::size_t n_bytes, std::size_t offset) {
+  std::FILE* const file = static_cast<std::FILE*>(file_);
+  const std::size_t done = std::fread(target, 1, n_bytes, file);
+  NTKROB_CHECK(done == n_bytes || std::ferror(file) == 0, IoError, path_, ": reading at offset ", offset + done, ": ",
+               std::strerror(errno));
+  return done;
+}
+
+}  // namespace ntkrob::io

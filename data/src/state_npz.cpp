@@ -1,0 +1,133 @@
+#include <cstring>
+
+#include "atomic_file.hpp"
+#include "npy.hpp"
+#include "raw_array.hpp"
+#include "state_file.hpp"
+#include "zip_file.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+const std::string kSchemaMember = "ntkrob_schema", kEnding = ".npy";
+
+template <class T>
+constexpr const char* kType = nullptr;
+template <>
+constexpr const char* kType<float> = "<f4";
+template <>
+constexpr const char* kType<double> = "<f8";
+template <>
+constexpr const char* kType<std::int64_t> = "<i8";
+template <>
+constexpr const char* kType<std::uint8_t> = "|u1";
+
+/// One StateDict value as a .npy file.
+struct Encoder {
+  const std::string& name;
+
+  std::string operator()(const std::string& value) const {
+    NTKROB_CHECK(value.find('\0') == std::string::npos, ConfigError, "state entry ", name, ": text with a zero byte");
+    // There is no text of no bytes: the empty one is a zero.
+    const std::string bytes = value.empty() ? std::string(1, '\0') : value;
+    return npy(("|S" + std::to_string(bytes.size())).c_str(), {}, bytes.data(), bytes.size());
+  }
+  std::string operator()(std::int64_t value) const { return npy(kType<std::int64_t>, {}, &value, sizeof value); }
+  std::string operator()(double value) const { return npy(kType<double>, {}, &value, sizeof value); }
+  template <class T>
+  std::string operator()(const NdArray<T>& a) const {
+    NTKROB_CHECK(!a.shape.empty(), ConfigError, "state entry ", name, ": an array without extents");
+    for (const index extent : a.shape)
+      NTKROB_CHECK(extent >= 0, ConfigError, "state entry ", name, ": negative extent ", extent);
+    const std::vector<std::size_t> shape(a.shape.begin(), a.shape.end());
+    NTKROB_CHECK(product(shape, name) == a.values.size(), ConfigError, "state entry ", name, ": the shape says ",
+                 product(shape, name), " values, there are ", a.values.size());
+    return npy(kType<T>, shape, a.values.data(), a.values.size() * sizeof(T));
+  }
+};
+
+template <class T>
+std::vector<T> values_of(const std::string& content, const NpyHeader& header, std::size_t count) {
+  std::vector<T> values(count);
+  if (count > 0) std::memcpy(values.data(), content.data() + header.data_offset, count * sizeof(T));
+  return values;
+}
+
+template <class T>
+StateDict::Value array_of(const std::string& content, const NpyHeader& header, std::size_t count, std::size_t largest) {
+  const std::vector<index> shape(header.shape.begin(), header.shape.end());
+  if (count > largest / sizeof(T)) return NdArray<T>{shape, {}};
+  return NdArray<T>{shape, values_of<T>(content, header, count)};
+}
+
+StateDict::Value decode(const std::string& content, std::size_t largest, const std::string& where) {
+  const NpyHeader header = parse_npy_header(content, where);
+  const std::size_t count = product(header.shape, where);
+  NTKROB_CHECK(content.size() - header.data_offset == count * header.width, IoError, where, ": needs ",
+               count * header.width, " bytes, the archive holds ", content.size() - header.data_offset,
+               "; the file is damaged");
+  const bool single = header.shape.empty();
+  if (header.kind == 'S' && single) {
+    const std::string bytes = content.substr(header.data_offset);
+    return bytes.substr(0, bytes.find('\0'));
+  }
+  if (header.kind == 'i' && header.width == 8) {
+    if (single) return values_of<std::int64_t>(content, header, 1)[0];
+    return array_of<std::int64_t>(content, header, count, largest);
+  }
+  if (header.kind == 'f' && header.width == 8) {
+    if (single) return values_of<double>(content, header, 1)[0];
+    return array_of<double>(content, header, count, largest);
+  }
+  if (header.kind == 'f' && !single) return array_of<float>(content, header, count, largest);
+  if (header.kind == 'u' && header.width == 1 && !single)
+    return array_of<std::uint8_t>(content, header, count, largest);
+  throw IoError(text(where, ": numpy type ", header.kind, header.width, single ? ", a single value," : "",
+                     " is none that ntkrob writes"));
+}
+
+}  // namespace
+
+void save_state_npz(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
+  check_target(path, force);  // before the work
+  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
+  ZipWriter archive;
+  archive.add(kSchemaMember + kEnding, Encoder{kSchemaMember}(schema));
+  for (const auto& [name, value] : state.entries()) {
+    NTKROB_CHECK(name != kSchemaMember, ConfigError, "state entry \"", name, "\": the name is reserved");
+    NTKROB_CHECK(!name.empty(), ConfigError, "state entry \"\": empty name");
+    archive.add(name + kEnding, std::visit(Encoder{name}, value));
+  }
+  const std::string content = archive.finish();
+  write_whole(path, content.data(), content.size(), force);
+}
+
+StateDict load_state_npz(const std::string& path, const std::string& schema, std::size_t largest_array) {
+  const std::string found = npz_schema(path);
+  NTKROB_CHECK(!found.empty(), IoError, path, ": has no array ", kSchemaMember, "; expected a file of kind ", schema);
+  check_schema(found, schema, path);
+  const ZipReader archive(path);
+  StateDict state;
+  for (const ZipMember& member : archive.members()) {
+    NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", member.name, " is no .npy array");
+    const std::string name = member.name.substr(0, member.name.size() - kEnding.size());
+    if (name == kSchemaMember) continue;
+    NTKROB_CHECK(!state.contains(name), IoError, path, ": ", name, " is there twice; the file is damaged");
+    state.set(name, decode(archive.content(member), largest_array, path + ": " + name));
+  }
+  return state;
+}
+
+std::string npz_schema(const std::string& path) {
+  const ZipReader archive(path);
+  for (const ZipMember& member : archive.members())
+    if (member.name == kSchemaMember + kEnding) {
+      const StateDict::Value value = decode(archive.content(member), SIZE_MAX, path + ": " + kSchemaMember);
+      const std::string* schema = std::get_if<std::string>(&value);
+      NTKROB_CHECK(schema != nullptr, IoError, path, ": ", kSchemaMember, " is no text");
+      return *schema;
+    }
+  return {};
+}
+
+}  // namespace ntkrob::io
