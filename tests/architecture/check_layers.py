@@ -25,6 +25,7 @@ EDGES = {
     "optim": ["base"],
     "data": ["base"],
     "backend_cpu": ["backend", "layers"],
+    "backend_cuda": ["backend", "layers"],
     "kernel": ["backend", "layers"],
     "attack": ["model"],
     "krr": ["kernel", "model"],

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernel/inputs.hpp"
+#include "kernel/parity_specs.hpp"
 #include "kit/check.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -10,35 +11,6 @@
 using namespace ntkrob;
 
 namespace {
-
-const char* const kSpecs[] = {"dense",
-                              "fc:1",
-                              "fc:3",
-                              "fc:3(w=1.41421356237,b=0)",
-                              "fc:7(b=0.5)",
-                              "dense(w=0.7,b=0)-relu-dense(w=2,b=1)",
-                              "dense-dense-relu-dense(b=0)",
-                              "dense-leaky-dense(b=0)-leaky(alpha=0.3)-dense",
-                              "dense-abs-dense",
-                              "dense(b=0)-abs-dense(b=0)-abs-dense(b=0)",
-                              "dense-abrelu(-0.5,0.2)-dense-identity-dense",
-                              "dense-layernorm(0.1)-relu-dense-relu-layernorm-dense",
-                              "dense-relu-dense-sign-dense",
-                              "dense(param=standard,in=11,width=40)-relu-dense(b=0,param=standard,width=7)-scale(0.5)-"
-                              "erf-dense(w=2,param=standard)",
-                              "dense-erf-dense-erf(a=0.7,b=2,c=0.3)-dense",
-                              "dense(b=0)-erf-dense(b=0)-relu-dense",
-                              "dense-gelu-dense(b=0)-gelu-dense",
-                              "dense(b=0)-gelu-dense-relu-dense",
-                              "dense-sin-dense-sin(2,0.5,0.7)-dense",
-                              "dense(b=0)-sin-dense(b=0)-cos-dense",
-                              "dense-cos(0.5,1.5,-0.4)-dense-erf-dense",
-                              "dense-gaussian-dense(w=0.5)-gaussian(a=2,b=0.02)-dense",
-                              "dense(w=1)-exp(a=0.5,b=0.6)-dense(w=0.7)-exp(b=0.5)-dense",
-                              "dense-relu-dropout(0.7)-dense-erf-dropout-dense",
-                              "dense-hermite(3)-dense(w=0.3)-hermite-dense",
-                              "dense-monomial(3)-dense(w=0.3)-monomial-dense",
-                              "dense(b=0)-monomial(2)-dense(w=0.5,b=0)-monomial(5)-dense(b=0)"};
 
 struct Pair {
   std::unique_ptr<Backend> reference = make_backend("reference");
@@ -72,7 +44,7 @@ TEST_CASE("float64 matrix equals the textbook formula for general and difficult 
   const Matrix<double> general = kit::uniform_matrix<double>(37, 11, 1, -1, 1),
                        other = kit::uniform_matrix<double>(70, 11, 2, -1, 1);
   const Matrix<double> difficult = kit::difficult_matrix<double>(11, 3);
-  for (const char* spec : kSpecs)
+  for (const char* spec : kit::kParitySpecs)
     for (const Output output : {Output::ntk, Output::nngp}) {
       INFO(spec << (output == Output::ntk ? " ntk" : " nngp"));
       const auto expected = matrix_of(*b.reference, spec, general, other, Pairing::cross, output);
@@ -90,7 +62,7 @@ TEST_CASE("mixed matrix is within 1e-6 of scale of the float64 textbook formula"
   const Matrix<float> x = kit::uniform_matrix<float>(40, 784, 4, -1, 1),
                       y = kit::uniform_matrix<float>(300, 784, 5, -0.2, 1);
   const Matrix<float> difficult = kit::difficult_matrix<float>(784, 6);
-  for (const char* spec : kSpecs) {
+  for (const char* spec : kit::kParitySpecs) {
     INFO(spec);
     const auto expected = matrix_of(*b.reference, spec, kit::converted<double>(x), kit::converted<double>(y),
                                     Pairing::cross, Output::ntk);
@@ -110,7 +82,7 @@ TEST_CASE("apply, grad and apply_grad equal the reference backend", "[kernel]") 
                        y = kit::uniform_matrix<double>(61, 13, 8, -1, 1);
   const Matrix<double> u = kit::uniform_matrix<double>(45, r, 9, -1, 1),
                        v = kit::uniform_matrix<double>(61, r, 10, -1, 1);
-  for (const char* spec : kSpecs)
+  for (const char* spec : kit::kParitySpecs)
     for (const Output output : {Output::ntk, Output::nngp}) {
       INFO(spec);
       Matrix<double> out[2] = {{45, r}, {45, r}}, dx[2] = {{45, 13}, {45, 13}}, fused_out(45, r), fused_dx(45, 13);

@@ -6,21 +6,14 @@
 #include "backend_cpu/images/runner.hpp"
 #include "backend_cpu/linalg.hpp"
 #include "backend_cpu/memory.hpp"
-#include "backend_cpu/noise.hpp"
 #include "backend_cpu/simd.hpp"
+#include "layers/noise.hpp"
 #include "layers/samples.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
 #include "ntkrob/base/parallel.hpp"
 
 namespace ntkrob {
 namespace {
-
-/// Smallest and largest x.x/D that the precision can carry through products and scales.
-template <class R>
-struct VarianceRange {
-  static constexpr double smallest = sizeof(R) == 4 ? 1e-34 : 1e-280;
-  static constexpr double largest = sizeof(R) == 4 ? 1e30 : 1e280;
-};
 
 class CpuBackend final : public Backend {
  public:
@@ -209,19 +202,8 @@ class CpuBackend final : public Backend {
       std::vector<double> column(static_cast<std::size_t>(rows));
       for (index i = task * kChunk; i < std::min(x.rows, (task + 1) * kChunk); ++i) {
         const double a = sum_of_squares(x.row(i), x.cols) / static_cast<double>(x.cols);
-        NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", i, " of a kernel input has values that are not finite");
-        NTKROB_CHECK(a <= VarianceRange<R>::largest, NonFinite, "sample ", i,
-                     " of a kernel input has a mean square of ", a, ", the limit of this precision is ",
-                     VarianceRange<R>::largest, "; scale the inputs or use float64 precision");
-        layers::sample_column(chain, a, VarianceRange<R>::smallest, column.data());
+        table.inverse_norm[static_cast<std::size_t>(i)] = layers::checked_column<R>(chain, i, a, column.data());
         for (index r = 0; r < rows; ++r) table.coefficients(r, i) = static_cast<R>(column[static_cast<std::size_t>(r)]);
-        // Activations that grow fast (exp, monomial) can leave the range that their inputs were in.
-        const R scale = table.coefficients(layers::kScale, i);
-        NTKROB_CHECK(std::isfinite(scale * scale), NonFinite, "sample ", i, " has mean square ", a,
-                     " and a kernel value beyond the range of this precision; scale the inputs, use smaller weights w "
-                     "or float64 precision");
-        table.inverse_norm[static_cast<std::size_t>(i)] =
-            a < VarianceRange<R>::smallest ? 0 : column[layers::kInverseNorm];
       }
     });
   }
@@ -259,7 +241,7 @@ class CpuBackend final : public Backend {
       row.da = tile.da.empty() ? nullptr : tile.da.row(i);
       simd.pair_row(row);
     }
-    set_same_pairs(tile);
+    layers::set_same_pairs(tile);
   }
 
   WorkerPool pool_;

@@ -8,9 +8,9 @@
 
 #include "backend_cpu/dual.hpp"
 #include "backend_cpu/memory.hpp"
-#include "backend_cpu/noise.hpp"
 #include "backend_cpu/reference_images.hpp"
 #include "layers/all.hpp"
+#include "layers/noise.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
 
 namespace ntkrob {
@@ -273,7 +273,7 @@ class ReferenceBackend final : public Backend {
         if (!tile.dq.empty()) tile.dq(i, j) = static_cast<R>(k.dq);
         if (!tile.da.empty()) tile.da(i, j) = static_cast<R>(k.da);
       }
-    set_same_pairs(tile);
+    layers::set_same_pairs(tile);
   }
 
   template <class R>

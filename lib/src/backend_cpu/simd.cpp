@@ -8,17 +8,11 @@
 #include "backend_cpu/vec.hpp"
 #include "backend_cpu/vec_math.hpp"
 #include "layers/all.hpp"
+#include "layers/gap.hpp"
 #include "layers/samples.hpp"
 
 namespace ntkrob::NTKROB_ISA {
 namespace {
-
-/// Gaps below this are recomputed from differences in float64: the product x.y has lost the digits that matter there.
-/// Float32: an error of 2e-7 in the gap moves the angle by 2e-7 / sin(angle), 1e-6 at the limit.
-template <class R>
-constexpr R kNear = R(sizeof(R) == 4 ? 0.03 : 1e-4);
-/// Angles below 1e-14 are rounding noise of the normalisation: coincident (or antiparallel).
-constexpr double kCoincident = 1e-28;
 
 /// The gap of one pair from |x/|x| -+ y/|y||^2 / 2, in float64.
 template <class R>
@@ -38,7 +32,7 @@ double exact_gap(const R* x, const R* y, index d, double x_inverse, double y_inv
     total += difference * difference;
   }
   const double half = total / (2 * static_cast<double>(d));
-  const double gap = half < kCoincident ? 0.0 : half;
+  const double gap = half < layers::kCoincident ? 0.0 : half;
   return antiparallel ? 2.0 - gap : gap;
 }
 
@@ -66,11 +60,11 @@ void gaps(const PairRow<R>& row, index begin, index n, R* u) {
     }
     const V gap = V(1) - (product * ix) * V::load(iy + j);
     gap.store(u + j);
-    any_near |= any_outside(gap, kNear<R>, R(2) - kNear<R>);
+    any_near |= any_outside(gap, layers::kNear<R>, R(2) - layers::kNear<R>);
   }
   if (any_near)
     for (index j = 0; j < n; ++j)
-      if (!(u[j] >= kNear<R> && u[j] <= R(2) - kNear<R>)) {
+      if (!(u[j] >= layers::kNear<R> && u[j] <= R(2) - layers::kNear<R>)) {
         const index y = begin + j;
         u[j] = static_cast<R>(exact_gap(row.x, row.y + y * row.y_row_stride, row.d, row.x_inverse_norm,
                                         row.y_inverse_norm[y], u[j] > R(1)));

@@ -43,7 +43,7 @@ inline Vec<R> expm1(Vec<R> x) {
   x = select_greater(x, V(E::most), V(E::most), x);
   const V shifted = fma(x, V(E::log2e), V(E::magic)), n = shifted - V(E::magic);
   const V r = fma(n, V(-E::low), fma(n, V(-E::high), x));
-  const V m = fma(r * r, layers::polynomial(E::c, r), r);
+  const V m = fma(r * r, layers::polynomial<E::c>(r), r);
   using Mask = typename V::Mask;
   const auto bits = (Mask)shifted.v - (Mask)V(E::magic).v;
   const V power((typename V::Lanes)((bits + E::bias) << E::shift));
@@ -57,7 +57,7 @@ inline Vec<R> atan(Vec<R> x) {
   const V half_pi(R(1.57079632679489661923));
   const V y = select_greater(x, V(1), V(1) / x, x);
   const V ratio = V(2) / fma(y, y, V(1));
-  const V angle = half_pi * (y * sqrt(ratio) * layers::polynomial(layers::ArcCosine<R>::p, (y * y) * ratio));
+  const V angle = half_pi * (y * sqrt(ratio) * layers::polynomial<layers::ArcCosine<R>::p>((y * y) * ratio));
   return select_greater(x, V(1), half_pi - angle, angle);
 }
 

@@ -45,7 +45,7 @@ struct AbReluFamily {
   template <class V>
   struct Bend {
     V gain, u;
-    Bend(V gap, V s) {
+    NTKROB_HD Bend(V gap, V s) {
       const Arc<V> arc(gap);
       const V turn = s * arc.angle, loss = s * arc.h, rest = V(1) - s;
       gain = select_greater(gap, V(1), rest + turn, V(1) - turn);
@@ -54,14 +54,14 @@ struct AbReluFamily {
   };
 
   template <class V>
-  static void value(PairValue<V>& s, const V* x, const V*) {
+  NTKROB_HD static void value(PairValue<V>& s, const V* x, const V*) {
     const Bend<V> bend(s.u, x[0]);
     s.t = bend.gain * s.t;
     s.u = bend.u;
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V* x, const V*, const V*) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V*, const V*) {
     const Bend<V> bend(s.u, x[0]);
     const V slope = s.t * (x[0] * arc_slope(s.u));
     s.dt = fma(bend.gain, s.dt, -(slope * s.du));

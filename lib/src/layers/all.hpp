@@ -35,7 +35,7 @@ inline const Info& info(int kind) {
 
 /// Calls f(Layer{}) with the struct of this kind.
 template <class F>
-inline void visit(int kind, F&& f) {
+NTKROB_HD inline void visit(int kind, F&& f) {
   switch (kind) {
 #define NTKROB_LAYER(name, type, description) \
   case k_##name:                              \

@@ -8,6 +8,9 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <utility>
 
 #include "ntkrob/layers/layer.hpp"
 
@@ -47,30 +50,39 @@ struct ArcCosine<double> {
   static constexpr double kKink = 5e-15;
 };
 
-template <class V, int n, class R>
-inline V polynomial(const R (&c)[n], V x) {
-  V y = V(c[n - 1]);
-  for (int k = n - 2; k >= 0; --k) y = fma(y, x, V(c[k]));
+/// One of them, as a constant: code of a device has no address for the arrays.
+template <const auto& coefficients, std::size_t k>
+constexpr auto kCoefficient = coefficients[k];
+
+template <const auto& coefficients, class V, std::size_t... k>
+NTKROB_HD inline V polynomial(V x, std::index_sequence<k...>) {
+  constexpr std::size_t n = sizeof...(k);
+  V y = V(kCoefficient<coefficients, n>);
+  ((y = fma(y, x, V(kCoefficient<coefficients, n - 1 - k>))), ...);
   return y;
+}
+template <const auto& coefficients, class V>
+NTKROB_HD inline V polynomial(V x) {
+  return polynomial<coefficients>(x, std::make_index_sequence<std::size(coefficients) - 1>());
 }
 
 /// Distance w of a gap to the nearer end of [0, 2]; theta(w)/pi and h(w)/pi.
 template <class V>
 struct Arc {
   V w, angle, h;
-  explicit Arc(V gap) {
+  NTKROB_HD explicit Arc(V gap) {
     using C = ArcCosine<typename V::scalar>;
     const V mirror = V(2) - gap;
     w = max_with_zero(min(gap, mirror));
     const V root = sqrt(w);
-    angle = root * polynomial(C::p, w);
-    h = (w * root) * polynomial(C::q, w);
+    angle = root * polynomial<C::p>(w);
+    h = (w * root) * polynomial<C::q>(w);
   }
 };
 
 /// 1 / (pi sin theta) = d(theta/pi)/du, 0 at the kinks.
 template <class V>
-inline V arc_slope(V gap) {
+NTKROB_HD inline V arc_slope(V gap) {
   using R = typename V::scalar;
   return V(R(0.31830988618379067154)) * rsqrt_or_zero(gap * (V(2) - gap), V(2 * ArcCosine<R>::kKink));
 }

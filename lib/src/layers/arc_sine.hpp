@@ -8,6 +8,8 @@
 /// and 1 - R = (c_x^2 + c_y^2 + (s_x - s_y)^2)/2.
 #pragma once
 
+#include "ntkrob/layers/layer.hpp"
+
 namespace ntkrob::layers {
 
 template <class N>
@@ -25,7 +27,7 @@ struct ArcSinePair {
   N r, cos_one, cos_beta, one, fall, spread, beta;  // R, cos arcsin R, cos beta, arcsin R, and the angles above
 
   /// s, c, cos psi of either sample.
-  ArcSinePair(N u, const N* x, const N* y) {
+  NTKROB_HD ArcSinePair(N u, const N* x, const N* y) {
     r = x[0] * y[0];
     const N ds = x[0] - y[0], half(0.5);
     const N low = half * (x[1] * x[1] + y[1] * y[1] + ds * ds);  // 1 - R

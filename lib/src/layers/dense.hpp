@@ -51,7 +51,7 @@ struct Dense {
   }
 
   template <class V>
-  static void value(PairValue<V>& s, const V* x, const V* y) {
+  NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y) {
     const V cc = x[0] * y[0];
     const V dc = x[0] - y[0], ds = x[1] - y[1];
     s.u = fma(cc, s.u, V(0.5) * fma(dc, dc, ds * ds));
@@ -59,7 +59,7 @@ struct Dense {
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
     const V cc = x[0] * y[0];
     const V dcc = dx[0] * y[0];  // d(c_x c_y) / d log a
     const V dc = x[0] - y[0], ds = x[1] - y[1];

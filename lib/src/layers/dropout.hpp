@@ -32,13 +32,13 @@ struct Dropout {
     return {in.q, in.t, in.a / S(params[0]), in.b / S(params[0])};
   }
   template <class V>
-  static void value(PairValue<V>& s, const V* x, const V* y) {
+  NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y) {
     const V rate = x[0] * y[0];
     s.u = fma(rate, s.u, V(1) - rate);
     s.t = rate * s.t;
   }
   template <class V>
-  static void gradient(PairGradient<V>& s, const V* x, const V*, const V* y) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V*, const V* y) {
     const V rate = x[0] * y[0];
     s.u = fma(rate, s.u, V(1) - rate);
     s.t = rate * s.t;

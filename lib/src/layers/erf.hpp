@@ -42,7 +42,7 @@ struct Erf : Smooth<Erf> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const ArcSinePair<N> angles(u, x, y);
     const N k = x[4] * y[4], product = x[3] * y[3], d_root = x[3] - y[3], half_square = N(0.5) * (d_root * d_root);
     const N mismatch =

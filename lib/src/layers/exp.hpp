@@ -26,7 +26,7 @@ struct Exp : Smooth<Exp> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const N d = x[0] - y[0], z = x[0] * y[0];
     const N fall = expm1(-(N(0.5) * (d * d) + z * u));
     t = z * (N(1) + fall) * t;

@@ -41,7 +41,7 @@ struct Gaussian : Smooth<Gaussian> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const N d = x[0] * y[1] - y[0] * x[1], w = x[2] * y[2];
     const N e = N(0.5) * (d * d) + w * (u * (N(2) - u));
     const N one = N(1) + e, root = sqrt(one);

@@ -46,7 +46,7 @@ struct Gelu : Smooth<Gelu> {
 
   /// ( (A'+B')/2 - E at theta = 0 ) / sqrt(AB): terms of second order in the difference of the variances.
   template <class N>
-  static N spread(const ArcSinePair<N>& angles, const N* x, const N* y) {
+  NTKROB_HD static N spread(const ArcSinePair<N>& angles, const N* x, const N* y) {
     const N d = x[4] - y[4], sum = x[4] + y[4], z = x[4] * y[4];
     const N dx = d * x[5], dy = d * y[5], gap = N(0.5) * (dx * dy);
     const N n1 = x[1] * y[1] / angles.cos_one;  // 1/sqrt(1+A+B)
@@ -59,7 +59,7 @@ struct Gelu : Smooth<Gelu> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const ArcSinePair<N> angles(u, x, y);
     const N k = (x[4] * x[7]) * (y[4] * y[7]), cc = x[1] * x[1] + y[1] * y[1], quarter(0.25), scale(kInverseTwoPi);
     const N &r = angles.r, &c1 = angles.cos_one, &c = angles.cos_beta, rc = r / c;

@@ -64,9 +64,10 @@ struct Hermite : Smooth<Hermite> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const N v = N(1) - u;
     N mismatch(0), tail(0), sum(0), gain(0);
+#pragma unroll  // for devices: arrays with constant places lie in registers
     for (int k = kMaxDegree; k >= 0; --k) {
       const N d = x[k] - y[k], product = x[k] * y[k];
       mismatch = mismatch + d * d;

@@ -18,9 +18,9 @@ struct Identity {
     return in;
   }
   template <class V>
-  static void value(PairValue<V>&, const V*, const V*) {}
+  NTKROB_HD static void value(PairValue<V>&, const V*, const V*) {}
   template <class V>
-  static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
+  NTKROB_HD static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
 };
 
 }  // namespace ntkrob::layers

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "ntkrob/layers/layer.hpp"
+
 namespace ntkrob::layers {
 
 template <class T>
@@ -13,15 +15,15 @@ struct Jet {
   T v, d, e;
 
   Jet() = default;
-  Jet(T value, T first, T second) : v(value), d(first), e(second) {}
+  NTKROB_HD Jet(T value, T first, T second) : v(value), d(first), e(second) {}
   template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
-  explicit Jet(Number x) : v(T(x)), d(T(0)), e(T(0)) {}
+  NTKROB_HD explicit Jet(Number x) : v(T(x)), d(T(0)), e(T(0)) {}
 
-  friend Jet operator+(Jet a, Jet b) { return {a.v + b.v, a.d + b.d, a.e + b.e}; }
-  friend Jet operator-(Jet a, Jet b) { return {a.v - b.v, a.d - b.d, a.e - b.e}; }
-  friend Jet operator-(Jet a) { return {-a.v, -a.d, -a.e}; }
-  friend Jet operator*(Jet a, Jet b) { return {a.v * b.v, a.v * b.d + a.d * b.v, a.v * b.e + a.e * b.v}; }
-  friend Jet operator/(Jet a, Jet b) {
+  NTKROB_HD friend Jet operator+(Jet a, Jet b) { return {a.v + b.v, a.d + b.d, a.e + b.e}; }
+  NTKROB_HD friend Jet operator-(Jet a, Jet b) { return {a.v - b.v, a.d - b.d, a.e - b.e}; }
+  NTKROB_HD friend Jet operator-(Jet a) { return {-a.v, -a.d, -a.e}; }
+  NTKROB_HD friend Jet operator*(Jet a, Jet b) { return {a.v * b.v, a.v * b.d + a.d * b.v, a.v * b.e + a.e * b.v}; }
+  NTKROB_HD friend Jet operator/(Jet a, Jet b) {
     const T inverse = T(1) / b.v, ratio = a.v / b.v;
     return {ratio, (a.d - ratio * b.d) * inverse, (a.e - ratio * b.e) * inverse};
   }
@@ -29,29 +31,29 @@ struct Jet {
 
 /// f(a) with f' = slope.
 template <class T>
-inline Jet<T> chained(Jet<T> a, T value, T slope) {
+NTKROB_HD inline Jet<T> chained(Jet<T> a, T value, T slope) {
   return {value, slope * a.d, slope * a.e};
 }
 
 template <class T>
-inline Jet<T> sqrt(Jet<T> a) {
+NTKROB_HD inline Jet<T> sqrt(Jet<T> a) {
   using std::sqrt;
   const T root = sqrt(a.v);
   return chained(a, root, T(0.5) / root);
 }
 template <class T>
-inline Jet<T> expm1(Jet<T> a) {
+NTKROB_HD inline Jet<T> expm1(Jet<T> a) {
   using std::expm1;
   const T value = expm1(a.v);
   return chained(a, value, value + T(1));
 }
 template <class T>
-inline Jet<T> atan(Jet<T> a) {
+NTKROB_HD inline Jet<T> atan(Jet<T> a) {
   using std::atan;
   return chained(a, atan(a.v), T(1) / (T(1) + a.v * a.v));
 }
 template <class T>
-inline Jet<T> select_greater(Jet<T> a, Jet<T> b, Jet<T> p, Jet<T> q) {
+NTKROB_HD inline Jet<T> select_greater(Jet<T> a, Jet<T> b, Jet<T> p, Jet<T> q) {
   return {select_greater(a.v, b.v, p.v, q.v), select_greater(a.v, b.v, p.d, q.d), select_greater(a.v, b.v, p.e, q.e)};
 }
 

@@ -29,9 +29,9 @@ struct LayerNorm {
     return {in.q / root, in.t / root, in.a / a, in.b / b};
   }
   template <class V>
-  static void value(PairValue<V>&, const V*, const V*) {}
+  NTKROB_HD static void value(PairValue<V>&, const V*, const V*) {}
   template <class V>
-  static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
+  NTKROB_HD static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
 };
 
 }  // namespace ntkrob::layers

@@ -59,7 +59,7 @@ struct Monomial : Smooth<Monomial> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N*) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N*) {
     const N v = N(1) - u;
     N sum = x[kMaxDegree - 1], gain = x[2 * kMaxDegree - 1];
     for (int i = kMaxDegree - 2; i >= 0; --i) {

@@ -33,7 +33,7 @@ struct Relu {
   template <class V>
   struct Angle {
     V k0, u;
-    explicit Angle(V gap) {
+    NTKROB_HD explicit Angle(V gap) {
       const Arc<V> arc(gap);
       k0 = select_greater(gap, V(1), arc.angle, V(1) - arc.angle);
       u = select_greater(gap, V(1), V(1) - arc.h, arc.w - arc.h);
@@ -41,14 +41,14 @@ struct Relu {
   };
 
   template <class V>
-  static void value(PairValue<V>& s, const V*, const V*) {
+  NTKROB_HD static void value(PairValue<V>& s, const V*, const V*) {
     const Angle<V> angle(s.u);
     s.t = angle.k0 * s.t;
     s.u = angle.u;
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V*, const V*, const V*) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V*, const V*, const V*) {
     const Angle<V> angle(s.u);
     const V slope = s.t * arc_slope(s.u);
     s.dt = fma(angle.k0, s.dt, -(slope * s.du));

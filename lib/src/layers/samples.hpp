@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "layers/all.hpp"
+#include "ntkrob/base/error.hpp"
+#include "ntkrob/base/view.hpp"
 
 namespace ntkrob::layers {
 
@@ -70,6 +72,30 @@ void sample_column(const Chain& chain, double a, double smallest, double* column
   column[kGain] = root / std::sqrt(start);
   column[kScaleSlope] = zero || root == 0 ? 0.0 : v.da / (2 * root);
   column[kInverseVariance] = zero ? 0.0 : 1 / a;
+}
+
+/// Smallest and largest x.x/D that the precision can carry through products and scales.
+template <class R>
+struct VarianceRange {
+  static constexpr double smallest = sizeof(R) == 4 ? 1e-34 : 1e-280;
+  static constexpr double largest = sizeof(R) == 4 ? 1e30 : 1e280;
+};
+
+/// sample_column for numbers of type R, with all checks. `sample` names it in messages.
+/// returns: 1 / sqrt(a), 0 for a zero sample   throws: NonFinite
+template <class R, class Chain>
+double checked_column(const Chain& chain, index sample, double a, double* column) {
+  using Range = VarianceRange<R>;
+  NTKROB_CHECK(std::isfinite(a), NonFinite, "sample ", sample, " of a kernel input has values that are not finite");
+  NTKROB_CHECK(a <= Range::largest, NonFinite, "sample ", sample, " of a kernel input has a mean square of ", a,
+               ", the limit of this precision is ", Range::largest, "; scale the inputs or use float64 precision");
+  sample_column(chain, a, Range::smallest, column);
+  // Activations that grow fast (exp, monomial) can leave the range that their inputs were in.
+  const R scale = static_cast<R>(column[kScale]);
+  NTKROB_CHECK(std::isfinite(scale * scale), NonFinite, "sample ", sample, " has mean square ", a,
+               " and a kernel value beyond the range of this precision; scale the inputs, use smaller weights w "
+               "or float64 precision");
+  return a < Range::smallest ? 0 : column[kInverseNorm];
 }
 
 }  // namespace ntkrob::layers

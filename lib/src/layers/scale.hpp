@@ -26,9 +26,9 @@ struct Scale {
     return {square * in.q, square * in.t, square * in.a, square * in.b};
   }
   template <class V>
-  static void value(PairValue<V>&, const V*, const V*) {}
+  NTKROB_HD static void value(PairValue<V>&, const V*, const V*) {}
   template <class V>
-  static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
+  NTKROB_HD static void gradient(PairGradient<V>&, const V*, const V*, const V*) {}
 };
 
 }  // namespace ntkrob::layers

@@ -26,20 +26,20 @@ struct Sign {
 
   /// u' = 2 theta/pi.
   template <class V>
-  static V turn(V gap) {
+  NTKROB_HD static V turn(V gap) {
     const Arc<V> arc(gap);
     const V twice = V(2) * arc.angle;
     return select_greater(gap, V(1), V(2) - twice, twice);
   }
 
   template <class V>
-  static void value(PairValue<V>& s, const V*, const V*) {
+  NTKROB_HD static void value(PairValue<V>& s, const V*, const V*) {
     s.u = turn(s.u);
     s.t = V(0);
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V*, const V*, const V*) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V*, const V*, const V*) {
     const V slope = V(2) * arc_slope(s.u);
     s.du = slope * s.du;
     s.eu = slope * s.eu;

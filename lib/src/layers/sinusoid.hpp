@@ -54,7 +54,7 @@ struct Sinusoid : Smooth<Sinusoid<sign>> {
   }
 
   template <class N>
-  static void pair(N& u, N& t, const N* x, const N* y) {
+  NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y) {
     const N z = x[0] * y[0], g = x[4], inverse = x[2] * y[2];
     const N dm = x[0] - y[0], dr = x[1] - y[1], de = x[3] - y[3], half(0.5);
     const N off = expm1(-(half * (dm * dm))), level = N(1) + off;  // exp(-P) - 1, exp(-P)

@@ -6,7 +6,7 @@
 ///     template <class N> static N coefficients(N a, const double* params, N* c);
 ///     template <class N> static N slope(N a, const double* params);      // E[phi'(X)^2]
 ///     // u <- 1 - E[phi phi] / sqrt(a'b'), t <- t E[phi' phi'] sqrt(ab) / sqrt(a'b').
-///     template <class N> static void pair(N& u, N& t, const N* x, const N* y);
+///     template <class N> NTKROB_HD static void pair(N& u, N& t, const N* x, const N* y);
 ///     template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
 ///   };
 ///
@@ -45,12 +45,12 @@ struct Smooth {
   }
 
   template <class V>
-  static void value(PairValue<V>& s, const V* x, const V* y) {
+  NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y) {
     Layer::pair(s.u, s.t, x, y);
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
     constexpr int n = Layer::kCoefficients;
     Jet<V> jx[n + 1], jy[n + 1], u(s.u, s.du, s.eu), t(s.t, s.dt, s.et);
     for (int k = 0; k < n; ++k) {

@@ -43,14 +43,14 @@ struct Standard {
   }
 
   template <class V>
-  static void value(PairValue<V>& s, const V* x, const V* y) {
+  NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y) {
     const V t = s.t, gap = s.u;
     Dense::value(s, x, y);
     s.t = fma(x[2] * y[2], V(1) - gap, fma(x[3], y[3], (x[0] * y[0]) * t));
   }
 
   template <class V>
-  static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
+  NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y) {
     const PairGradient<V> in = s;
     Dense::gradient(s, x, dx, y);
     const V cc = x[0] * y[0], nn = x[2] * y[2], cos = V(1) - in.u;

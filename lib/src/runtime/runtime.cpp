@@ -5,6 +5,9 @@
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/spec_text.hpp"
+#ifdef NTKROB_CUDA_MODULE
+#include "runtime/module.hpp"
+#endif
 
 namespace ntkrob {
 namespace {
@@ -13,6 +16,7 @@ namespace {
 struct Row {
   const char* name;
   const char* description;
+  bool automatic;  // "auto" may take it
   std::string (*probe)();
   std::unique_ptr<Backend> (*make)(index device, int workers);
 };
@@ -21,16 +25,31 @@ std::string always() { return {}; }
 std::unique_ptr<Backend> make_cpu(index, int workers) { return make_cpu_backend(workers); }
 std::unique_ptr<Backend> make_reference(index, int) { return make_reference_backend(); }
 
+#ifdef NTKROB_CUDA_MODULE
+std::string probe_cuda() {
+  try {
+    return load_backend_module(NTKROB_CUDA_MODULE).probe();
+  } catch (const BackendUnavailable& reason) {
+    return reason.what();
+  }
+}
+std::unique_ptr<Backend> make_cuda(index device, int workers) {
+  const std::string reason = probe_cuda();
+  NTKROB_CHECK(reason.empty(), BackendUnavailable, "backend cuda: ", reason);
+  return load_backend_module(NTKROB_CUDA_MODULE).make(device, workers);
+}
+#else
 // The row stays in a build without CUDA, so that asking for it gets an answer.
-constexpr const char* kNoCuda = "not compiled: this version has no CUDA backend; use cpu";
-std::string no_cuda() { return kNoCuda; }
-std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", kNoCuda)); }
+std::string probe_cuda() { return "not compiled: configure with -DNTKROB_WITH_CUDA=ON, or use cpu"; }
+std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", probe_cuda())); }
+#endif
 
 /// Best first.
 constexpr Row kRows[] = {
-    {"cuda", "NVIDIA GPU", &no_cuda, &make_cuda},
-    {"cpu", "worker threads, SIMD, system BLAS", &always, &make_cpu},
-    {"reference", "textbook loops in float64, one thread, for tests", &always, &make_reference},
+    // By name only: it has not run on a device yet, and it refuses networks on images.
+    {"cuda", "NVIDIA GPU", false, &probe_cuda, &make_cuda},
+    {"cpu", "worker threads, SIMD, system BLAS", true, &always, &make_cpu},
+    {"reference", "textbook loops in float64, one thread, for tests", true, &always, &make_reference},
 };
 
 std::string known_names() {
@@ -61,7 +80,7 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int workers) {
   const index device =
       colon == std::string::npos ? 0 : parse_integer(wanted.substr(colon + 1), "device number", 0, 1023);
   for (const Row& row : kRows) {
-    if (wanted == "auto" && !row.probe().empty()) continue;
+    if (wanted == "auto" && (!row.automatic || !row.probe().empty())) continue;
     if (wanted == "auto" || family == row.name) return row.make(device, workers);
   }
   throw ConfigError(text("unknown backend \"", wanted, "\"; known: ", known_names()));

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ struct DeviceInfo {
 
 enum class Transpose { no, yes };
 
+/// What a backend keeps of a table or layout in memory of its own. Shared by copies, and never written again while it
+/// is.
+using Resident = std::shared_ptr<void>;
+
 /// Per-sample quantities of a chain: variances, layer coefficients, and their derivatives. Opaque outside backends.
 /// Built once per call for each side; cost O(N D + N layers).
 template <class R>
@@ -34,6 +39,7 @@ struct SampleTable {
   index n = 0;             // samples
   Matrix<R> coefficients;  // one row per quantity (see layers/samples.hpp), one column per sample, padded with zeros
   std::vector<double> inverse_norm;  // n: 1 / sqrt(x.x / D), float64; 0 for a zero sample
+  Resident resident;                 // instead of the others, on a device
 };
 
 /// How products read their operands. bfloat16: rounded to 8 significant bits on the way in, with sums in float32;
@@ -46,6 +52,7 @@ struct Panels {
   index k = 0, n = 0;
   Operands operands = Operands::full;  // of both sides of a product
   Matrix<R> data;
+  Resident resident;  // instead of data, on a device
 };
 /// Products with Panels begin at a column that is a multiple of this.
 constexpr index kPanelStep = 64;
@@ -147,9 +154,9 @@ class Backend {
   virtual index factor_spd(View2D<double> a) = 0;
   /// x = (L L^T)^-1 b. factor: n x n, as left by factor_spd; b: n x r (overwritten by x)
   virtual void solve_spd(ConstView2D<double> factor, View2D<double> b) = 0;
-  /// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors as rows: a = sum_k values[k] v_k v_k^T
-  /// with v_k = row k of a afterwards. Serial.   a: n x n (overwritten)   values: n (overwritten)   cost: O(n^3), scratch
-  /// 2 n^2 numbers   throws: NonFinite; NumericalError where the iteration does not converge; NotSupported
+  /// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors as rows: a = sum_k values[k] v_k
+  /// v_k^T with v_k = row k of a afterwards. Serial.   a: n x n (overwritten)   values: n (overwritten)   cost: O(n^3),
+  /// scratch 2 n^2 numbers   throws: NonFinite; NumericalError where the iteration does not converge; NotSupported
   virtual void symmetric_eigen(View2D<double> /*a*/, double* /*values*/) {
     throw NotSupported("backend " + info().name + " has no eigenvalue solver; use cpu");
   }

@@ -26,15 +26,22 @@
 ///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: what the fast forms are tested
 ///     against. template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
 ///     // Fast forms. V: a vector of pairs (one x, several y). x, y: coefficients; dx: derivatives of x's.
-///     template <class V> static void value(PairValue<V>& s, const V* x, const V* y);
-///     template <class V> static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y);
+///     template <class V> NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y);
+///     template <class V> NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y);
 ///   };
 ///
+/// NTKROB_HD marks what runs once per pair, and so on a device too; the rest runs on the host only.
 /// V offers + - *, fma(a,b,c) = a b + c, sqrt, rsqrt_or_zero(x, limit) (0 where x <= limit), min,
 /// select_greater(a,b,p,q) = a > b ? p : q, conversion from a number, and V::scalar (float or double). gradient() must
 /// compute u and t by the very operations of value(): a value's bits do not depend on whether derivatives are asked
 /// for. At a kink (gap 0) the derivative of the angle counts as 0.
 #pragma once
+
+#ifdef __CUDACC__
+#define NTKROB_HD __host__ __device__
+#else
+#define NTKROB_HD
+#endif
 
 namespace ntkrob {
 
