@@ -81,10 +81,7 @@ Queue::~Queue() {
 Device::Device(int number) : number_(number) {
   int devices = 0;
   check(cudaGetDeviceCount(&devices), "counting devices");
-  NTKROB_CHECK(number<devices, ConfigError, "backend cuda: there is no device ", number, ", this machine has ", devices,
-                      ": cuda:0", devices> 1
-                   ? text(" to cuda:", devices - 1)
-                   : std::string());
+  NTKROB_CHECK(devices > number, ConfigError, no_such_device(number, devices));
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, number), "asking for the device's properties");
   name_ = properties.name;
