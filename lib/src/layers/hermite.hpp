@@ -68,14 +68,15 @@ struct Hermite : Smooth<Hermite> {
     const N v = N(1) - u;
     N mismatch(0), tail(0), sum(0), gain(0);
 #pragma unroll  // for devices: arrays with constant places lie in registers
-    for (int k = kMaxDegree; k >= 0; --k) {
+    for (int k = kMaxDegree; k > 0; --k) {
       const N d = x[k] - y[k], product = x[k] * y[k];
       mismatch = mismatch + d * d;
-      if (k == 0) break;
       tail = tail + product;  // of all powers that v^(k-1) is a part of
       sum = sum * v + tail;
       gain = gain * v + N(k) * product;
     }
+    const N constant = x[0] - y[0];
+    mismatch = mismatch + constant * constant;
     u = N(0.5) * mismatch + u * sum;
     t = gain * t;
   }
