@@ -254,6 +254,7 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   } catch (const ConfigError& error) {
     throw ConfigError(with_dashes(error.what(), command.options));
   }
+  if (session.globals.explain) std::cout << session.account_text();
   return 0;
 }
 

@@ -130,6 +130,11 @@ std::string Session::backend_text() {
   return lines;
 }
 
+std::string Session::account_text() const {
+  const std::string account = backend_ ? backend_->account() : std::string();
+  return account.empty() ? account : backend_->info().name + ": " + account + "\n";
+}
+
 void check_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");

@@ -97,6 +97,8 @@ class Session {
   std::string command_line(const std::vector<std::string>& without = {}) const;
   /// "backend  cpu: 2 workers, ..." and why better ones were not taken.
   std::string backend_text();
+  /// What the backend has done beside computing; empty if it has nothing to say.
+  std::string account_text() const;
 
  private:
   std::unique_ptr<Backend> backend_;

@@ -5,11 +5,11 @@
 
 #include "backend_cpu/images/runner.hpp"
 #include "backend_cpu/linalg.hpp"
-#include "backend_cpu/memory.hpp"
 #include "backend_cpu/simd.hpp"
 #include "layers/noise.hpp"
 #include "layers/samples.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
+#include "ntkrob/base/memory.hpp"
 #include "ntkrob/base/parallel.hpp"
 
 namespace ntkrob {

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "backend_cpu/dual.hpp"
-#include "backend_cpu/memory.hpp"
 #include "backend_cpu/reference_images.hpp"
 #include "layers/all.hpp"
 #include "layers/noise.hpp"
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
+#include "ntkrob/base/memory.hpp"
 
 namespace ntkrob {
 namespace {

@@ -7,6 +7,7 @@
 #include "backend_cuda/linalg.hpp"
 #include "layers/noise.hpp"
 #include "ntkrob/base/finite.hpp"
+#include "ntkrob/base/memory.hpp"
 #include "ntkrob/base/parallel.hpp"
 
 namespace ntkrob::cuda {
@@ -36,10 +37,14 @@ class CudaBackend final : public Backend {
   }
 
   DeviceInfo info() const override {
+    const std::size_t host = physical_memory_bytes();  // 0: unknown
     return {"cuda",
             text("device ", device_.number(), ", ", device_.name(), ", ", pool_.size(),
                  pool_.size() == 1 ? " stream" : " streams"),
-            pool_.size(), device_.memory_bytes()};
+            pool_.size(), host == 0 ? device_.memory_bytes() : std::min(device_.memory_bytes(), host)};
+  }
+  std::string account() const override {
+    return text("copied ", device_.to_device.load(), " bytes to the device and ", device_.to_host.load(), " back");
   }
   std::string supports(const Chain& chain) const override {
     if (chain.empty()) return "the chain has no layers";

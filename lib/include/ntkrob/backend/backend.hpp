@@ -23,7 +23,7 @@ struct DeviceInfo {
   std::string name;         // "cpu", "reference", "cuda"
   std::string description;  // e.g. "2 workers, AVX-512, OpenBLAS 0.3.21"
   int workers = 1;
-  std::size_t memory_bytes = 0;  // physical memory of the device
+  std::size_t memory_bytes = 0;  // that matrices and layouts may share: physical, of machine and device
 };
 
 enum class Transpose { no, yes };
@@ -113,6 +113,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual DeviceInfo info() const = 0;
+  /// What it has done so far beside computing, as a line for --explain; may be empty.
+  virtual std::string account() const { return {}; }
   /// Empty if this chain can be run here, else the reason.
   virtual std::string supports(const Chain& chain) const = 0;
 
