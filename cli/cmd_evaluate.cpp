@@ -3,11 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "device_file.hpp"
 #include "evaluate_job.hpp"
 #include "machine_job.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
-#include "ntkrob/nn/net.hpp"
+#include "ntkrob/nn/device.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {
@@ -60,7 +61,51 @@ void check(EvaluateParams& p, Session& session) {
   p.job.data = p.data;
   p.job.model = model_text(p.model, p.machine);
   p.job.source = model_text(p.transfer_from, p.source);
+  if (p.job.int8) {
+    NTKROB_CHECK(!machine, ConfigError, "--int8 is about nets, not about kernel machines");
+    NTKROB_CHECK(p.job.source.empty(), ConfigError,
+                 "with --int8 attacks named transfer(ATTACK) are made on the float32 net; leave the other source out");
+    p.job.source = p.model + ", float32";
+    p.job.model = text(p.model, ", int8, calibrated on ", p.job.calibrate);
+  }
   check_evaluate(p.job, session);
+}
+
+/// The float32 net under the attacks of the list, on the n samples that --fast takes, without report files.
+EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& net, const Dataset& data,
+                                 Session& session) {
+  EvaluateJob job = p.job;
+  job.model = job.source;
+  job.source.clear();
+  job.int8 = job.resume = false;
+  job.checks = "off";
+  std::string attacks;
+  for (const std::string& attack : p.job.attack_list())
+    if (transfer_spec(attack).empty()) attacks += (attacks.empty() ? "" : ",") + attack;
+  job.attacks = attacks;
+  if (job.fast) job.n = n;
+  job.fast = false;
+  job.json.clear();
+  job.html.clear();
+  job.checkpoint.clear();
+  return run_evaluate(job, net, nullptr, data, session);
+}
+
+/// Judges the net after quantisation, and beside it the net.
+void evaluate_int8(const EvaluateParams& p, const Dataset& data, Session& session) {
+  const Net net(load_state(p.model, "ntkrob.model/1"), session.backend());
+  const Int8Model model(net, calibration_images(p.job.calibrate, net).view());
+  const EvaluateOutcome outcome = run_evaluate(p.job, model, &net, data, session);
+  const EvaluateOutcome beside = evaluate_float32(p, static_cast<index>(outcome.samples.size()), net, data, session);
+  if (!p.job.json.empty()) {
+    nlohmann::ordered_json json = evaluate_json(p.job, outcome);
+    json["dtype"] = "int8";
+    json["float32"] = float32_json(beside);
+    write_text(p.job.json, json.dump(2) + "\n", session.globals.force);
+  }
+  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.globals.force);
+  remove_checkpoint(p.job);
+  std::cout << evaluate_text(p.job, outcome) << "\n" << beside_text(outcome, beside);
 }
 
 void evaluate_model(EvaluateParams& p, Session& session) {
@@ -88,6 +133,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
     }
   }
   if (session.globals.dry_run) return;
+  if (p.job.int8) return evaluate_int8(p, data, session);
   const Machine machine = open_model(p.model, p.machine, session);
   const Machine source = open_model(p.transfer_from, p.source, session);
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
@@ -127,6 +173,7 @@ Command make_evaluate() {
       "report.html",
       "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks 'transfer(pgd-40)' --transfer-from other.h5",
       "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --n 100 --balanced --fast",
+      "ntkrob evaluate net.h5 --int8 --calibrate robust.h5 --data mnist.h5 --eps 0.1 --attacks clean,autoattack",
       "ntkrob evaluate net.h5 --data cifar10.h5 --eps 8/255 --attacks 'clean,pgd-40,pgd-40(loss=margin)' --n 1000",
       "ntkrob evaluate --kernel fc:3 --support robust.h5 --data mnist.h5 --norm l2 --eps 1.5",
       "ntkrob evaluate --kernel fc:2 --support mnist.h5 --solver cg --memory 2G --data mnist.h5 --attacks clean"};

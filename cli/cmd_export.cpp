@@ -1,14 +1,17 @@
-/// ntkrob export: a data set as one block of bytes for a device.
+/// ntkrob export: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
 #include "command.hpp"
 #include "device_file.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/device.hpp"
+#include "ntkrob/nn/onnx.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
 
 struct ExportParams {
-  std::string data, name, output;
+  std::string input, name, output, calibrate;
+  bool int8 = false;
   DeviceExport device;
 };
 
@@ -16,38 +19,118 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-void export_data(const ExportParams& p, Session& session) {
+/// What is written, and how it is described to people.
+struct Export {
+  std::string bytes;
+  std::string what;      // for the note
+  std::string contents;  // for the comment of a header
+  std::string layers;    // of a net, in C++
+};
+
+Export export_data(const ExportParams& p) {
+  NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, "--int8 and --calibrate are about nets, ", p.input,
+               " is a data set");
+  NTKROB_CHECK(!ends_with(p.output, ".onnx"), ConfigError, "ONNX holds nets, ", p.input, " is a data set");
+  const Dataset data = open_dataset({p.input});
+  const DeviceBlock block = encode_device_data(data, p.device);
+  Export result;
+  result.contents = text(block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
+                         block.shape.channels, ", ", block.classes, " classes");
+  result.what = text(result.contents, ", ", p.device.pixels, " pixels, ", block.soft ? "soft" : "hard",
+                     " labels: ", block.bytes.size(), " bytes; pixels are off by at most ", block.pixel_error);
+  result.contents += "; read it with ntkrob/micro/device_data.hpp";
+  result.bytes = block.bytes;
+  return result;
+}
+
+/// All options about images as texts; the budget is for nets as well.
+OptionTexts image_options(DeviceExport device) {
+  OptionTexts texts;
+  device.budget = {};
+  visit_device_export(device, [&](const char* name, const auto& field, const char*) {
+    if constexpr (!std::is_same_v<decltype(field), const Bytes&>) texts.emplace_back(name, value_text(field));
+  });
+  return texts;
+}
+
+/// Options about images, given for a net, are a mistake.
+void check_no_image_options(const ExportParams& p) {
+  const OptionTexts given = image_options(p.device), defaults = image_options({});
+  for (std::size_t k = 0; k < given.size(); ++k)
+    NTKROB_CHECK(given[k] == defaults[k], ConfigError, "--", given[k].first, " is about data sets, ", p.input,
+                 " is a net");
+}
+
+Export export_net(const ExportParams& p, Session& session) {
+  check_no_image_options(p);
+  NTKROB_CHECK(p.calibrate.empty() || p.int8, ConfigError, "--calibrate belongs to --int8");
+  NTKROB_CHECK(!p.int8 || !p.calibrate.empty(), ConfigError,
+               "--int8 needs --calibrate: the data whose training split tells the range of values, best what the net "
+               "was trained on");
+  const Net net(load_state(p.input, "ntkrob.model/1"), session.backend());
+  Export result;
+  std::string form = "float32";
+  if (ends_with(p.output, ".onnx")) {
+    NTKROB_CHECK(!p.int8, ConfigError, "--int8 is written for ntkrob::micro, not as ONNX; leave it out");
+    result.bytes = onnx_bytes(net, text("ntkrob export of ", file_name(p.input)));
+    form = "ONNX, float32";
+  } else {
+    const DeviceNet device = device_net(net);
+    if (p.int8) {
+      result.bytes =
+          int8_block(device, calibrate(device, calibration_images(p.calibrate, net).view(), session.backend()));
+      form = "int8, calibrated on " + file_name(p.calibrate);
+    } else {
+      result.bytes = weights_block(device);
+    }
+    result.contents = text(net.spec(), ", ", form, "; read it with ntkrob/micro/", p.int8 ? "int8.hpp" : "weights.hpp");
+    result.layers = device.expression();
+  }
+  result.what =
+      text(net.spec(), ", ", net.parameter_count(), " parameters, ", form, ": ", result.bytes.size(), " bytes");
+  const std::size_t budget = p.device.budget.value;
+  NTKROB_CHECK(budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ",
+               result.bytes.size(), " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,
+               p.int8 || ends_with(p.output, ".onnx") ? "" : "; --int8 takes about a quarter");
+  return result;
+}
+
+void export_file(ExportParams& p, Session& session) {
   const bool header = ends_with(p.output, ".hpp") || ends_with(p.output, ".h");
+  const bool is_net = identify(p.input).first == "model";
+  if (p.name.empty()) p.name = is_net ? "trained_net" : "robust_set";
   check_identifier(p.name);
   check_output(p.output, session.globals.force);
-  const Dataset data = open_dataset({p.data});
-  const DeviceBlock block = encode_device_data(data, p.device);
-  const std::string what = text(block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
-                                block.shape.channels, ", ", block.classes, " classes, ", p.device.pixels, " pixels, ",
-                                block.soft ? "soft" : "hard", " labels: ", block.bytes.size(), " bytes");
+  const Export result = is_net ? export_net(p, session) : export_data(p);
   if (session.globals.dry_run) {
-    std::printf("would write %s: %s\n", p.output.c_str(), what.c_str());
+    std::printf("would write %s: %s\n", p.output.c_str(), result.what.c_str());
     return;
   }
-  const std::string comment = text("Made by ntkrob export from ", file_name(p.data), ".");
-  write_text(p.output, header ? device_header(block, p.name, comment) : block.bytes, session.globals.force);
-  session.console.note(text("wrote ", p.output, ": ", what, "; pixels are off by at most ", block.pixel_error));
+  const std::string comment = text("Made by ntkrob export from ", file_name(p.input), ".\n// ", result.contents);
+  write_text(p.output, header ? device_header(result.bytes, p.name, comment, result.layers) : result.bytes,
+             session.globals.force);
+  session.console.note(text("wrote ", p.output, ": ", result.what));
 }
 
 }  // namespace
 
 Command make_export() {
   auto p = std::make_shared<ExportParams>();
-  p->name = "robust_set";
   Command command;
   OptionSet& set = command.options;
-  set.add_positional("DATA", p->data, "data in any supported format, for example a robust set").required = true;
+  set.add_positional("FILE", p->input, "data in any supported format, for example a robust set; or a net").required =
+      true;
   visit_device_export(p->device, set.bind());
-  set.add("name", p->name, "what a header calls the bytes");
-  set.add_output(p->output, "a C++ header where it ends in .hpp or .h, else the bare bytes");
+  set.add("int8", p->int8, "of a net: quantised to int8, for inference in integer arithmetic");
+  set.add("calibrate", p->calibrate, "data whose training split tells --int8 the range of values").type = "FILE";
+  set.add("name", p->name, "what a header calls the bytes; default: robust_set, or trained_net");
+  set.add_output(p->output, "a C++ header where it ends in .hpp or .h, ONNX (nets) in .onnx, else the bare bytes");
   command.examples = {"ntkrob export robust.h5 -o robust_set.hpp",
-                      "ntkrob export robust.h5 --downsample 2 --per-class 50 --budget 128K -o robust.nkd"};
-  command.run = [p](Session& session) { export_data(*p, session); };
+                      "ntkrob export robust.h5 --downsample 2 --per-class 50 --budget 128K -o robust.nkd",
+                      "ntkrob export net.h5 -o trained_net.hpp",
+                      "ntkrob export net.h5 --int8 --calibrate robust.h5 -o net.nkq",
+                      "ntkrob export net.h5 -o net.onnx"};
+  command.run = [p](Session& session) { export_file(*p, session); };
   return command;
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/micro/crc32.hpp"
 #include "ntkrob/micro/device_data.hpp"
 #include "ntkrob/micro/weights.hpp"
@@ -241,18 +242,28 @@ void check_identifier(const std::string& name) {
   NTKROB_CHECK(good, ConfigError, "name is \"", name, "\", must be a C++ identifier: letters, digits and _");
 }
 
-std::string device_header(const DeviceBlock& block, const std::string& name, const std::string& comment) {
+std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
+                          const std::string& layers) {
   check_identifier(name);
-  std::string out =
-      text("// ", comment, "\n// ", block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
-           block.shape.channels, ", ", block.classes, " classes; read it with ntkrob/micro/device_data.hpp\n",
-           "#pragma once\n\nalignas(4) inline constexpr unsigned char ", name, "[", block.bytes.size(), "] = {");
-  for (std::size_t k = 0; k < block.bytes.size(); ++k) {
+  std::string out = text("// ", comment, "\n#pragma once\n\n");
+  if (!layers.empty())
+    out += text("#include \"ntkrob/micro/net.hpp\"\n\ninline constexpr auto ", name, "_layers =\n    ", layers, ";\n");
+  out += text("alignas(4) inline constexpr unsigned char ", name, "[", bytes.size(), "] = {");
+  for (std::size_t k = 0; k < bytes.size(); ++k) {
     if (k % 32 == 0) out += "\n  ";
-    out += std::to_string(static_cast<unsigned>(static_cast<unsigned char>(block.bytes[k])));
+    out += std::to_string(static_cast<unsigned>(static_cast<unsigned char>(bytes[k])));
     out += ',';
   }
   return out + "\n};\n";
+}
+
+Matrix<float> calibration_images(const std::string& path, const Net& net) {
+  const Dataset data = open_dataset({path});
+  NTKROB_CHECK(data.shape == net.input_shape(), ShapeError, "--calibrate: images of ", path, " are ", data.shape.height,
+               " x ", data.shape.width, " x ", data.shape.channels, ", the net takes ", net.input_shape().height, " x ",
+               net.input_shape().width, " x ", net.input_shape().channels);
+  NTKROB_CHECK(!data.train.empty(), ConfigError, "--calibrate: ", path, " has no train split");
+  return data.images("train");
 }
 
 Net decode_weights(const std::string& bytes, const std::string& where, Backend& backend) {

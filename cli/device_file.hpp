@@ -1,4 +1,4 @@
-/// Data sets and weights for devices: the blocks of bytes that ntkrob::micro reads and writes, made and read on the
+/// Data sets and nets for devices: the blocks of bytes that ntkrob::micro reads and writes, made and read on the
 /// host.
 #pragma once
 
@@ -44,7 +44,11 @@ struct DeviceBlock {
 ///   throws: ConfigError; ResourceError where it is over the budget, with the excess and what would fit
 DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options);
 /// The bytes as a C++ header (C++17) that defines `inline constexpr unsigned char <name>[]`.
-std::string device_header(const DeviceBlock& block, const std::string& name, const std::string& comment);
+///   layers: an expression of micro/net.hpp, which becomes `<name>_layers`, or empty
+std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
+                          const std::string& layers);
+/// The training split, for the quantisation of a net. throws: ShapeError, ConfigError; as open_dataset
+Matrix<float> calibration_images(const std::string& path, const Net& net);
 /// throws: ConfigError unless it is an identifier
 void check_identifier(const std::string& name);
 

@@ -144,6 +144,20 @@ Matrix<float> rows_of(const Matrix<float>& all, const std::vector<index>& rows) 
   return chosen;
 }
 
+/// For a model without gradients of its own: the list, a search that needs none, and what is found on the source.
+std::vector<std::string> with_transfers(std::vector<std::string> list) {
+  const auto without_gradients = [](const std::string& attack) { return starts_with(attack, "square"); };
+  const bool searched = std::any_of(list.begin(), list.end(), [&](const std::string& attack) {
+    return without_gradients(attack) || starts_with(attack, "autoattack");
+  });
+  std::vector<std::string> result = list;
+  if (!searched) result.emplace_back("square(queries=1000)");
+  for (const std::string& attack : list)
+    if (attack != "clean" && !without_gradients(attack) && !starts_with(attack, "noise"))
+      result.push_back("transfer(" + attack + ")");
+  return result;
+}
+
 }  // namespace
 
 std::string EvaluateJob::checkpoint_path() const {
@@ -157,6 +171,7 @@ std::vector<std::string> EvaluateJob::attack_list() const {
   std::vector<std::string> list = split_list(fast ? kFastAttacks : attacks, "attacks");
   const bool transfers =
       std::any_of(list.begin(), list.end(), [](const std::string& a) { return !transfer_spec(a).empty(); });
+  if (int8 && !transfers) return with_transfers(std::move(list));
   if (!source.empty() && !transfers) list.emplace_back("transfer(pgd-40(loss=margin))");
   return list;
 }
@@ -187,6 +202,10 @@ void check_evaluate(const EvaluateJob& job, Session& session) {
         inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
         "\": name the model that it is made on by --transfer-from, or by --source-kernel and --source-support");
   }
+  NTKROB_CHECK(!job.int8 || !job.calibrate.empty(), ConfigError,
+               "--int8 needs --calibrate: the data whose training split tells the range of values, best what the net "
+               "was trained on");
+  NTKROB_CHECK(job.int8 || job.calibrate.empty(), ConfigError, "--calibrate belongs to --int8");
   parse_norm(job.norm);
   job.wants_checks();
   job.radii();

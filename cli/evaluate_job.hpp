@@ -20,7 +20,9 @@ struct EvaluateJob {
   double eps = 0.1;
   std::string attacks = "clean,fgsm,pgd-40";
   bool fast = false;
-  index n = 0;  // the first n samples, or n of balanced classes; 0: all
+  bool int8 = false;      // judge the net after quantisation, beside itself
+  std::string calibrate;  // the data of the quantisation
+  index n = 0;            // the first n samples, or n of balanced classes; 0: all
   bool balanced = false;
   std::string split = "test";
   index batch = 250;
@@ -48,6 +50,8 @@ void visit_evaluate(Job& j, Visitor&& visitor) {
   visitor("attacks", j.attacks, "comma-separated list, see below");
   visitor("fast", j.fast,
           "short attacks on at most 200 samples, for development: not AutoAttack, and the report says so");
+  visitor("int8", j.int8, "judge the net in the integers of an int8 device, beside float32");
+  visitor("calibrate", j.calibrate, "data whose training split tells --int8 the range of values");
   visitor("n", j.n, "judge the first N samples; 0: all");
   visitor("balanced", j.balanced, "choose the N samples by seed, the same number of each class");
   visitor("split", j.split, "train | test");

@@ -132,4 +132,12 @@ Json evaluate_json(const EvaluateJob& job, const EvaluateOutcome& outcome) {
   return json;
 }
 
+Json float32_json(const EvaluateOutcome& outcome) {
+  Json accuracy = Json::object();
+  accuracy["clean"] = outcome.report.clean;
+  for (std::size_t a = 0; a < outcome.attacks.size(); ++a)
+    accuracy[outcome.attacks[a]] = outcome.report.attacks[a].accuracy;
+  return {{"accuracy", accuracy}, {"worst_case", outcome.report.worst_case}};
+}
+
 }  // namespace ntkrob::cli

@@ -36,11 +36,34 @@ std::string checks_text(const MaskingReport& masking) {
 }  // namespace
 
 std::string attack_note(const EvaluateJob& job, const EvaluateOutcome& outcome) {
+  if (job.int8) {
+    EvaluateJob as_float32 = job;
+    as_float32.int8 = false;
+    const std::string more = attack_note(as_float32, outcome);
+    return "Rounding has no gradient: gradient attacks follow the float32 net's and are judged in int8; transfer(...) "
+           "is made "
+           "on float32 alone; square needs no gradient." +
+           (more.empty() ? "" : " " + more);
+  }
   if (job.fast)
     return "Preset fast: this is NOT AutoAttack. Short attacks on few samples, for development; not for publication.";
   for (const std::string& attack : outcome.attacks)
     if (attack.compare(0, 10, "autoattack") == 0) return {};
   return "The list has no autoattack: the worst case is an upper bound, stronger attacks may leave much less.";
+}
+
+std::string beside_text(const EvaluateOutcome& int8, const EvaluateOutcome& float32) {
+  Rows rows{{"attack", "float32", "int8", "int8, found on float32"}};
+  const auto accuracy = [&](const std::string& name) {
+    for (std::size_t a = 0; a < int8.attacks.size(); ++a)
+      if (int8.attacks[a] == name) return percent_text(int8.report.attacks[a].accuracy);
+    return std::string();
+  };
+  for (std::size_t a = 0; a < float32.attacks.size(); ++a)
+    rows.push_back({float32.attacks[a], percent_text(float32.report.attacks[a].accuracy), accuracy(float32.attacks[a]),
+                    accuracy("transfer(" + float32.attacks[a] + ")")});
+  rows.push_back({"worst case", percent_text(float32.report.worst_case), percent_text(int8.report.worst_case), ""});
+  return table_text(rows);
 }
 
 std::string evaluate_text(const EvaluateJob& job, const EvaluateOutcome& outcome) {

@@ -30,7 +30,7 @@ EDGES = {
     "attack": ["model"],
     "krr": ["kernel", "model"],
     "runtime": ["backend", "backend_cpu"],
-    "nn": ["backend", "model", "optim"],
+    "nn": ["backend", "model", "optim", "micro"],
     "robust": ["krr", "attack", "optim"],
 }
 HEAVY = [r"\bH5[A-Z]?\w*", r"\bcuda\w*\.h", r"\bcu(blas|solver)\w*", r"\bEigen\b", r"<iostream>", r"<regex>", r"nlohmann",

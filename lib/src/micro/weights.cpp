@@ -39,6 +39,12 @@ Status open(WeightsFile& file, const void* bytes, size_t n) {
   return Status::ok;
 }
 
+Status open(Session& session, const WeightsFile& file, const Options& options, void* arena, size_t bytes) {
+  if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) return Status::misaligned;
+  return open(session, {file.input, file.layers, file.count}, options, reinterpret_cast<const float*>(file.numbers),
+              arena, bytes);
+}
+
 Status load_weights(Session& session, const void* bytes, size_t n) {
   if (session.parameters == nullptr) return Status::read_only;
   WeightsFile file;

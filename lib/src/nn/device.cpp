@@ -1,0 +1,209 @@
+#include "ntkrob/nn/device.hpp"
+
+#include <algorithm>
+
+#include "nn/layer_list.hpp"
+#include "ntkrob/micro/weights.hpp"
+
+namespace ntkrob {
+namespace {
+
+constexpr index kRowsPerTask = 16;
+
+void append(void* to, const void* from, std::size_t n) {
+  static_cast<std::string*>(to)->append(static_cast<const char*>(from), n);
+}
+
+/// What device_net() has let through does not fail.
+void expect_ok(micro::Status status) {
+  NTKROB_CHECK(status == micro::Status::ok, ConfigError, "device: ", micro::to_string(status));
+}
+
+/// A window of the device with the same positions, or an error.
+micro::Layer window(std::size_t l, const nn::ListedLayer& layer, micro::Kind kind, index outputs) {
+  const auto refuse = [&](const char* why) { throw ConfigError(text("layer ", l, ", ", layer.type, ": ", why)); };
+  if (layer.kernel[0] != layer.kernel[1]) refuse("devices have square windows only");
+  if (layer.kernel[0] > 255 || layer.stride > 255) refuse("windows and strides of devices are at most 255");
+  if (layer.padding[0] != layer.padding[1]) refuse("devices pad all sides alike; give pad=N");
+  if (kind != micro::Kind::conv && layer.padding[0] != 0) refuse("pools of devices have no padding; give pad=valid");
+  const micro::Layer result{kind, static_cast<std::uint8_t>(layer.kernel[0]), static_cast<std::uint8_t>(layer.stride),
+                            static_cast<std::uint8_t>(layer.padding[0]), static_cast<std::uint16_t>(outputs)};
+  // A padding that is wider behind than in front has positions that a device does not have.
+  if (micro::detail::windows(static_cast<std::uint32_t>(layer.in.height), result) != layer.out.height ||
+      micro::detail::windows(static_cast<std::uint32_t>(layer.in.width), result) != layer.out.width)
+    refuse("devices pad all sides alike; give pad=N");
+  return result;
+}
+
+micro::Layer convert(std::size_t l, const nn::ListedLayer& layer) {
+  NTKROB_CHECK(layer.out.channels <= 65535, ConfigError, "layer ", l, ", ", layer.type, ": ", layer.out.channels,
+               " outputs; devices have at most 65535");
+  if (layer.type == "dense") return micro::dense(static_cast<std::uint16_t>(layer.out.channels));
+  if (layer.type == "conv") return window(l, layer, micro::Kind::conv, layer.out.channels);
+  if (layer.type == "maxpool") return window(l, layer, micro::Kind::max_pool, 0);
+  if (layer.type == "avgpool") return window(l, layer, micro::Kind::avg_pool, 0);
+  if (layer.type == "gap") {
+    NTKROB_CHECK(layer.in.height == layer.in.width && layer.in.height <= 255, ConfigError, "layer ", l, ", gap: over ",
+                 layer.in.height, " x ", layer.in.width, " positions; devices have square windows of at most 255");
+    return micro::avg_pool(static_cast<std::uint8_t>(layer.in.height));
+  }
+  throw ConfigError(text("layer ", l, ", ", layer.type, ": devices have no such layer"));
+}
+
+std::uint16_t side(index extent) {
+  NTKROB_CHECK(extent <= 65535, ConfigError, "images of devices have sides of at most 65535, these have ", extent);
+  return static_cast<std::uint16_t>(extent);
+}
+
+/// A session for inference with the net's parameters where they are.
+micro::Session inference(const DeviceNet& net, std::vector<float>& arena) {
+  micro::Options options;
+  options.train = false;
+  arena.resize(micro::bytes_needed(net.view(), options) / sizeof(float));
+  micro::Session session;
+  expect_ok(
+      micro::open(session, net.view(), options, net.parameters.data(), arena.data(), arena.size() * sizeof(float)));
+  return session;
+}
+
+/// Rows [first, first + count) of a matrix of images.
+struct Rows {
+  ConstView2D<float> x;
+  index first;
+};
+micro::Status read(const void* context, std::uint32_t i, micro::Row& row) {
+  const Rows& rows = *static_cast<const Rows*>(context);
+  std::copy_n(rows.x.row(rows.first + i), rows.x.cols, row.x);
+  row.label = 0;
+  row.has_soft = false;
+  return micro::Status::ok;
+}
+
+}  // namespace
+
+std::string DeviceNet::expression() const {
+  std::string result = text("ntkrob::micro::net({", input.height, ", ", input.width, ", ", input.channels, "}");
+  for (const micro::Layer& layer : layers) {
+    const int kernel = layer.kernel, stride = layer.stride, pad = layer.pad;
+    switch (layer.kind) {
+      case micro::Kind::dense:
+        result += text(", ntkrob::micro::dense(", layer.outputs, ")");
+        break;
+      case micro::Kind::conv:
+        result += text(", ntkrob::micro::conv(", layer.outputs, ", ", kernel, ", ", stride, ", ", pad, ")");
+        break;
+      case micro::Kind::relu:
+        result += ", ntkrob::micro::relu()";
+        break;
+      case micro::Kind::max_pool:
+        result += text(", ntkrob::micro::max_pool(", kernel, ", ", stride, ")");
+        break;
+      case micro::Kind::avg_pool:
+        result += text(", ntkrob::micro::avg_pool(", kernel, ", ", stride, ")");
+        break;
+      case micro::Kind::flatten:
+        result += ", ntkrob::micro::flatten()";
+        break;
+    }
+  }
+  return result + ")";
+}
+
+DeviceNet device_net(const Net& net) {
+  const ImageShape in = net.input_shape();
+  DeviceNet result{{side(in.height), side(in.width), side(in.channels)}, {}, {}};
+  const std::vector<nn::ListedLayer> listed = nn::list_layers(net);
+  for (std::size_t l = 0; l < listed.size(); ++l) {
+    result.layers.push_back(convert(l, listed[l]));
+    if (listed[l].relu) result.layers.push_back(micro::relu());
+    for (const Matrix<float>* part : {&net.layers()[l].weight, &net.layers()[l].bias})
+      result.parameters.insert(result.parameters.end(), part->data(), part->data() + part->size());
+  }
+  const micro::Plan plan = micro::plan(result.view());
+  NTKROB_CHECK(plan.status == micro::Status::ok, ConfigError, "the net ", net.spec(), " has ", result.layers.size(),
+               " layers and ", result.parameters.size(), " parameters; devices take at most ", micro::kMaxLayers,
+               " layers and ", micro::kMaxSize, " numbers, and the last layer must be dense without relu");
+  NTKROB_ASSERT(plan.parameters == result.parameters.size());
+  return result;
+}
+
+std::string weights_block(const DeviceNet& net) {
+  std::vector<float> arena;
+  std::string block;
+  micro::write_weights(inference(net, arena), append, &block);
+  return block;
+}
+
+std::vector<micro::Range> calibrate(const DeviceNet& net, ConstView2D<float> rows, Backend& backend) {
+  NTKROB_CHECK(rows.rows > 0, ConfigError, "calibration needs at least one image");
+  NTKROB_CHECK_SHAPE(rows, rows.rows, static_cast<index>(net.input.size()));
+  struct Worker {
+    std::vector<float> arena;
+    std::vector<micro::Range> ranges;
+    micro::Status status = micro::Status::ok;
+  };
+  std::vector<Worker> workers(static_cast<std::size_t>(backend.info().workers));
+  for (Worker& worker : workers) worker.ranges.assign(net.layers.size() + 1, {0, 0});
+  const index tasks = (rows.rows + kRowsPerTask - 1) / kRowsPerTask;
+  backend.for_each(tasks, [&](index task, int w) {
+    Worker& worker = workers[static_cast<std::size_t>(w)];
+    micro::Session session = inference(net, worker.arena);
+    const Rows part{rows, task * kRowsPerTask};
+    const auto count = static_cast<std::uint32_t>(std::min(kRowsPerTask, rows.rows - part.first));
+    const micro::Status status = micro::calibrate(session, {count, read, &part}, worker.ranges.data());
+    if (status != micro::Status::ok) worker.status = status;
+  });
+  std::vector<micro::Range> ranges(net.layers.size() + 1, {0, 0});
+  for (const Worker& worker : workers) {
+    NTKROB_CHECK(worker.status == micro::Status::ok, NonFinite,
+                 "calibration: the net is NaN or infinite on one of the images");
+    for (std::size_t k = 0; k < ranges.size(); ++k)
+      ranges[k] = {std::min(ranges[k].low, worker.ranges[k].low), std::max(ranges[k].high, worker.ranges[k].high)};
+  }
+  return ranges;
+}
+
+std::string int8_block(const DeviceNet& net, const std::vector<micro::Range>& ranges) {
+  NTKROB_ASSERT(ranges.size() == net.layers.size() + 1);
+  std::vector<float> arena;
+  std::string block;
+  const micro::Status status = micro::write_int8(inference(net, arena), ranges.data(), append, &block);
+  NTKROB_CHECK(status != micro::Status::bad_net, ConfigError, "a layer has more than ", micro::kInt8MaxFanIn,
+               " inputs for each output, the most that sums of int8 hold");
+  NTKROB_CHECK(status == micro::Status::ok, NonFinite,
+               "quantisation: parameters or values are too large for int8 scales; the training had diverged");
+  return block;
+}
+
+Int8Model::Int8Model(const Net& net, ConstView2D<float> calibration)
+    : net_(net),
+      device_(device_net(net)),
+      block_(int8_block(device_, calibrate(device_, calibration, net.backend()))),
+      workers_(static_cast<std::size_t>(net.backend().info().workers)) {
+  for (Worker& worker : workers_) {
+    worker.arena.resize(micro::int8_bytes_needed(device_.view()) / sizeof(std::int32_t));
+    expect_ok(micro::open(worker.session, device_.view(), block_.data(), block_.size(), worker.arena.data(),
+                          worker.arena.size() * sizeof(std::int32_t)));
+  }
+}
+
+void Int8Model::logits(ConstView2D<float> x, View2D<float> out) const {
+  NTKROB_CHECK_SHAPE(x, x.rows, input_shape().size());
+  NTKROB_CHECK_SHAPE(out, x.rows, classes());
+  const index tasks = (x.rows + kRowsPerTask - 1) / kRowsPerTask;
+  net_.backend().for_each(tasks, [&](index task, int w) {
+    micro::Int8Session& session = workers_[static_cast<std::size_t>(w)].session;
+    for (index i = task * kRowsPerTask; i < std::min(x.rows, (task + 1) * kRowsPerTask); ++i) {
+      const micro::Status status = micro::set_input(session, x.row(i));
+      NTKROB_CHECK(status == micro::Status::ok, NonFinite, "input of sample ", i, " is NaN or infinite");
+      micro::forward(session);
+      for (index j = 0; j < out.cols; ++j) out(i, j) = session.logit_scale * static_cast<float>(session.logits[j]);
+    }
+  });
+}
+
+void Int8Model::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const {
+  net_.input_grad(x, cotangent, dx);
+}
+
+}  // namespace ntkrob
