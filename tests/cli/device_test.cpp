@@ -1,5 +1,6 @@
 /// export and import: what a device reads and writes.
 #include <ntkrob/micro/device_data.hpp>
+#include <ntkrob/micro/int8.hpp>
 #include <ntkrob/micro/weights.hpp>
 
 #include "run.hpp"
@@ -40,6 +41,26 @@ Trained train_on(const std::string& bytes, const Net& net) {
       },
       &result.file);
   return result;
+}
+
+/// The bytes of the array that a header ends with.
+std::string bytes_of(const std::string& header) {
+  std::string back;
+  std::size_t at = header.rfind('{') + 1;
+  while (header.find_first_of("0123456789", at) != std::string::npos) {
+    std::size_t used = 0;
+    at = header.find_first_of("0123456789", at);
+    back += static_cast<char>(std::stoi(header.substr(at, 4), &used));
+    at += used;
+  }
+  return back;
+}
+
+/// A set of drawn digits and a net that has learned it: set.h5 and net.h5.
+void make_net(const Folder& folder) {
+  run_ok({"synth", "strokes", "--train", "400", "--test", "100", "--quiet", "-o", folder / "set.h5"});
+  run_ok({"train", folder / "set.h5", "--model", "mlp:32", "--epochs", "15", "--loss", "ce", "--batch", "20", "--quiet",
+          "-o", folder / "net.h5"});
 }
 
 }  // namespace
@@ -129,15 +150,7 @@ TEST_CASE("a header holds the bytes of the file", "[cli]") {
   run_ok({"export", folder / "set.h5", "--name", "digits", "--quiet", "-o", folder / "set.hpp"});
   const std::string bytes = read_file(folder / "set.nkd"), header = read_file(folder / "set.hpp");
   CHECK(contains(header, "inline constexpr unsigned char digits[" + std::to_string(bytes.size()) + "]"));
-  std::string back;
-  std::size_t at = header.find('{') + 1;
-  while (header.find_first_of("0123456789", at) != std::string::npos) {
-    std::size_t used = 0;
-    at = header.find_first_of("0123456789", at);
-    back += static_cast<char>(std::stoi(header.substr(at, 4), &used));
-    at += used;
-  }
-  CHECK(back == bytes);
+  CHECK(bytes_of(header) == bytes);
 }
 
 TEST_CASE("an export that does not fit says by how much", "[cli]") {
@@ -155,4 +168,76 @@ TEST_CASE("an export that does not fit says by how much", "[cli]") {
   CHECK_FAILS(run({"export", set, "--labels", "soft", "--force", "-o", out}), 2, "classes only");
   CHECK_FAILS(run({"export", set, "--pixels", "int8", "--force", "-o", out}), 2, "uint8 or int16");
   CHECK_FAILS(run({"export", set, "--name", "1x", "--force", "-o", out}), 2, "identifier");
+}
+
+TEST_CASE("a net goes out as weights and comes back the same", "[cli]") {
+  const Folder folder;
+  make_net(folder);
+  run_ok({"export", folder / "net.h5", "--quiet", "-o", folder / "net.nkw"});
+  run_ok({"export", folder / "net.h5", "--quiet", "-o", folder / "net.hpp"});
+  const std::string block = read_file(folder / "net.nkw"), header = read_file(folder / "net.hpp");
+  CHECK(contains(header, "inline constexpr auto trained_net_layers ="));
+  CHECK(contains(header, "ntkrob::micro::net({28, 28, 1}, ntkrob::micro::dense(32), ntkrob::micro::relu(),"));
+  CHECK(bytes_of(header) == block);
+  run_ok({"import", folder / "net.nkw", "--quiet", "-o", folder / "back.h5"});
+  for (const char* net : {"net", "back"})
+    run_ok({"evaluate", folder / (std::string(net) + ".h5"), "--data", folder / "set.h5", "--attacks", "clean,pgd-5",
+            "--checks", "off", "--quiet", "--json", folder / (std::string(net) + ".json")});
+  CHECK(read_json(folder / "net.json")["accuracy"] == read_json(folder / "back.json")["accuracy"]);
+  CHECK_FAILS(run({"export", folder / "net.h5", "--budget", "1K", "-o", folder / "no.nkw"}), 5, "more than the budget",
+              "--int8");
+  CHECK_FAILS(run({"export", folder / "net.h5", "--pixels", "int16", "-o", folder / "no.nkw"}), 2, "--pixels",
+              "is a net");
+  CHECK_FAILS(run({"export", folder / "set.h5", "--int8", "-o", folder / "no.nkd"}), 2, "is a data set");
+  CHECK_FAILS(run({"export", folder / "set.h5", "-o", folder / "no.onnx"}), 2, "ONNX holds nets");
+}
+
+TEST_CASE("an int8 net is exported for devices and judged beside float32", "[cli]") {
+  const Folder folder;
+  make_net(folder);
+  const std::string set = folder / "set.h5", net = folder / "net.h5";
+  run_ok({"export", net, "--int8", "--calibrate", set, "--quiet", "-o", folder / "net.nkq"});
+  const std::string block = read_file(folder / "net.nkq");
+  run_ok({"evaluate", net, "--int8", "--calibrate", set, "--data", set, "--eps", "0.05", "--attacks", "clean,pgd-5",
+          "--checks", "off", "--quiet", "--json", folder / "r.json"});
+  const auto report = read_json(folder / "r.json");
+  CHECK(report["dtype"] == "int8");
+  CHECK(contains(report["model"], "int8"));
+  CHECK(contains(report["note"], "gradient attacks follow the float32 net"));
+  const auto& int8 = report["accuracy"];
+  for (const char* attack : {"clean", "pgd-5", "square(queries=1000)", "transfer(pgd-5)"}) CHECK(int8.contains(attack));
+  const auto& float32 = report["float32"]["accuracy"];
+  CHECK(std::abs(double(float32["clean"]) - double(int8["clean"])) <= 0.02);
+  CHECK(std::abs(double(float32["pgd-5"]) - double(int8["pgd-5"])) <= 0.05);
+  CHECK(double(int8["pgd-5"]) < double(int8["clean"]));
+
+  // The device's arithmetic on the exported block gives the report's clean verdicts.
+  const std::string images = folder / "test.nkd";
+  run_ok({"export", set, "--split", "test", "--quiet", "-o", images});
+  const std::string pixels = read_file(images);
+  micro::DeviceData data;
+  REQUIRE(micro::open(data, pixels.data(), pixels.size()) == micro::Status::ok);
+  static micro::StoredNet stored;
+  REQUIRE(micro::describe(stored, block.data(), block.size()) == micro::Status::ok);
+  std::vector<std::int32_t> arena(micro::int8_bytes_needed(stored) / sizeof(std::int32_t));
+  micro::Int8Session session;
+  REQUIRE(micro::open(session, stored, block.data(), block.size(), arena.data(), 4 * arena.size()) ==
+          micro::Status::ok);
+  std::vector<float> x(784);
+  micro::Report counted;
+  REQUIRE(micro::evaluate(session, micro::source(data), x.data(), counted) == micro::Status::ok);
+  CHECK(counted.rows == 100);
+  CHECK(counted.right / 100.0 == Approx(double(int8["clean"])).epsilon(1e-12));
+
+  CHECK_FAILS(run({"export", net, "--int8", "-o", folder / "no.nkq"}), 2, "--int8 needs --calibrate");
+  CHECK_FAILS(run({"export", net, "--calibrate", set, "-o", folder / "no.nkq"}), 2, "belongs to --int8");
+  CHECK_FAILS(run({"export", net, "--int8", "--calibrate", set, "-o", folder / "no.onnx"}), 2, "not as ONNX");
+  CHECK_FAILS(run({"evaluate", net, "--int8", "--data", set}), 2, "--int8 needs --calibrate");
+  CHECK_FAILS(run({"evaluate", net, "--calibrate", set, "--data", set}), 2, "belongs to --int8");
+  CHECK_FAILS(run({"evaluate", "--kernel", "fc:2", "--support", set, "--int8", "--calibrate", set, "--data", set}), 2,
+              "not about kernel machines");
+  write_easy_h5(folder / "easy.h5", 12, 3);
+  CHECK_FAILS(run({"export", net, "--int8", "--calibrate", folder / "easy.h5", "-o", folder / "no.nkq"}), 2,
+              "--calibrate", "4 x 4");
+  CHECK_FAILS(run({"import", folder / "net.nkq", "-o", folder / "no.h5"}), 3, "no file of this kind");
 }

@@ -1,0 +1,117 @@
+"""Nets as ONNX: onnx.checker and strict shape inference accept them, and the graph, executed here operator by operator in
+NumPy, gives ntkrob's logits.   onnx_check.py ONNX_NETS_PROGRAM
+
+Prints "skipped" where Python has no onnx (Debian: python3-onnx).
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import onnx
+    from onnx import helper, numpy_helper
+except ImportError as error:
+    print("skipped:", error)
+    sys.exit(0)
+
+TOLERANCE = 1e-5  # of the largest logit: float32 sums in another order
+
+
+def windows(x, attributes, fill):
+    """x (N, C, H, W) as (N, C, positions down, across, kernel, kernel), and the same of what lies inside the image."""
+    kh, kw = attributes["kernel_shape"]
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    sy, sx = attributes.get("strides", (1, 1))
+    pads = ((0, 0), (0, 0), (top, bottom), (left, right))
+    views = []
+    for values, value in ((x, fill), (np.ones_like(x), 0)):
+        padded = np.pad(values, pads, constant_values=value)
+        view = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(2, 3))
+        views.append(view[:, :, ::sy, ::sx])
+    return views
+
+
+def run(node, x, inputs):
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    known = {"Gemm": {"transB"}, "Flatten": {"axis"}, "Conv": {"kernel_shape", "pads", "strides"},
+             "MaxPool": {"kernel_shape", "pads", "strides"},
+             "AveragePool": {"kernel_shape", "pads", "strides", "count_include_pad"}}
+    unknown = set(attributes) - known.get(node.op_type, set())
+    if unknown:
+        sys.exit(f"{node.name}: attributes {unknown} are not executed here")
+    if node.op_type == "Gemm":
+        weight, bias = inputs
+        return x @ (weight.T if attributes["transB"] else weight) + bias
+    if node.op_type == "Flatten":
+        return x.reshape(x.shape[0], -1)
+    if node.op_type == "Relu":
+        return np.maximum(x, 0)
+    if node.op_type == "Sub":
+        return x - inputs[0]
+    if node.op_type == "Div":
+        return x / inputs[0]
+    if node.op_type == "GlobalAveragePool":
+        return x.mean(axis=(2, 3), keepdims=True)
+    if node.op_type == "Conv":
+        weight, bias = inputs
+        view, _ = windows(x, attributes, 0)
+        return np.einsum("nchwij,ocij->nohw", view, weight) + bias[:, None, None]
+    if node.op_type == "MaxPool":
+        return windows(x, attributes, -np.inf)[0].max(axis=(4, 5))
+    if node.op_type == "AveragePool":
+        view, inside = windows(x, attributes, 0)
+        count = view.shape[4] * view.shape[5] if attributes["count_include_pad"] else inside.sum(axis=(4, 5))
+        return view.sum(axis=(4, 5)) / count
+    sys.exit(f"{node.name}: operator {node.op_type} is not executed here")
+
+
+def check(path):
+    model = onnx.load(path + ".onnx")
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    graph = model.graph
+
+    def extents(info):
+        return [d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim]
+
+    (source,), (target,) = graph.input, graph.output
+    logits = np.fromfile(path + ".logits", "<f4").reshape(-1, 5)
+    images = np.fromfile(path + ".images", "<f4").reshape([len(logits)] + extents(source)[1:])
+    if (source.name, target.name, extents(target)) != ("image", "logits", ["N", 5]) or extents(source)[0] != "N":
+        sys.exit(f"{path}: input {source.name} {extents(source)}, output {target.name} {extents(target)}")
+    inferred_shapes = {v.name: extents(v) for v in inferred.graph.value_info}
+    values = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in graph.initializer}
+    values[source.name] = images.astype(np.float64)
+    for node in graph.node:
+        first, *others = node.input
+        values[node.output[0]] = found = run(node, values[first], [values[name] for name in others])
+        expected = inferred_shapes.get(node.output[0], extents(target))[1:]
+        if list(found.shape[1:]) != expected:
+            sys.exit(f"{path}: {node.name} has shape {found.shape[1:]} here, {expected} by inference")
+    error, scale = np.abs(values[target.name] - logits).max(), np.abs(logits).max()
+    print(f"{os.path.basename(path)}: {[n.op_type for n in graph.node]}: logits of size {scale:.3g} differ by {error:.2g}")
+    if not error <= TOLERANCE * scale:
+        sys.exit(f"{path}: logits differ by {error}, the bound is {TOLERANCE * scale}")
+
+
+def main(program):
+    with tempfile.TemporaryDirectory() as folder:
+        count = int(subprocess.run([program, folder], check=True, capture_output=True, text=True).stdout)
+        if count < 1:
+            sys.exit("no nets were written")
+        for k in range(count):
+            check(os.path.join(folder, str(k)))
+        # The check sees a wrong graph.
+        model = onnx.load(os.path.join(folder, "0.onnx"))
+        model.graph.node[0].op_type = "NoSuchOperator"
+        try:
+            onnx.checker.check_model(model)
+        except onnx.checker.ValidationError:
+            return
+        sys.exit("onnx.checker accepts an operator that does not exist")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,64 @@
+/// Helper of onnx_check.py: writes nets as ONNX, with images and the logits that ntkrob computes for them.
+///   onnx_nets FOLDER: <k>.onnx, <k>.images (N x C x H x W) and <k>.logits (N x classes), float32 little-endian
+#include <cstdio>
+#include <fstream>
+
+#include "fixture.hpp"
+#include "ntkrob/model/metrics.hpp"
+#include "ntkrob/nn/onnx.hpp"
+
+namespace ntkrob::nn_test {
+namespace {
+
+struct Example {
+  const char* spec;
+  ImageShape shape;
+};
+constexpr Example kExamples[] = {
+    {"mlp:", {4, 3, 2}},
+    {"mlp:20,9", {7, 5, 1}},
+    {"cnn:small", {28, 28, 1}},
+    {"normalise(mean=0.5:0.4:0.3,std=0.2:0.3:0.4)-conv(5,3)-relu-maxpool(3,stride=2,pad=1)-conv(4,kh=2,kw=3,pad=valid)-"
+     "avgpool(2,stride=1,pad=same)-flatten-dense(6)-relu-dense",
+     {11, 9, 3}},
+    {"conv(6,4,stride=3,pad=same)-relu-avgpool(3,stride=2,pad=1,edges=inside)-conv(7,2,pad=same)-relu-gap-dense",
+     {16, 13, 2}},
+    {"conv(4,3)-relu-maxpool(2)-conv(5,3,pad=1)-gap", {8, 8, 1}},
+};
+constexpr index kRows = 3, kClasses = 5;
+
+void write(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::string as_bytes(const Matrix<float>& m) {
+  return {reinterpret_cast<const char*>(m.data()), static_cast<std::size_t>(m.size()) * sizeof(float)};
+}
+
+void write_example(const std::string& path, const Example& example, std::uint64_t seed) {
+  const auto backend = nn_test::backend();
+  const Net net(example.spec, example.shape, kClasses, Initialisation::he, seed, *backend);
+  const auto [height, width, channels] = example.shape;
+  const Matrix<float> x = random_matrix<float>(kRows, example.shape.size(), seed);
+  Matrix<float> planes(kRows, x.cols());
+  for (index i = 0; i < kRows; ++i)
+    for (index p = 0; p < height * width; ++p)
+      for (index c = 0; c < channels; ++c) planes(i, c * height * width + p) = x(i, p * channels + c);
+  write(path + ".onnx", onnx_bytes(net, "a test"));
+  write(path + ".images", as_bytes(planes));
+  write(path + ".logits", as_bytes(all_logits(net, x.view())));
+}
+
+}  // namespace
+}  // namespace ntkrob::nn_test
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  std::uint64_t k = 0;
+  for (const auto& example : ntkrob::nn_test::kExamples) {
+    ntkrob::nn_test::write_example(std::string(argv[1]) + "/" + std::to_string(k), example, k + 1);
+    ++k;
+  }
+  std::printf("%d\n", static_cast<int>(k));
+  return 0;
+}
