@@ -238,6 +238,6 @@ TEST_CASE("an int8 net is exported for devices and judged beside float32", "[cli
               "not about kernel machines");
   write_easy_h5(folder / "easy.h5", 12, 3);
   CHECK_FAILS(run({"export", net, "--int8", "--calibrate", folder / "easy.h5", "-o", folder / "no.nkq"}), 2,
-              "--calibrate", "4 x 4");
+              "--calibrate", "1 x 1 x 16");
   CHECK_FAILS(run({"import", folder / "net.nkq", "-o", folder / "no.h5"}), 3, "no file of this kind");
 }
