@@ -304,6 +304,12 @@ TEST_CASE("a report in which square or a transfer wins over gradients is an alar
   CHECK(alarms() == Alarms{"black-box-weaker"});
   report.attacks[0].parts[1] = {"square", 51, 50, 0, 0};
   CHECK(alarms() == Alarms{});
+  // A transfer is measured by the gradient attacks of the sequence as well.
+  report.attacks.push_back(attack("transfer(autoattack)", 52));
+  CHECK(alarms() == Alarms{});
+  report.attacks[1] = attack("transfer(autoattack)", 45);
+  CHECK(alarms() == Alarms{"black-box-weaker"});
+  report.attacks.pop_back();
   report.eps0 = 0.89;
   CHECK(alarms() == Alarms{"eps-0"});
 }

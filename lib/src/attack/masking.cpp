@@ -362,24 +362,29 @@ void add_report_checks(const EvaluateReport& report, MaskingReport& masking) {
   const auto robust = [&](const AttackReport& attack, std::size_t k) {
     return attack.robust[static_cast<std::size_t>(rows[k])];
   };
-  double black = 2, last_broken = 0;
+  const auto count = static_cast<double>(rows.size());
+  double black = 2, last_broken = 0, sequence_bound = 1;
   for (const AttackReport& attack : report.attacks) {
     if (starts_with(attack.name, "clean")) continue;
     index left = 0;
     for (std::size_t k = 0; k < rows.size(); ++k) left += robust(attack, k);
+    const double accuracy = static_cast<double>(left) / count;
     if (is_black_box(attack.name)) {
-      black = std::min(black, static_cast<double>(left) / static_cast<double>(rows.size()));
+      black = std::min(black, accuracy);
       continue;
     }
     has_white = true;
-    bool mixed = false;
-    for (const AttackPart& part : attack.parts) {
-      if (!is_black_box(part.name)) continue;
-      mixed = true;
-      last_broken = std::max(
-          last_broken, static_cast<double>(part.attacked - part.robust) / static_cast<double>(attack.robust.size()));
+    // Of a sequence with Square at its end, gradient attacks alone leave what it leaves and what Square broke.
+    double broken = -1;
+    for (const AttackPart& part : attack.parts)
+      if (is_black_box(part.name))
+        broken = static_cast<double>(part.attacked - part.robust) / static_cast<double>(attack.robust.size());
+    if (broken >= 0) {
+      last_broken = std::max(last_broken, broken);
+      sequence_bound = std::min(sequence_bound, accuracy + broken);
+    } else {
+      for (std::size_t k = 0; k < rows.size(); ++k) white[k] &= robust(attack, k);
     }
-    for (std::size_t k = 0; k < rows.size() && !mixed; ++k) white[k] &= robust(attack, k);
   }
   const bool sequence = std::any_of(report.attacks.begin(), report.attacks.end(),
                                     [](const AttackReport& attack) { return !attack.parts.empty(); });
@@ -391,7 +396,7 @@ void add_report_checks(const EvaluateReport& report, MaskingReport& masking) {
   search.meaning = "Not run: the report has no attack of one of the two kinds.";
   if (sequence || (has_white && black <= 1)) {
     const double gradient =
-        static_cast<double>(std::count(white.begin(), white.end(), char{1})) / static_cast<double>(rows.size());
+        std::min(sequence_bound, static_cast<double>(std::count(white.begin(), white.end(), char{1})) / count);
     search.value = black <= 1 && has_white ? std::max(gradient - black, last_broken) : last_broken;
     search.outcome = search.value > search.threshold ? Outcome::alarm : Outcome::passed;
     search.meaning = search.outcome == Outcome::passed
