@@ -8,6 +8,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
 namespace ntkrob::cli {
@@ -140,6 +141,9 @@ void check_output(const std::string& path, bool force) {
   NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
   std::error_code error;
   NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, path, " exists; give --force to overwrite it");
+  const std::string extension = fs::path(path).extension();
+  NTKROB_CHECK((extension != ".h5" && extension != ".hdf5") || std::string(state_extension()) == ".h5", NotCompiled,
+               "cannot write ", path, ": this build has no HDF5; use .npz");
   const bool wants_folder = path.back() == '/';  // IDX: several files
   NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
                ": it is a folder");
