@@ -2,22 +2,14 @@
 #include <cstdio>
 #include <string>
 
+#include "kit/numbers.hpp"
 #include "kit/program.hpp"
 #include "kit/timing.hpp"
-#include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
 namespace ntkrob {
 namespace {
-
-template <class R>
-Matrix<R> numbers(index n, index d, std::uint64_t seed) {
-  const Rng rng(seed, "bench");
-  Matrix<R> x(n, d);
-  for (index i = 0; i < n * d; ++i) x.data()[i] = static_cast<R>(rng.uniform(static_cast<std::uint64_t>(i)));
-  return x;
-}
 
 struct Options {
   std::string backend = "auto", spec = "fc:3";
@@ -38,9 +30,11 @@ void measure(const Options& o) {
   std::printf(
       "%s: %s; %s\n\n| operation | shape | median s | best s | GFLOP/s of its products |\n|---|---|---|---|---|\n",
       info.name.c_str(), info.description.c_str(), o.spec.c_str());
-  const Matrix<float> x = numbers<float>(o.n, o.d, 1), y = numbers<float>(o.m, o.d, 2), v = numbers<float>(o.m, o.r, 3);
+  const Matrix<float> x = bench::numbers<float>(o.n, o.d, 1), y = bench::numbers<float>(o.m, o.d, 2),
+                      v = bench::numbers<float>(o.m, o.r, 3);
   Matrix<float> c(o.n, o.m), out(o.n, o.r), dx(o.n, o.d);
-  Matrix<double> wide = numbers<double>(o.n, o.d, 4), gram(o.n, o.n), factor, rhs = numbers<double>(o.n, o.r, 5);
+  Matrix<double> wide = bench::numbers<double>(o.n, o.d, 4), gram(o.n, o.n), factor,
+                 rhs = bench::numbers<double>(o.n, o.r, 5);
   PreparedSet<float> set;
   kernel.prepare<float>(y.view(), set);
   const auto times = [&](const char* name, const std::function<void()>& run) {

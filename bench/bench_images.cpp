@@ -5,22 +5,14 @@
 #include <cstring>
 #include <string>
 
+#include "kit/numbers.hpp"
 #include "kit/program.hpp"
 #include "kit/timing.hpp"
-#include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
 namespace ntkrob {
 namespace {
-
-template <class R>
-Matrix<R> images(index n, index d, std::uint64_t seed) {
-  const Rng rng(seed, "bench");
-  Matrix<R> x(n, d);
-  for (index i = 0; i < n * d; ++i) x.data()[i] = static_cast<R>(rng.uniform(static_cast<std::uint64_t>(i)));
-  return x;
-}
 
 /// Pairs of positions of all windows of the network: p = q, or all of them where they are needed.
 double pairs_of_windows(const Program& program) {
@@ -62,8 +54,8 @@ void measure(const Options& o) {
   const index n = o.n, m = o.m;
   const auto backend = make_backend("cpu", 1);
   const Kernel kernel(KernelSpec::parse(o.spec), *backend, {Output::ntk, 0, shape});
-  const Matrix<R> x = images<R>(n, shape.size(), 1), y = images<R>(m, shape.size(), 2), u = images<R>(n, 2, 3),
-                  v = images<R>(m, 2, 4);
+  const Matrix<R> x = bench::numbers<R>(n, shape.size(), 1), y = bench::numbers<R>(m, shape.size(), 2),
+                  u = bench::numbers<R>(n, 2, 3), v = bench::numbers<R>(m, 2, 4);
   Matrix<R> k(n, m), dx(n, shape.size());
   PreparedSet<R> set;
   kernel.prepare<R>(y.view(), set);
