@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "ntkrob/base/spec_text.hpp"
@@ -170,7 +171,9 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
   layout.soft = block.soft;
   const auto bytes_for = [&](index n) {
     layout.rows = static_cast<std::uint32_t>(n);
-    return n < (index{1} << 32) && micro::lay_out(layout) ? layout.total : std::uint64_t{1} << 32;
+    return static_cast<std::uint64_t>(n) <= std::numeric_limits<std::uint32_t>::max() && micro::lay_out(layout)
+               ? layout.total
+               : std::uint64_t{1} << 32;
   };
   const std::uint64_t needed = bytes_for(block.rows);
   const std::uint64_t limit = options.budget.value > 0 ? options.budget.value : 0xFFFFFFFFu;

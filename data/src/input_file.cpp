@@ -129,7 +129,7 @@ namespace ntkrob {
 
 std::string read_bytes(const std::string& path) {
   const io::InputFile file(path);
-  constexpr std::size_t kLimit = std::size_t{1} << 32;
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 32;
   NTKROB_CHECK(file.size() <= kLimit, ResourceError, path, ": has ", file.size(), " bytes, the limit is ", kLimit);
   std::string bytes(file.size(), '\0');
   file.read_at(0, bytes.data(), bytes.size());

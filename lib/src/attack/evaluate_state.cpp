@@ -131,13 +131,12 @@ StateDict evaluation_state(const EvaluateOptions& options, const EvaluateProgres
 }
 
 EvaluateProgress restore_evaluation(const StateDict& state, const EvaluateOptions& options) {
-  constexpr index kMostSamples = index{1} << 40;
   const std::string& format = state.get<std::string>("format");
   NTKROB_CHECK(format == kFormat, IoError, "the state has format \"", format, "\", expected \"", kFormat, "\"");
   check_options(state, "options/", option_texts(options));
   EvaluateProgress progress;
   EvaluateReport& report = progress.report;
-  const auto n = static_cast<std::size_t>(get_index(state, "samples", kMostSamples));
+  const auto n = static_cast<std::size_t>(get_index(state, "samples"));
   get_vector<std::int64_t>(state, "predicted", n, report.predicted);
   get_vector<float>(state, "margin", n, report.margin);
   get_vector<std::int64_t>(state, "source_predicted", state.contains("source_predicted") ? n : 0,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ inline void set_index(StateDict& state, const std::string& name, index value) {
 }
 
 /// throws: IoError naming the entry, where it is absent, negative or above high
-inline index get_index(const StateDict& state, const std::string& name, index high = index{1} << 60) {
+inline index get_index(const StateDict& state, const std::string& name,
+                       index high = std::numeric_limits<index>::max()) {
   const std::int64_t value = state.get<std::int64_t>(name);
   NTKROB_CHECK(value >= 0 && value <= high, IoError, "entry \"", name, "\" is ", value, ", must be from 0 to ", high);
   return static_cast<index>(value);
