@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <charconv>
+#include <limits>
 
 #include "ntkrob/base/spec_text.hpp"
 
@@ -8,24 +9,24 @@ namespace ntkrob::cli {
 
 Bytes parse_bytes(const std::string& text, const std::string& what) {
   std::string digits = text;
-  std::size_t unit = 1;
+  std::uint64_t unit = 1;
   if (!digits.empty()) {
     switch (digits.back()) {
       case 'K':
       case 'k':
-        unit = std::size_t{1} << 10;
+        unit = 1 << 10;
         break;
       case 'M':
       case 'm':
-        unit = std::size_t{1} << 20;
+        unit = 1 << 20;
         break;
       case 'G':
       case 'g':
-        unit = std::size_t{1} << 30;
+        unit = 1 << 30;
         break;
       case 'T':
       case 't':
-        unit = std::size_t{1} << 40;
+        unit = std::uint64_t{1} << 40;
         break;
       default:
         break;
@@ -36,7 +37,9 @@ Bytes parse_bytes(const std::string& text, const std::string& what) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
   NTKROB_CHECK(error == std::errc() && end == digits.data() + digits.size(), ConfigError, what, " is \"", text,
                "\", must be a number of bytes, with K, M, G or T for powers of 1024: 1500000 or 2G");
-  return {checked_mul(count, unit, what.c_str())};
+  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, what, " is \"", text,
+               "\", more bytes than this processor can address");
+  return {checked_mul(count, static_cast<std::size_t>(unit), what.c_str())};
 }
 
 std::string value_text(const std::string& value) { return value; }
@@ -67,7 +70,7 @@ Option OptionSet::make(const std::string& name, std::string& field, const std::s
 Option OptionSet::make(const std::string& name, index& field, const std::string& help) {
   Option option = basic(name, help, "N");
   option.set = [&field, name](const std::vector<std::string>& values) {
-    field = parse_integer(values.front(), "--" + name, 0, index{1} << 40);
+    field = parse_integer(values.front(), "--" + name, 0, kMostCounted);
   };
   option.get = [&field] { return value_text(field); };
   return option;

@@ -15,7 +15,7 @@ std::size_t product(const std::vector<std::size_t>& shape, const std::string& wh
   std::size_t total = 1;
   for (const std::size_t extent : shape) {
     // 2^47 elements is beyond every machine this runs on, and keeps all later products inside 64 bits.
-    NTKROB_CHECK(extent == 0 || total <= (std::size_t{1} << 47) / extent, IoError, where,
+    NTKROB_CHECK(extent == 0 || total <= (std::uint64_t{1} << 47) / extent, IoError, where,
                  ": the extents multiply to more than 2^47 elements; the file is damaged");
     total *= extent;
   }

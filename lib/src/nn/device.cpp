@@ -29,8 +29,10 @@ micro::Layer window(std::size_t l, const nn::ListedLayer& layer, micro::Kind kin
   const micro::Layer result{kind, static_cast<std::uint8_t>(layer.kernel[0]), static_cast<std::uint8_t>(layer.stride),
                             static_cast<std::uint8_t>(layer.padding[0]), static_cast<std::uint16_t>(outputs)};
   // A padding that is wider behind than in front has positions that a device does not have.
-  if (micro::detail::windows(static_cast<std::uint32_t>(layer.in.height), result) != layer.out.height ||
-      micro::detail::windows(static_cast<std::uint32_t>(layer.in.width), result) != layer.out.width)
+  if (micro::detail::windows(static_cast<std::uint32_t>(layer.in.height), result) !=
+          static_cast<std::uint32_t>(layer.out.height) ||
+      micro::detail::windows(static_cast<std::uint32_t>(layer.in.width), result) !=
+          static_cast<std::uint32_t>(layer.out.width))
     refuse("devices pad all sides alike; give pad=N");
   return result;
 }

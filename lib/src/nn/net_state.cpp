@@ -47,7 +47,8 @@ ImageShape stored_shape(const StateDict& state) {
                  "; every side must be at least 1 and the product at most ", kInputLimit);
     size *= side;
   }
-  return {sides.values[0], sides.values[1], sides.values[2]};
+  return {static_cast<index>(sides.values[0]), static_cast<index>(sides.values[1]),
+          static_cast<index>(sides.values[2])};
 }
 
 nn::Stack<float> stored_stack(const std::string& spec, ImageShape input, index classes) {

@@ -20,9 +20,6 @@ void check_choice(const char* name, const std::string& value, const std::vector<
   throw ConfigError(text(name, " is \"", value, "\", must be ", list));
 }
 
-constexpr auto kMostCounted =
-    static_cast<index>(std::min(std::int64_t{1} << 40, std::int64_t{std::numeric_limits<index>::max()}));
-
 void check_count(const char* name, index value, index low, index high = kMostCounted) {
   NTKROB_CHECK_RANGE(name, value, low, high);
 }

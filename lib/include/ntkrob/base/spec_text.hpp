@@ -15,6 +15,9 @@
 /// pgd-40 are not parsed with this grammar's "-"). White space around items is ignored.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -52,6 +55,9 @@ std::vector<std::vector<SpecItem>> parse_branches(const std::string& text, const
 
 /// Decimal number or fraction ("8/255"). throws: ConfigError naming `what`; NaN and infinity are refused.
 double parse_number(const std::string& text, const std::string& what);
+/// The largest number of things that options count: 2^40, or what `index` holds where it has 32 bits.
+constexpr auto kMostCounted =
+    static_cast<index>(std::min(std::int64_t{1} << 40, std::int64_t{std::numeric_limits<index>::max()}));
 /// Whole number in [low, high]. throws: ConfigError naming `what` and the limits.
 index parse_integer(const std::string& text, const std::string& what, index low, index high);
 /// Shortest text that parse_number reads back to the same bits.
