@@ -64,10 +64,11 @@ LogSink Console::sink() {
 
 namespace {
 
-std::atomic<bool> interrupt_requested{false};
+// As wide as a word: every processor exchanges it without a library.
+std::atomic<int> interrupt_requested{0};
 
 extern "C" void on_signal(int number) {
-  if (interrupt_requested.exchange(true)) {
+  if (interrupt_requested.exchange(1)) {
     std::signal(number, SIG_DFL);
     std::raise(number);
     return;
