@@ -1,4 +1,4 @@
-/// Backend: where the numbers are crunched. Abstract; no implementation is known here.
+/// Backend: where the numbers are crunched. Abstract.
 ///
 /// The kernel layer above walks tiles and strips; a backend supplies what happens inside one. Operations come in
 /// float32 (the mixed-precision path) and float64. Every operation writes only its outputs, so a caller that gives each
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ntkrob/backend/arrays.hpp"
 #include "ntkrob/backend/chain.hpp"
 #include "ntkrob/backend/program.hpp"
 #include "ntkrob/base/error.hpp"
@@ -115,6 +116,9 @@ class Backend {
   virtual DeviceInfo info() const = 0;
   /// What it has done so far beside computing, as a line for --explain; may be empty.
   virtual std::string account() const { return {}; }
+  /// Memory of this backend. Every view among the arguments below may be of host memory or of an array.
+  virtual Arrays& arrays() { return host_arrays(); }
+
   /// Empty if this chain can be run here, else the reason.
   virtual std::string supports(const Chain& chain) const = 0;
 
