@@ -1,4 +1,6 @@
 /// ntkrob export: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
+#include <filesystem>
+
 #include "command.hpp"
 #include "device_file.hpp"
 #include "ntkrob/data/format.hpp"
@@ -15,9 +17,7 @@ struct ExportParams {
   DeviceExport device;
 };
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
+std::string extension(const std::string& path) { return std::filesystem::path(path).extension(); }
 
 /// What is written, and how it is described to people.
 struct Export {
@@ -30,7 +30,7 @@ struct Export {
 Export export_data(const ExportParams& p) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, "--int8 and --calibrate are about nets, ", p.input,
                " is a data set");
-  NTKROB_CHECK(!ends_with(p.output, ".onnx"), ConfigError, "ONNX holds nets, ", p.input, " is a data set");
+  NTKROB_CHECK(extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
   const Dataset data = open_dataset({p.input});
   const DeviceBlock block = encode_device_data(data, p.device);
   Export result;
@@ -70,7 +70,7 @@ Export export_net(const ExportParams& p, Session& session) {
   const Net net(load_state(p.input, "ntkrob.model/1"), session.backend());
   Export result;
   std::string form = "float32";
-  if (ends_with(p.output, ".onnx")) {
+  if (extension(p.output) == ".onnx") {
     NTKROB_CHECK(!p.int8, ConfigError, "--int8 is written for ntkrob::micro, not as ONNX; leave it out");
     result.bytes = onnx_bytes(net, text("ntkrob export of ", file_name(p.input)));
     form = "ONNX, float32";
@@ -91,12 +91,12 @@ Export export_net(const ExportParams& p, Session& session) {
   const std::size_t budget = p.device.budget.value;
   NTKROB_CHECK(budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ",
                result.bytes.size(), " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,
-               p.int8 || ends_with(p.output, ".onnx") ? "" : "; --int8 takes about a quarter");
+               p.int8 || extension(p.output) == ".onnx" ? "" : "; --int8 takes about a quarter");
   return result;
 }
 
 void export_file(ExportParams& p, Session& session) {
-  const bool header = ends_with(p.output, ".hpp") || ends_with(p.output, ".h");
+  const bool header = extension(p.output) == ".hpp" || extension(p.output) == ".h";
   const bool is_net = identify(p.input).first == "model";
   if (p.name.empty()) p.name = is_net ? "trained_net" : "robust_set";
   check_identifier(p.name);
