@@ -115,13 +115,12 @@ void check_sums(Backend& tested, Backend& reference, double tolerance) {
       reference.add_thin(a.view(), vt.view(), expected.view());
       NTKROB_CHECK_SAME(kit::compare(sum.view(), expected.view(), bound));
       CHECK(sum.intact());
-      Matrix<double> rows(1, 3), expected_rows(1, 3);
-      rows(0, 1) = expected_rows(0, 1) = 2;
-      tested.weigh_tile(u.view(), vt.view(), dq.view(), a.view(), rows.data());
-      reference.weigh_tile(u.view(), vt.view(), expected_dq.view(), a.view(), expected_rows.data());
+      Framed<double> rows(kit::uniform_matrix<double>(3, 1, 12)), expected_rows = rows;
+      tested.weigh_tile(u.view(), vt.view(), dq.view(), a.view(), rows.view());
+      reference.weigh_tile(u.view(), vt.view(), expected_dq.view(), a.view(), expected_rows.view());
       NTKROB_CHECK_SAME(kit::compare(dq.view(), expected_dq.view(), 2 * tolerance));
       NTKROB_CHECK_SAME(kit::compare(rows.view(), expected_rows.view(), 4 * bound));
-      CHECK(dq.intact());
+      CHECK((dq.intact() && rows.intact()));
     }
 }
 

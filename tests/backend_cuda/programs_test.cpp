@@ -122,9 +122,9 @@ TEST_CASE("weighing a tile in blocks equals the reference and adds to the row su
                            da = kit::uniform_matrix<double>(5, m, 13, -1, 1);
       Matrix<double> dq = kit::uniform_matrix<double>(5, m, 14, -1, 1), expected_dq = dq, sums(1, 5), expected(1, 5);
       for (index i = 0; i < 5; ++i) sums(0, i) = expected(0, i) = static_cast<double>(i);
-      reference->weigh_tile(u.view(), vt.view(), expected_dq.view(), da.view(), expected.data());
+      reference->weigh_tile(u.view(), vt.view(), expected_dq.view(), da.view(), View2D<double>(expected.data(), 5, 1));
       kit::run_on_host(cuda::Weights<double>{on_device(u.view()), on_device(vt.view()), on_device(dq.view()),
-                                             on_device(da.view()), sums.data()},
+                                             on_device(da.view()), on_device(View2D<double>(sums.data(), 5, 1))},
                        r == 1 ? Order::forward : Order::backward);
       NTKROB_CHECK_SAME(kit::compare(dq.view(), expected_dq.view(), 1e-14));
       NTKROB_CHECK_SAME(kit::compare(sums.view(), expected.view(), 1e-12));

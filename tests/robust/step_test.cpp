@@ -49,11 +49,11 @@ class FailingBackend : public Backend {
   void pair_tile(const PairTile<float>& tile) override { inner_.pair_tile(tile); }
   void pair_tile(const PairTile<double>& tile) override { inner_.pair_tile(tile); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     inner_.weigh_tile(u, vt, dq, da, row_sum);
   }
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     inner_.weigh_tile(u, vt, dq, da, row_sum);
   }
 

@@ -31,12 +31,22 @@ void turn(ConstView2D<R> from, View2D<R> to) {
 }
 
 template <class R>
-void add_rows(double scale, ConstView2D<double> factors, ConstView2D<R> from, View2D<R> to) {
+void add_rows(double divisor, ConstView2D<double> factors, ConstView2D<R> from, View2D<R> to) {
   NTKROB_CHECK_SHAPE(factors, to.rows, 1);
   NTKROB_CHECK_SHAPE(from, to.rows, to.cols);
   for (index i = 0; i < to.rows; ++i) {
-    const R factor = static_cast<R>(scale * factors(i, 0));
+    const R factor = static_cast<R>(factors(i, 0) / divisor);
     for (index k = 0; k < to.cols; ++k) to(i, k) += factor * from(i, k);
+  }
+}
+
+template <class R>
+void sum_squares(ConstView2D<R> a, View2D<double> sums) {
+  NTKROB_CHECK_SHAPE(sums, a.rows, 1);
+  for (index i = 0; i < a.rows; ++i) {
+    double sum = 0;
+    for (index k = 0; k < a.cols; ++k) sum += static_cast<double>(a(i, k)) * static_cast<double>(a(i, k));
+    sums(i, 0) = sum;
   }
 }
 
@@ -50,6 +60,7 @@ index bad_row(ConstView2D<R> a) {
 class HostArrays final : public Arrays {
  public:
   bool on_host() const override { return true; }
+  bool holds(const void*) const override { return true; }
   std::shared_ptr<void> allocate(std::size_t bytes) override {
     const std::size_t padded = (bytes + 63) / 64 * 64;
     if (padded == 0) return nullptr;
@@ -80,13 +91,16 @@ class HostArrays final : public Arrays {
   void place(ConstView2D<double> block, const Placement& where, View2D<double> to) override {
     place_block(block, where, to);
   }
-  void add_scaled_rows(double scale, ConstView2D<double> factors, ConstView2D<float> from, View2D<float> to) override {
-    add_rows(scale, factors, from, to);
+  void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from,
+                       View2D<float> to) override {
+    add_rows(divisor, factors, from, to);
   }
-  void add_scaled_rows(double scale, ConstView2D<double> factors, ConstView2D<double> from,
+  void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<double> from,
                        View2D<double> to) override {
-    add_rows(scale, factors, from, to);
+    add_rows(divisor, factors, from, to);
   }
+  void row_squares(ConstView2D<float> a, View2D<double> sums) override { sum_squares(a, sums); }
+  void row_squares(ConstView2D<double> a, View2D<double> sums) override { sum_squares(a, sums); }
   index first_not_finite(ConstView2D<float> a) override { return bad_row(a); }
   index first_not_finite(ConstView2D<double> a) override { return bad_row(a); }
 

@@ -92,12 +92,12 @@ class CpuBackend final : public Backend {
   void pair_tile(const PairTile<float>& tile) override { run_tile(tile, simd_table().f32); }
   void pair_tile(const PairTile<double>& tile) override { run_tile(tile, simd_table().f64); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
-                  double* row_sum) override {
-    simd_table().f32.weigh(u, vt, dq, da, row_sum);
+                  View2D<double> row_sum) override {
+    weigh(u, vt, dq, da, row_sum, simd_table().f32);
   }
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
-                  double* row_sum) override {
-    simd_table().f64.weigh(u, vt, dq, da, row_sum);
+                  View2D<double> row_sum) override {
+    weigh(u, vt, dq, da, row_sum, simd_table().f64);
   }
 
   void image_tile(const ImageTile<float>& tile) override {
@@ -206,6 +206,15 @@ class CpuBackend final : public Backend {
         for (index r = 0; r < rows; ++r) table.coefficients(r, i) = static_cast<R>(column[static_cast<std::size_t>(r)]);
       }
     });
+  }
+
+  template <class R>
+  static void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, View2D<double> row_sum,
+                    const SimdFunctions<R>& simd) {
+    NTKROB_CHECK_SHAPE(row_sum, dq.rows, 1);
+    std::vector<double> sums(static_cast<std::size_t>(dq.rows), 0.0);
+    simd.weigh(u, vt, dq, da, sums.data());
+    for (index i = 0; i < dq.rows; ++i) row_sum(i, 0) += sums[static_cast<std::size_t>(i)];
   }
 
   template <class R>

@@ -159,11 +159,11 @@ class ReferenceBackend final : public Backend {
   void pair_tile(const PairTile<float>& tile) override { run(tile); }
   void pair_tile(const PairTile<double>& tile) override { run(tile); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     weigh(u, vt, dq, da, row_sum);
   }
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     weigh(u, vt, dq, da, row_sum);
   }
 
@@ -277,12 +277,12 @@ class ReferenceBackend final : public Backend {
   }
 
   template <class R>
-  static void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum) {
+  static void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, View2D<double> row_sum) {
     for (index i = 0; i < dq.rows; ++i)
       for (index j = 0; j < dq.cols; ++j) {
         double g = 0;
         for (index c = 0; c < u.cols; ++c) g += static_cast<double>(u(i, c)) * static_cast<double>(vt(c, j));
-        row_sum[i] += g * static_cast<double>(da(i, j));
+        row_sum(i, 0) += g * static_cast<double>(da(i, j));
         dq(i, j) = static_cast<R>(g * static_cast<double>(dq(i, j)));
       }
   }

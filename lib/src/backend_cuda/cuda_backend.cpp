@@ -19,8 +19,8 @@ constexpr int kMostWorkers = 4;
 /// What stays of a SampleTable.
 template <class R>
 struct DeviceTable {
-  Array<R> coefficients;
-  Array<double> inverse_norm;
+  DeviceMatrix<R> coefficients;
+  DeviceMatrix<double> inverse_norm;
 };
 
 template <class T>
@@ -104,11 +104,11 @@ class CudaBackend final : public Backend {
   void pair_tile(const PairTile<float>& tile) override { run_tile(tile); }
   void pair_tile(const PairTile<double>& tile) override { run_tile(tile); }
   void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     weigh(u, vt, dq, da, row_sum);
   }
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
-                  double* row_sum) override {
+                  View2D<double> row_sum) override {
     weigh(u, vt, dq, da, row_sum);
   }
 
@@ -121,9 +121,9 @@ class CudaBackend final : public Backend {
     panels.n = t == Transpose::yes ? b.rows : b.cols;
     panels.data = Matrix<R>();
     panels.resident.reset();  // before there is new memory
-    auto rows = std::make_shared<Array<R>>(panels.k, panels.n, nullptr);
+    auto rows = std::make_shared<DeviceMatrix<R>>(panels.k, panels.n, nullptr);
     if (t == Transpose::yes) {
-      const Array<R> columns = work.upload<R>(b);
+      const DeviceMatrix<R> columns = work.upload<R>(b);
       launch(Transposition<R>{columns.view(), rows->view()}, work.stream());
       work.finish();
     } else {
@@ -138,7 +138,7 @@ class CudaBackend final : public Backend {
   static DeviceView<const R> columns_of(const Panels<R>& panels, index begin, index m) {
     NTKROB_CHECK(begin % kPanelStep == 0 && begin + m <= panels.n, ShapeError, "columns ", begin, " to ", begin + m,
                  " of a packed operand with ", panels.n);
-    const DeviceView<R>& all = resident<Array<R>>(panels.resident, "packed operand").view();
+    const DeviceView<R>& all = resident<DeviceMatrix<R>>(panels.resident, "packed operand").view();
     return {all.data + begin, all.rows, m, all.stride};
   }
 
@@ -146,8 +146,8 @@ class CudaBackend final : public Backend {
   void product(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c) {
     NTKROB_CHECK_SHAPE(a, c.rows, panels.k);
     Work work(device_);
-    const Array<R> left = work.upload<R>(a);
-    const Array<R> result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
+    const DeviceMatrix<R> left = work.upload<R>(a);
+    const DeviceMatrix<R> result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
     launch(Product<R>{alpha, beta, left.view(), columns_of(panels, begin, c.cols), result.view()}, work.stream());
     work.read(result.view(), c);
     work.finish();
@@ -158,26 +158,26 @@ class CudaBackend final : public Backend {
     NTKROB_CHECK_SHAPE(vt, sum.cols, a.cols);
     NTKROB_CHECK_SHAPE(sum, a.rows, vt.rows);
     Work work(device_);
-    const Array<R> left = work.upload<R>(a), right = work.upload<R>(vt);
-    const Array<double> result = work.upload<double>(ConstView2D<double>(sum));
+    const DeviceMatrix<R> left = work.upload<R>(a), right = work.upload<R>(vt);
+    const DeviceMatrix<double> result = work.upload<double>(ConstView2D<double>(sum));
     launch(ThinProduct<R>{left.view(), right.view(), result.view()}, work.stream());
     work.read(result.view(), sum);
     work.finish();
   }
 
   template <class R>
-  void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, double* row_sum) {
+  void weigh(ConstView2D<R> u, ConstView2D<R> vt, View2D<R> dq, ConstView2D<R> da, View2D<double> row_sum) {
     NTKROB_CHECK_SHAPE(u, dq.rows, vt.rows);
     NTKROB_CHECK_SHAPE(vt, u.cols, dq.cols);
     NTKROB_CHECK_SHAPE(da, dq.rows, dq.cols);
+    NTKROB_CHECK_SHAPE(row_sum, dq.rows, 1);
     Work work(device_);
-    const View2D<double> sums(row_sum, 1, dq.rows);
-    const Array<R> left = work.upload<R>(u), right = work.upload<R>(vt), by_q = work.upload<R>(ConstView2D<R>(dq)),
-                   by_a = work.upload<R>(da);
-    const Array<double> result = work.upload<double>(ConstView2D<double>(sums));
-    launch(Weights<R>{left.view(), right.view(), by_q.view(), by_a.view(), result.data()}, work.stream());
+    const DeviceMatrix<R> left = work.upload<R>(u), right = work.upload<R>(vt),
+                          by_q = work.upload<R>(ConstView2D<R>(dq)), by_a = work.upload<R>(da);
+    const DeviceMatrix<double> result = work.upload<double>(ConstView2D<double>(row_sum));
+    launch(Weights<R>{left.view(), right.view(), by_q.view(), by_a.view(), result.view()}, work.stream());
     work.read(by_q.view(), dq);
-    work.read(result.view(), sums);
+    work.read(result.view(), row_sum);
     work.finish();
   }
 
@@ -203,7 +203,7 @@ class CudaBackend final : public Backend {
     table.inverse_norm.clear();
     table.resident.reset();
     auto stays = std::make_shared<DeviceTable<R>>(
-        DeviceTable<R>{Array<R>(rows, x.rows, nullptr), Array<double>(1, x.rows, nullptr)});
+        DeviceTable<R>{DeviceMatrix<R>(rows, x.rows, nullptr), DeviceMatrix<double>(1, x.rows, nullptr)});
     work.write(ConstView2D<R>(coefficients.view()), stays->coefficients.view());
     work.write(ConstView2D<double>(inverse_norm.view()), stays->inverse_norm.view());
     work.finish();
@@ -219,7 +219,7 @@ class CudaBackend final : public Backend {
     side.inverse_norm = stays.inverse_norm.data() + begin;
   }
   template <class R>
-  static void put_samples(const Array<R>& samples, Side<R>& side) {
+  static void put_samples(const DeviceMatrix<R>& samples, Side<R>& side) {
     side.samples = samples.data();
     side.by_sample = samples.view().stride;
     side.by_number = 1;
@@ -234,7 +234,7 @@ class CudaBackend final : public Backend {
     NTKROB_CHECK(reason.empty(), NotSupported, "backend cuda: ", reason);
     const bool gradient = !tile.dq.empty();
     Work work(device_);
-    const Array<R> x = work.upload<R>(tile.x);
+    const DeviceMatrix<R> x = work.upload<R>(tile.x);
     PairJob<R> job;
     for (const ChainLayer& layer : *tile.chain) job.chain.kind[job.chain.n++] = static_cast<unsigned char>(layer.kind);
     job.ntk = tile.output == Output::ntk;
@@ -247,10 +247,12 @@ class CudaBackend final : public Backend {
     job.same = tile.same;
     job.same_offset = tile.x_begin - tile.y_begin;
 
-    Array<R> y;
-    const Array<R> value = tile.panels != nullptr ? work.make<R>(n, m) : work.upload<R>(ConstView2D<R>(tile.value));
-    const Array<R> nngp = tile.nngp.empty() ? Array<R>() : work.make<R>(n, m);
-    const Array<R> dq = gradient ? work.make<R>(n, m) : Array<R>(), da = gradient ? work.make<R>(n, m) : Array<R>();
+    DeviceMatrix<R> y;
+    const DeviceMatrix<R> value =
+        tile.panels != nullptr ? work.make<R>(n, m) : work.upload<R>(ConstView2D<R>(tile.value));
+    const DeviceMatrix<R> nngp = tile.nngp.empty() ? DeviceMatrix<R>() : work.make<R>(n, m);
+    const DeviceMatrix<R> dq = gradient ? work.make<R>(n, m) : DeviceMatrix<R>(),
+                          da = gradient ? work.make<R>(n, m) : DeviceMatrix<R>();
     if (tile.panels != nullptr) {  // the operand is y transposed: its columns are the samples
       const DeviceView<const R> columns = columns_of(*tile.panels, tile.panel_begin, m);
       NTKROB_CHECK(tile.panels->k == d, ShapeError, "a packed operand of length ", tile.panels->k, " for samples of ",

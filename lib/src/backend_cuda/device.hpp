@@ -53,10 +53,10 @@ class Memory {
 
 /// An owning row-major matrix on a device.
 template <class T>
-class Array {
+class DeviceMatrix {
  public:
-  Array() = default;
-  Array(index rows, index cols, Stream stream)
+  DeviceMatrix() = default;
+  DeviceMatrix(index rows, index cols, Stream stream)
       : memory_(
             checked_mul(checked_mul(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), "device matrix"),
                         sizeof(T), "device matrix"),
@@ -115,12 +115,12 @@ class Work {
   Stream stream() const { return queue_->stream; }
 
   template <class T>
-  Array<T> make(index rows, index cols) {
-    return Array<T>(rows, cols, stream());
+  DeviceMatrix<T> make(index rows, index cols) {
+    return DeviceMatrix<T>(rows, cols, stream());
   }
   template <class T>
-  Array<T> upload(View2D<const T> from) {
-    Array<T> to(from.rows, from.cols, stream());
+  DeviceMatrix<T> upload(View2D<const T> from) {
+    DeviceMatrix<T> to(from.rows, from.cols, stream());
     write(from, to.view());
     return to;
   }

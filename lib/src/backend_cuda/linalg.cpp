@@ -25,7 +25,7 @@ struct SolverScratch {
   std::size_t device_bytes = 0, host_bytes = 0;
   Memory device;
   std::vector<unsigned char> host;
-  Array<int> info;
+  DeviceMatrix<int> info;
 
   void make(Work& work) {
     device = Memory(device_bytes, work.stream());
@@ -51,8 +51,8 @@ void gemm(Work& work, Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, Con
       for (index j = 0; j < c.cols; ++j) c(i, j) = beta == R(0) ? R(0) : beta * c(i, j);
     return;
   }
-  const Array<R> left = work.upload<R>(a), right = work.upload<R>(b),
-                 result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
+  const DeviceMatrix<R> left = work.upload<R>(a), right = work.upload<R>(b),
+                        result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
   check(call_gemm(work.queue().blas, operation(tb), operation(ta), c.cols, c.rows, inner, &alpha, right.data(), b.cols,
                   left.data(), a.cols, &beta, result.data(), c.cols),
         "multiplying matrices");
@@ -70,7 +70,7 @@ index factor_spd(Work& work, View2D<double> a) {
   const index n = a.rows;
   if (n == 0) return -1;
   const Queue& queue = work.queue();
-  const Array<double> matrix = work.upload<double>(ConstView2D<double>(a));
+  const DeviceMatrix<double> matrix = work.upload<double>(ConstView2D<double>(a));
   SolverScratch scratch;
   check(cusolverDnXpotrf_bufferSize(queue.solver, queue.parameters, kLower, n, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
                                     &scratch.device_bytes, &scratch.host_bytes),
@@ -94,9 +94,9 @@ void solve_spd(Work& work, ConstView2D<double> factor, View2D<double> b) {
   const index n = b.rows, r = b.cols;
   if (b.empty()) return;
   const Queue& queue = work.queue();
-  const Array<double> matrix = work.upload<double>(factor), rows = work.upload<double>(ConstView2D<double>(b)),
-                      columns = work.make<double>(r, n);
-  const Array<int> info = work.make<int>(1, 1);
+  const DeviceMatrix<double> matrix = work.upload<double>(factor), rows = work.upload<double>(ConstView2D<double>(b)),
+                             columns = work.make<double>(r, n);
+  const DeviceMatrix<int> info = work.make<int>(1, 1);
   launch(Transposition<double>{rows.view(), columns.view()}, work.stream());
   check(cusolverDnXpotrs(queue.solver, queue.parameters, kLower, n, r, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
                          columns.data(), n, info.data()),
@@ -110,7 +110,7 @@ void symmetric_eigen(Work& work, View2D<double> a, double* values) {
   const index n = a.rows;
   if (n == 0) return;
   const Queue& queue = work.queue();
-  const Array<double> matrix = work.upload<double>(ConstView2D<double>(a)), found = work.make<double>(1, n);
+  const DeviceMatrix<double> matrix = work.upload<double>(ConstView2D<double>(a)), found = work.make<double>(1, n);
   SolverScratch scratch;
   check(cusolverDnXsyevd_bufferSize(queue.solver, queue.parameters, CUSOLVER_EIG_MODE_VECTOR, kLower, n, CUDA_R_64F,
                                     matrix.data(), n, CUDA_R_64F, found.data(), CUDA_R_64F, &scratch.device_bytes,

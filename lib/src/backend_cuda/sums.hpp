@@ -63,7 +63,7 @@ struct Weights {
   DeviceView<const R> vt;  // r x m
   DeviceView<R> dq;        // n x m
   DeviceView<const R> da;
-  double* row_sum = nullptr;
+  DeviceView<double> row_sum;  // n x 1
 
   long long blocks() const { return dq.rows; }
   int phases() const { return kFolds + 2; }
@@ -82,7 +82,7 @@ struct Weights {
     } else if (phase <= kFolds) {
       fold(phase - 1, thread, shared.part);
     } else if (thread == 0) {
-      row_sum[i] += shared.part[0];
+      row_sum(i, 0) += shared.part[0];
     }
   }
 };

@@ -57,15 +57,13 @@ void pull_back(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<
       const index i = rows_of(strip), rows = call.strip_rows(strip);
       const View2D<R> weights = dq.middle_rows(i, rows);
       backend.add_thin(ConstView2D<R>(value.middle_rows(i, rows)), gt, sum.middle_rows(i, rows).middle_cols(0, r));
-      std::vector<double> row_sum(static_cast<std::size_t>(rows), 0.0);
-      backend.weigh_tile(v.middle_rows(i, rows), gt, weights, ConstView2D<R>(da.middle_rows(i, rows)), row_sum.data());
-      for (index a = 0; a < rows; ++a) sum(i + a, r) += row_sum[static_cast<std::size_t>(a)];
+      const View2D<double> row_sum = sum.middle_rows(i, rows).middle_cols(r, 1);
+      backend.weigh_tile(v.middle_rows(i, rows), gt, weights, ConstView2D<R>(da.middle_rows(i, rows)), row_sum);
       const View2D<R> target = dx.middle_rows(i, rows);
       backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(weights), *band.plain, 0, j == 0 ? R(0) : R(1), target);
       if (!band.last) return;
+      backend.arrays().add_scaled_rows(static_cast<double>(d) / 2, row_sum, x.middle_rows(i, rows), target);
       for (index a = 0; a < rows; ++a) {
-        const R factor = static_cast<R>(2 * sum(i + a, r) / static_cast<double>(d));
-        for (index c = 0; c < d; ++c) target(a, c) += factor * x(i + a, c);
         for (index c = 0; c < r; ++c) h(i + a, c) = static_cast<R>(sum(i + a, c));
       }
       check_finite(ConstView2D<R>(target), i, "kernel gradient");

@@ -73,17 +73,13 @@ void run_strip(const Call<R>& call, const Job<R>& job, const Band<R>& band, Cons
     (*job.cotangent)(i, job.out.middle_rows(i, n), made);
     u = made;
   }
-  std::vector<double> row_sum(static_cast<std::size_t>(n), 0.0);
-  backend.weigh_tile(u, of(band, vt), dq, da, row_sum.data());
+  const View2D<double> row_sum = sum.middle_rows(i, n).middle_cols(r, 1);
+  backend.weigh_tile(u, of(band, vt), dq, da, row_sum);
   const View2D<R> target = job.dx.middle_rows(i, n);
   backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(dq), *band.plain, 0,
                    band.begin == 0 && !job.add ? R(0) : R(1), target);
-  for (index a = 0; a < n; ++a) sum(i + a, r) += row_sum[static_cast<std::size_t>(a)];
   if (!band.last) return;
-  for (index a = 0; a < n; ++a) {
-    const R factor = static_cast<R>(2 * sum(i + a, r) / static_cast<double>(d));
-    for (index k = 0; k < d; ++k) target(a, k) += factor * call.x(i + a, k);
-  }
+  backend.arrays().add_scaled_rows(static_cast<double>(d) / 2, row_sum, call.x.middle_rows(i, n), target);
   check_finite(ConstView2D<R>(target), i, "kernel gradient");
 }
 

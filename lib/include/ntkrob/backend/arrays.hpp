@@ -27,6 +27,8 @@ class Arrays {
   virtual ~Arrays() = default;
   /// Whether host code may read and write the arrays.
   virtual bool on_host() const = 0;
+  /// Whether this is an address in an array of this memory; with on_host(), any address. True for null.
+  virtual bool holds(const void* address) const = 0;
   /// Not initialised; aligned to 64 bytes at least.   throws: ResourceError with the bytes needed and free
   virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
 
@@ -45,11 +47,14 @@ class Arrays {
   virtual void place(ConstView2D<float> block, const Placement& where, View2D<float> to) = 0;
   virtual void place(ConstView2D<float> block, const Placement& where, View2D<double> to) = 0;
   virtual void place(ConstView2D<double> block, const Placement& where, View2D<double> to) = 0;
-  /// to(i,k) += R(scale factors(i)) from(i,k).   factors: n x 1   from, to: n x m
-  virtual void add_scaled_rows(double scale, ConstView2D<double> factors, ConstView2D<float> from,
+  /// to(i,k) += R(factors(i) / divisor) from(i,k).   factors: n x 1   from, to: n x m
+  virtual void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from,
                                View2D<float> to) = 0;
-  virtual void add_scaled_rows(double scale, ConstView2D<double> factors, ConstView2D<double> from,
+  virtual void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<double> from,
                                View2D<double> to) = 0;
+  /// sums(i) = sum_k a(i,k)^2 in float64.   sums: n x 1
+  virtual void row_squares(ConstView2D<float> a, View2D<double> sums) = 0;
+  virtual void row_squares(ConstView2D<double> a, View2D<double> sums) = 0;
   /// The first row with a number that is not finite, or -1.
   virtual index first_not_finite(ConstView2D<float> a) = 0;
   virtual index first_not_finite(ConstView2D<double> a) = 0;
@@ -105,13 +110,22 @@ View2D<T> fit(Arrays& arrays, Array<T>& a, index rows, index cols) {
   return {a.view().data, rows, cols, a.cols()};
 }
 
-/// A place for results in the memory of a backend: the target itself where the backend's arrays are ordinary memory,
-/// else an array that commit() copies to it.
+/// A view in the memory of a backend: the argument itself where it lies there, else a copy in `scratch`.
+template <class T>
+ConstView2D<T> nearby(Arrays& arrays, View2D<const T> from, Array<T>& scratch) {
+  if (arrays.holds(from.data)) return from;
+  const View2D<T> copy = fit(arrays, scratch, from.rows, from.cols);
+  arrays.copy(from, copy);
+  return copy;
+}
+
+/// A place for results in the memory of a backend: the target itself where it lies there, else an array that commit()
+/// copies to it.
 template <class T>
 class Near {
  public:
   Near(Arrays& arrays, View2D<T> target, Array<T>& scratch) : arrays_(arrays), target_(target), near_(target) {
-    if (!arrays.on_host()) near_ = fit(arrays, scratch, target.rows, target.cols);
+    if (!arrays.holds(target.data)) near_ = fit(arrays, scratch, target.rows, target.cols);
   }
   View2D<T> view() const { return near_; }
   void commit() {

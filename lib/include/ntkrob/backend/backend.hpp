@@ -19,12 +19,22 @@
 
 namespace ntkrob {
 
-/// For messages, reports and provenance.
+/// Tiles of pairs that a backend is fastest with: of a size that stays in a processor's cache, or fills a device.
+struct TileSizes {
+  index rows = 84;           // of a strip, one task, at most
+  index row_step = 14;       // whole register blocks
+  index cols = 1024;         // pairs of a row worked on at once; a multiple of 1024
+  index pull_columns = 512;  // samples of y that pull_back works on at once; a multiple of kPanelStep
+};
+
+/// For plans, messages, reports and provenance.
 struct DeviceInfo {
   std::string name;         // "cpu", "reference", "cuda"
   std::string description;  // e.g. "2 workers, AVX-512, OpenBLAS 0.3.21"
   int workers = 1;
-  std::size_t memory_bytes = 0;  // that matrices and layouts may share: physical, of machine and device
+  std::size_t memory_bytes = 0;  // physical, of the machine: for matrices in ordinary memory; 0: unknown
+  std::size_t array_bytes = 0;   // free for arrays, tables and panels when the backend was made; 0: ordinary memory
+  TileSizes tiles{};
 };
 
 enum class Transpose { no, yes };
@@ -154,6 +164,11 @@ class Backend {
   /// multiply, and the same for a cut at multiples of 1024.   a: n x m   vt: r x m   sum: n x r
   virtual void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) = 0;
   virtual void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) = 0;
+  /// sum += a^T v for few columns; 1024 terms at a time are summed in R, the rest in float64. Parallel outside
+  /// for_each.
+  ///   a: n x m   v: n x r   sum: m x r
+  virtual void add_thin_transposed(ConstView2D<float> a, ConstView2D<float> v, View2D<double> sum);
+  virtual void add_thin_transposed(ConstView2D<double> a, ConstView2D<double> v, View2D<double> sum);
 
   /// In-place Cholesky factor, lower triangle (the upper one is left as it was). a: n x n
   /// returns: -1, or the index of the first pivot that is not positive (then a holds no factor)
@@ -175,12 +190,12 @@ class Backend {
   /// samples.
   virtual void pair_tile(const PairTile<float>& tile) = 0;
   virtual void pair_tile(const PairTile<double>& tile) = 0;
-  /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j.   dq, da: n x m   u: n x r   vt: r x m   row_sum:
-  /// n
+  /// dq(i,j) *= g, row_sum(i) += sum_j g da(i,j), with g = u_i . v_j; the tile's own sums are formed first.
+  ///   dq, da: n x m   u: n x r   vt: r x m   row_sum: n x 1
   virtual void weigh_tile(ConstView2D<float> u, ConstView2D<float> vt, View2D<float> dq, ConstView2D<float> da,
-                          double* row_sum) = 0;
+                          View2D<double> row_sum) = 0;
   virtual void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
-                          double* row_sum) = 0;
+                          View2D<double> row_sum) = 0;
 
   /// Values, and with a cotangent derivatives by x, of a network on images. Serial: one task's share. Where an angle is
   /// 0 its derivative counts as 0, so that a pair of one sample has half of the derivative of x -> k(x,x).
