@@ -5,18 +5,13 @@
 /// holds one number per pair of a patch and sample: kImageLanes samples y side by side for every position, row by row.
 #pragma once
 
+#include "images/list.hpp"
 #include "ntkrob/backend/program.hpp"
 
 namespace ntkrob {
 
 /// Samples y taken together.
 constexpr index kImageLanes = 16;
-
-/// Items begin[k] .. begin[k + 1] of k.
-struct List {
-  const int* begin;
-  const int* item;
-};
 
 /// The taps of a window along one axis of a patch. Outputs and, in `both` and `back`, inputs are counted from the
 /// corner of their patch, other inputs from that of their image.

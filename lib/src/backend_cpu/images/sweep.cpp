@@ -192,7 +192,7 @@ CrossCall<R> Sweep<R>::cross_call(const Stretch& s, index h, index w, const Pair
   R* memory = memory_.data();
   CrossCall<R> call{};
   call.in = patch(s.instances.back(), h, w);
-  call.targets = to.targets_w->at(w);
+  call.targets = join(s.op + 1).targets_w.at(w);
   call.plane = planes(s.instances.back(), h, w, back);
   call.row = to.w.n;
   call.rows = {memory + rows_, memory + rows_ + call.in.h * to.w.n * kImageLanes};
@@ -208,15 +208,15 @@ template <class R>
 FinishCall<R> Sweep<R>::finish_call(const Stretch& s, index h, index w, const Pairs<R>& pairs, bool back,
                                     SampleGradient* g) {
   const int value = s.op + 1;
-  const Store& to = store(value);
   FinishCall<R> call{};
   call.patch = stored_patch(value, h, w);
   call.plane = planes({value, 1, 1, Source::stored}, h, w, back);
-  call.x_h = to.x_h.data();
-  call.x_w = to.x_w.data();
-  call.y_h = to.y_h.data();
-  call.y_w = to.y_w.data();
-  call.covariances = to.covariances;
+  const Join& weights = join(value);
+  call.x_h = weights.x_h.data();
+  call.x_w = weights.x_w.data();
+  call.y_h = weights.y_h.data();
+  call.y_w = weights.y_w.data();
+  call.covariances = store(value).covariances;
   call.root_out = layout_.root[static_cast<std::size_t>(value)];
   call.tables = pairs.tables;
   call.scratch = memory_.data() + scratch_;
@@ -227,7 +227,7 @@ FinishCall<R> Sweep<R>::finish_call(const Stretch& s, index h, index w, const Pa
 template <class R>
 void Sweep<R>::forward(const Stretch& s, const Pairs<R>& pairs, const ImageFunctions<R>& f) {
   if (s.op < 0) return run(s, 0, 0, pairs, f, nullptr);
-  if (store(s.op + 1).targets_h)
+  if (!store(s.op + 1).mean)
     forward_join(s, pairs, f);
   else
     forward_mean(s, pairs, f);
@@ -248,7 +248,7 @@ void Sweep<R>::forward_mean(const Stretch& s, const Pairs<R>& pairs, const Image
         f.total(planes_of.t + r * p.stride * kImageLanes, p.w, t.data());
       }
     }
-  const double pairs_of = mean_divisor(s);
+  const double pairs_of = plan_.mean_divisor(s);
   R* out = memory_.data() + to.place;
   for (std::size_t l = 0; l < kImageLanes; ++l) {
     out[l] = static_cast<R>(d[l] / pairs_of);
@@ -260,7 +260,8 @@ template <class R>
 void Sweep<R>::backward_mean(const Stretch& s, const Pairs<R>& pairs, const ImageFunctions<R>& f, SampleGradient& g) {
   const R* out = memory_.data() + store(s.op + 1).adjoint;
   R share[2 * kImageLanes];
-  for (index l = 0; l < 2 * kImageLanes; ++l) share[l] = static_cast<R>(static_cast<double>(out[l]) / mean_divisor(s));
+  for (index l = 0; l < 2 * kImageLanes; ++l)
+    share[l] = static_cast<R>(static_cast<double>(out[l]) / plan_.mean_divisor(s));
   for (const index h : s.offsets_h)
     for (const index w : s.offsets_w) {
       run(s, h, w, pairs, f, &g);
@@ -289,7 +290,7 @@ void Sweep<R>::forward_join(const Stretch& s, const Pairs<R>& pairs, const Image
       run(s, h, w, pairs, f, nullptr);
       f.spread(cross_call(s, h, w, pairs, false, nullptr));
     }
-    const List targets = to.targets_h->at(h);
+    const List targets = join(s.op + 1).targets_h.at(h);
     for (index r = 0; r < rows; ++r)
       for (int k = targets.begin[r]; k < targets.begin[r + 1]; ++k) {
         f.add(middle_d + r * row, row, d + targets.item[k] * row);
@@ -311,7 +312,7 @@ void Sweep<R>::backward_join(const Stretch& s, const Pairs<R>& pairs, const Imag
     const index rows = line_of(layout_.shape(s.value).height, h).n;
     R *middle_d = memory_.data() + rows_, *middle_t = middle_d + rows * row;
     std::fill_n(middle_d, 2 * rows * row, R(0));
-    const List targets = to.targets_h->at(h);
+    const List targets = join(s.op + 1).targets_h.at(h);
     for (index r = 0; r < rows; ++r)
       for (int k = targets.begin[r]; k < targets.begin[r + 1]; ++k) {
         f.add(d + targets.item[k] * row, row, middle_d + r * row);
@@ -327,13 +328,13 @@ void Sweep<R>::backward_join(const Stretch& s, const Pairs<R>& pairs, const Imag
 
 template <class R>
 void Sweep<R>::forward(const Pairs<R>& pairs, const ImageFunctions<R>& f) {
-  for (const Stretch& s : stretches_) forward(s, pairs, f);
+  for (const Stretch& s : plan_.stretches) forward(s, pairs, f);
 }
 
 template <class R>
 Planes<const R> Sweep<R>::result(index& stride) {
-  const Instance last{target_, 1, 1, Source::stored};
-  const Instance& made = stores_.count(target_) != 0 ? last : stretches_.back().instances.back();
+  const Instance last{plan_.target, 1, 1, Source::stored};
+  const Instance& made = plan_.stores.count(plan_.target) != 0 ? last : plan_.stretches.back().instances.back();
   const Planes<R> planes_of = planes(made, 0, 0, false);
   stride = patch(made, 0, 0).stride;
   return {planes_of.d, planes_of.t};
@@ -342,11 +343,11 @@ Planes<const R> Sweep<R>::result(index& stride) {
 template <class R>
 void Sweep<R>::backward(const Pairs<R>& pairs, const R* gd, const R* gt, bool forward_done, const ImageFunctions<R>& f,
                         SampleGradient& g) {
-  for (const Stretch& s : stretches_)
+  for (const Stretch& s : plan_.stretches)
     if (s.needed && !forward_done) forward(s, pairs, f);
-  for (const auto& [value, s] : stores_) {
-    const index size = s->h.n * s->w.n * kImageLanes;
-    std::fill_n(memory_.data() + s->adjoint, 2 * size, R(0));
+  for (const auto& [value, s] : plan_.stores) {
+    const index size = s.h.n * s.w.n * kImageLanes;
+    std::fill_n(memory_.data() + s.adjoint, 2 * size, R(0));
   }
   const auto seed = [&](const Instance& i) {
     const Patch p = patch(i, 0, 0);
@@ -356,13 +357,13 @@ void Sweep<R>::backward(const Pairs<R>& pairs, const R* gd, const R* gt, bool fo
       std::copy_n(gt + r * p.w * kImageLanes, p.w * kImageLanes, to.t + r * p.stride * kImageLanes);
     }
   };
-  if (stores_.count(target_) != 0) seed({target_, 1, 1, Source::stored});
-  for (auto s = stretches_.rbegin(); s != stretches_.rend(); ++s) {
+  if (plan_.stores.count(plan_.target) != 0) seed({plan_.target, 1, 1, Source::stored});
+  for (auto s = plan_.stretches.rbegin(); s != plan_.stretches.rend(); ++s) {
     if (s->op < 0) {
       run(*s, 0, 0, pairs, f, &g);
       seed(s->instances.back());
       run_back(*s, 0, 0, pairs, f, g);
-    } else if (store(s->op + 1).targets_h) {
+    } else if (!store(s->op + 1).mean) {
       backward_join(*s, pairs, f, g);
     } else {
       backward_mean(*s, pairs, f, g);

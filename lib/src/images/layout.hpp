@@ -1,10 +1,11 @@
-/// How a Program is cut into units, and where the numbers of a sample lie in its table. Private to images.
+/// How a Program is cut into units, and where the numbers of a sample lie in its table.
 #pragma once
 
 #include <vector>
 
-#include "backend_cpu/images/steps.hpp"
+#include "images/list.hpp"
 #include "layers/all.hpp"
+#include "ntkrob/backend/program.hpp"
 
 namespace ntkrob {
 

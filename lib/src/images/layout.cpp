@@ -1,4 +1,4 @@
-#include "backend_cpu/images/layout.hpp"
+#include "images/layout.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "backend_cpu/images/samples.hpp"
+#include "images/samples.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,11 @@
-/// Which offsets between positions of x and y a network needs, and what windows read at each. Private to images.
+/// Which offsets between positions of x and y a network needs, and what operations join them.
 ///
 /// Offsets of the two axes are independent: a value needs all pairs of an offset along heights and one along widths.
 #pragma once
 
 #include <map>
-#include <memory>
 
-#include "backend_cpu/images/layout.hpp"
+#include "images/layout.hpp"
 
 namespace ntkrob {
 
@@ -17,20 +16,6 @@ struct Line {
 inline Line line_of(index positions, index offset) {
   return {offset < 0 ? -offset : 0, offset > 0 ? offset : 0, positions - (offset < 0 ? -offset : offset)};
 }
-
-/// The taps of a window along one axis, by offset of the output.
-class OffsetTaps {
- public:
-  OffsetTaps(const Axis& axis, const std::vector<index>& offsets);
-  const AxisTaps& at(index offset) const { return by_offset_.at(offset)->view; }
-
- private:
-  struct Own {
-    OwnList both, back, x_in, y_in, x_only, y_only;
-    AxisTaps view;
-  };
-  std::map<index, std::unique_ptr<Own>> by_offset_;
-};
 
 /// The pairs of one axis of a stored value: offset by offset, one after the other.
 struct StoredAxis {
@@ -50,6 +35,13 @@ class OffsetTargets {
 
  private:
   std::map<index, OwnList> by_offset_;
+};
+
+/// What joins the offsets of one axis, as lists over all stored pairs: those of the input that a pair of the output
+/// reads, and those of the output that a pair of the input is read by.
+struct Joints {
+  OwnList sources, targets;
+  Joints(const Axis& axis, bool both_taps, const StoredAxis& from, const StoredAxis& to);
 };
 
 /// Offsets of an operation's input that one axis of its output needs at the given ones, ascending.

@@ -1,4 +1,4 @@
-#include "backend_cpu/images/offsets.hpp"
+#include "images/offsets.hpp"
 
 #include <algorithm>
 #include <set>
@@ -70,43 +70,6 @@ NeededOffsets::NeededOffsets(const Layout& layout, int target)
   }
 }
 
-OffsetTaps::OffsetTaps(const Axis& axis, const std::vector<index>& offsets) {
-  for (const index offset : offsets) {
-    auto own = std::make_unique<Own>();
-    const Line out = line_of(axis.out, offset), in = line_of(axis.in, offset * axis.step);
-    std::vector<std::vector<int>> readers(static_cast<std::size_t>(in.n));
-    for (index k = 0; k < out.n; ++k) {
-      for (index tap = 0; tap < axis.taps; ++tap) {
-        const index ix = axis.source(out.x + k, tap), iy = axis.source(out.y + k, tap);
-        const bool of_x = axis.inside(ix), of_y = axis.inside(iy);
-        if (of_x) own->x_in.item.push_back(static_cast<int>(ix));
-        if (of_y) own->y_in.item.push_back(static_cast<int>(iy));
-        if (of_x && of_y) {
-          own->both.item.push_back(static_cast<int>(ix - in.x));
-          readers[static_cast<std::size_t>(ix - in.x)].push_back(static_cast<int>(k));
-        } else if (of_x) {
-          own->x_only.item.push_back(static_cast<int>(ix));
-        } else if (of_y) {
-          own->y_only.item.push_back(static_cast<int>(iy));
-        }
-      }
-      for (OwnList* list : {&own->both, &own->x_in, &own->y_in, &own->x_only, &own->y_only}) list->close();
-    }
-    for (const std::vector<int>& outputs : readers) {
-      own->back.item.insert(own->back.item.end(), outputs.begin(), outputs.end());
-      own->back.close();
-    }
-    own->view = {own->both.view(),
-                 own->back.view(),
-                 own->x_in.view(),
-                 own->y_in.view(),
-                 own->x_only.view(),
-                 own->y_only.view(),
-                 !own->x_only.item.empty() || !own->y_only.item.empty()};
-    by_offset_[offset] = std::move(own);
-  }
-}
-
 StoredAxis::StoredAxis(index positions, const std::vector<index>& needed) : offsets(needed) {
   for (const index offset : needed) {
     begin.push_back(n);
@@ -116,6 +79,27 @@ StoredAxis::StoredAxis(index positions, const std::vector<index>& needed) : offs
 
 index StoredAxis::place(index offset) const {
   return begin[static_cast<std::size_t>(std::lower_bound(offsets.begin(), offsets.end(), offset) - offsets.begin())];
+}
+
+Joints::Joints(const Axis& axis, bool both_taps, const StoredAxis& from, const StoredAxis& to) {
+  std::vector<std::vector<int>> readers(static_cast<std::size_t>(from.n));
+  for (std::size_t d = 0; d < to.offsets.size(); ++d) {
+    const Line out = line_of(axis.out, to.offsets[d]);
+    for (index k = 0; k < out.n; ++k) {
+      for_each_tap_pair(axis.taps, both_taps, [&](index tx, index ty) {
+        const index ix = axis.source(out.x + k, tx), iy = axis.source(out.y + k, ty);
+        if (!axis.inside(ix) || !axis.inside(iy)) return;
+        const index place = from.place(iy - ix) + ix - line_of(axis.in, iy - ix).x;
+        sources.item.push_back(static_cast<int>(place));
+        readers[static_cast<std::size_t>(place)].push_back(static_cast<int>(to.begin[d] + k));
+      });
+      sources.close();
+    }
+  }
+  for (const std::vector<int>& list : readers) {
+    targets.item.insert(targets.item.end(), list.begin(), list.end());
+    targets.close();
+  }
 }
 
 OffsetTargets::OffsetTargets(const Axis& axis, bool both_taps, const StoredAxis& to) {

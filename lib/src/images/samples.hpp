@@ -1,10 +1,9 @@
-/// The numbers of one sample, operation by operation, and the way back from their adjoints to the pixels. Private to
-/// images.
+/// The numbers of one sample, operation by operation, and the way back from their adjoints to the pixels.
 #pragma once
 
 #include <functional>
 
-#include "backend_cpu/images/layout.hpp"
+#include "images/layout.hpp"
 
 namespace ntkrob {
 
