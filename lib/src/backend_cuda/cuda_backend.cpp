@@ -1,11 +1,11 @@
 #include "backend_cuda/cuda_backend.hpp"
 
 #include <algorithm>
-#include <cmath>
 
+#include "backend_cuda/arrays.hpp"
 #include "backend_cuda/launch.hpp"
 #include "backend_cuda/linalg.hpp"
-#include "layers/noise.hpp"
+#include "backend_cuda/tables.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/memory.hpp"
 #include "ntkrob/base/parallel.hpp"
@@ -16,43 +16,45 @@ namespace {
 /// Streams that keep one device busy with copies and kernels at once.
 constexpr int kMostWorkers = 4;
 
-/// What stays of a SampleTable.
-template <class R>
-struct DeviceTable {
-  DeviceMatrix<R> coefficients;
-  DeviceMatrix<double> inverse_norm;
-};
-
-template <class T>
-const T& resident(const Resident& pointer, const char* what) {
-  NTKROB_CHECK(pointer != nullptr, ConfigError, "backend cuda: a ", what, " of another backend");
-  return *static_cast<const T*>(pointer.get());
-}
+/// Tiles of pairs that fill a large device with one launch.
+constexpr TileSizes kTiles{4096, 64, 4096, 4096};
 
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, int workers)
-      : device_(device), pool_(workers > 0 ? workers : std::min(hardware_threads(), kMostWorkers)) {
-    Work(device_).finish();  // what cannot be started says so now
-  }
+      : shared_device_(std::make_shared<Device>(device)),
+        device_(*shared_device_),
+        arrays_(shared_device_),
+        pool_(workers > 0 ? workers : std::min(hardware_threads(), kMostWorkers)) {}
 
   DeviceInfo info() const override {
-    const std::size_t host = physical_memory_bytes();  // 0: unknown
     return {"cuda",
             text("device ", device_.number(), ", ", device_.name(), ", ", pool_.size(),
                  pool_.size() == 1 ? " stream" : " streams"),
-            pool_.size(), host == 0 ? device_.memory_bytes() : std::min(device_.memory_bytes(), host)};
+            pool_.size(),
+            physical_memory_bytes(),
+            device_.free_bytes(),
+            kTiles};
   }
   std::string account() const override {
     return text("copied ", device_.to_device.load(), " bytes to the device and ", device_.to_host.load(), " back");
   }
+  Arrays& arrays() override { return arrays_; }
   std::string supports(const Chain& chain) const override {
     if (chain.empty()) return "the chain has no layers";
     if (chain.size() > static_cast<std::size_t>(kMaxLayers))
       return text("the chain has ", chain.size(), " layers, the limit is ", kMaxLayers);
     return {};
   }
-  void for_each(index n, const std::function<void(index, int)>& task) override { pool_.for_each(n, task); }
+  /// Several tasks at a time are on queues of their own, each worker's; one is on the outer queue.
+  void for_each(index n, const std::function<void(index, int)>& task) override {
+    if (n <= 1 || pool_.size() == 1 || device_.in_task()) return pool_.for_each(n, task);
+    const Device::Tasks tasks(device_, pool_.size());
+    pool_.for_each(n, [&](index i, int worker) {
+      const Device::Inside inside(device_, worker);
+      task(i, worker);
+    });
+  }
 
   void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
             View2D<float> c) override {
@@ -77,6 +79,13 @@ class CudaBackend final : public Backend {
   void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override { thin(a, vt, sum); }
   void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override { thin(a, vt, sum); }
 
+  void add_thin_transposed(ConstView2D<float> a, ConstView2D<float> v, View2D<double> sum) override {
+    thin_transposed(a, v, sum);
+  }
+  void add_thin_transposed(ConstView2D<double> a, ConstView2D<double> v, View2D<double> sum) override {
+    thin_transposed(a, v, sum);
+  }
+
   index factor_spd(View2D<double> a) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
     Work work(device_);
@@ -96,10 +105,10 @@ class CudaBackend final : public Backend {
   }
 
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
-    fill_table(chain, x, table);
+    fill_table(device_, arrays_, pool_, chain, x, table);
   }
   void sample_table(const Chain& chain, ConstView2D<double> x, SampleTable<double>& table) override {
-    fill_table(chain, x, table);
+    fill_table(device_, arrays_, pool_, chain, x, table);
   }
   void pair_tile(const PairTile<float>& tile) override { run_tile(tile); }
   void pair_tile(const PairTile<double>& tile) override { run_tile(tile); }
@@ -115,22 +124,15 @@ class CudaBackend final : public Backend {
  private:
   template <class R>
   void lay_out(Transpose t, ConstView2D<R> b, Panels<R>& panels) {
-    Work work(device_);
     panels.operands = Operands::full;
     panels.k = t == Transpose::yes ? b.cols : b.rows;
     panels.n = t == Transpose::yes ? b.rows : b.cols;
     panels.data = Matrix<R>();
-    panels.resident.reset();  // before there is new memory
-    auto rows = std::make_shared<DeviceMatrix<R>>(panels.k, panels.n, nullptr);
-    if (t == Transpose::yes) {
-      const DeviceMatrix<R> columns = work.upload<R>(b);
-      launch(Transposition<R>{columns.view(), rows->view()}, work.stream());
-      work.finish();
-    } else {
-      work.write(b, rows->view());
-      work.finish();
-    }
-    panels.resident = std::move(rows);
+    const View2D<R> rows = stays<R>(panels.resident, arrays_, panels.k, panels.n).view();
+    if (t == Transpose::yes)
+      arrays_.transpose(b, rows);
+    else
+      arrays_.copy(b, rows);
   }
 
   /// Columns [begin, begin + m) of the laid-out operand.
@@ -138,18 +140,15 @@ class CudaBackend final : public Backend {
   static DeviceView<const R> columns_of(const Panels<R>& panels, index begin, index m) {
     NTKROB_CHECK(begin % kPanelStep == 0 && begin + m <= panels.n, ShapeError, "columns ", begin, " to ", begin + m,
                  " of a packed operand with ", panels.n);
-    const DeviceView<R>& all = resident<DeviceMatrix<R>>(panels.resident, "packed operand").view();
-    return {all.data + begin, all.rows, m, all.stride};
+    return Work::on_device(resident<Array<R>>(panels.resident, "packed operand").view().middle_cols(begin, m));
   }
 
   template <class R>
   void product(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c) {
     NTKROB_CHECK_SHAPE(a, c.rows, panels.k);
     Work work(device_);
-    const DeviceMatrix<R> left = work.upload<R>(a);
-    const DeviceMatrix<R> result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
-    launch(Product<R>{alpha, beta, left.view(), columns_of(panels, begin, c.cols), result.view()}, work.stream());
-    work.read(result.view(), c);
+    launch(Product<R>{alpha, beta, work.in(a), columns_of(panels, begin, c.cols), work.out(c, beta != R(0))},
+           work.stream());
     work.finish();
   }
 
@@ -158,10 +157,19 @@ class CudaBackend final : public Backend {
     NTKROB_CHECK_SHAPE(vt, sum.cols, a.cols);
     NTKROB_CHECK_SHAPE(sum, a.rows, vt.rows);
     Work work(device_);
-    const DeviceMatrix<R> left = work.upload<R>(a), right = work.upload<R>(vt);
-    const DeviceMatrix<double> result = work.upload<double>(ConstView2D<double>(sum));
-    launch(ThinProduct<R>{left.view(), right.view(), result.view()}, work.stream());
-    work.read(result.view(), sum);
+    launch(ThinProduct<R>{work.in(a), work.in(vt), work.out(sum, true)}, work.stream());
+    work.finish();
+  }
+
+  template <class R>
+  void thin_transposed(ConstView2D<R> a, ConstView2D<R> v, View2D<double> sum) {
+    NTKROB_CHECK_SHAPE(v, a.rows, sum.cols);
+    NTKROB_CHECK_SHAPE(sum, a.cols, v.cols);
+    Work work(device_);
+    const index n_parts = ThinTransposed<R>::parts_of(a.rows);
+    const DeviceView<R> parts = work.template scratch<R>(n_parts * v.cols, a.cols);
+    launch(ThinTransposed<R>{work.in(a), work.in(v), parts}, work.stream());
+    launch(PartsSum<R>{parts, n_parts, work.out(sum, true)}, work.stream());
     work.finish();
   }
 
@@ -172,56 +180,15 @@ class CudaBackend final : public Backend {
     NTKROB_CHECK_SHAPE(da, dq.rows, dq.cols);
     NTKROB_CHECK_SHAPE(row_sum, dq.rows, 1);
     Work work(device_);
-    const DeviceMatrix<R> left = work.upload<R>(u), right = work.upload<R>(vt),
-                          by_q = work.upload<R>(ConstView2D<R>(dq)), by_a = work.upload<R>(da);
-    const DeviceMatrix<double> result = work.upload<double>(ConstView2D<double>(row_sum));
-    launch(Weights<R>{left.view(), right.view(), by_q.view(), by_a.view(), result.view()}, work.stream());
-    work.read(by_q.view(), dq);
-    work.read(result.view(), row_sum);
+    launch(Weights<R>{work.in(u), work.in(vt), work.out(dq, true), work.in(da), work.out(row_sum, true)},
+           work.stream());
     work.finish();
   }
 
-  /// The columns are made on the host, in float64 and with its checks: O(N D) beside the O(N M D) of the pairs.
   template <class R>
-  void fill_table(const Chain& chain, ConstView2D<R> x, SampleTable<R>& table) {
-    const index rows = layers::sample_rows(chain);
-    Matrix<R> coefficients(rows, x.rows);
-    Matrix<double> inverse_norm(1, x.rows);
-    constexpr index kChunk = 64;
-    pool_.for_each((x.rows + kChunk - 1) / kChunk, [&](index task, int) {
-      std::vector<double> column(static_cast<std::size_t>(rows));
-      for (index i = task * kChunk; i < std::min(x.rows, (task + 1) * kChunk); ++i) {
-        double sum = 0;
-        for (index k = 0; k < x.cols; ++k) sum += static_cast<double>(x(i, k)) * static_cast<double>(x(i, k));
-        inverse_norm(0, i) = layers::checked_column<R>(chain, i, sum / static_cast<double>(x.cols), column.data());
-        for (index q = 0; q < rows; ++q) coefficients(q, i) = static_cast<R>(column[static_cast<std::size_t>(q)]);
-      }
-    });
-    Work work(device_);
-    table.n = x.rows;
-    table.coefficients = Matrix<R>();
-    table.inverse_norm.clear();
-    table.resident.reset();
-    auto stays = std::make_shared<DeviceTable<R>>(
-        DeviceTable<R>{DeviceMatrix<R>(rows, x.rows, nullptr), DeviceMatrix<double>(1, x.rows, nullptr)});
-    work.write(ConstView2D<R>(coefficients.view()), stays->coefficients.view());
-    work.write(ConstView2D<double>(inverse_norm.view()), stays->inverse_norm.view());
-    work.finish();
-    table.resident = std::move(stays);
-  }
-
-  template <class R>
-  static void put_table(const SampleTable<R>& table, index begin, index n, Side<R>& side) {
-    NTKROB_CHECK(begin + n <= table.n, ShapeError, "samples ", begin, " to ", begin + n, " of a table of ", table.n);
-    const auto& stays = resident<DeviceTable<R>>(table.resident, "sample table");
-    side.table = stays.coefficients.data() + begin;
-    side.table_stride = stays.coefficients.view().stride;
-    side.inverse_norm = stays.inverse_norm.data() + begin;
-  }
-  template <class R>
-  static void put_samples(const DeviceMatrix<R>& samples, Side<R>& side) {
-    side.samples = samples.data();
-    side.by_sample = samples.view().stride;
+  static void put_samples(DeviceView<const R> samples, Side<R>& side) {
+    side.samples = samples.data;
+    side.by_sample = samples.stride;
     side.by_number = 1;
   }
 
@@ -232,9 +199,11 @@ class CudaBackend final : public Backend {
     if (!tile.nngp.empty()) NTKROB_CHECK_SHAPE(tile.nngp, n, m);
     const std::string reason = supports(*tile.chain);
     NTKROB_CHECK(reason.empty(), NotSupported, "backend cuda: ", reason);
-    const bool gradient = !tile.dq.empty();
+    const auto result = [](Work& work, View2D<R> to, bool read) {
+      return to.empty() ? DeviceView<R>() : work.out(to, read);
+    };
     Work work(device_);
-    const DeviceMatrix<R> x = work.upload<R>(tile.x);
+    const DeviceView<const R> x = work.in(tile.x);
     PairJob<R> job;
     for (const ChainLayer& layer : *tile.chain) job.chain.kind[job.chain.n++] = static_cast<unsigned char>(layer.kind);
     job.ntk = tile.output == Output::ntk;
@@ -246,41 +215,44 @@ class CudaBackend final : public Backend {
     put_table(*tile.y_table, tile.y_begin, m, job.y);
     job.same = tile.same;
     job.same_offset = tile.x_begin - tile.y_begin;
-
-    DeviceMatrix<R> y;
-    const DeviceMatrix<R> value =
-        tile.panels != nullptr ? work.make<R>(n, m) : work.upload<R>(ConstView2D<R>(tile.value));
-    const DeviceMatrix<R> nngp = tile.nngp.empty() ? DeviceMatrix<R>() : work.make<R>(n, m);
-    const DeviceMatrix<R> dq = gradient ? work.make<R>(n, m) : DeviceMatrix<R>(),
-                          da = gradient ? work.make<R>(n, m) : DeviceMatrix<R>();
+    job.value = result(work, tile.value, tile.panels == nullptr);
+    job.nngp = result(work, tile.nngp, false);
+    job.dq = result(work, tile.dq, false);
+    job.da = result(work, tile.da, false);
     if (tile.panels != nullptr) {  // the operand is y transposed: its columns are the samples
       const DeviceView<const R> columns = columns_of(*tile.panels, tile.panel_begin, m);
       NTKROB_CHECK(tile.panels->k == d, ShapeError, "a packed operand of length ", tile.panels->k, " for samples of ",
                    d, " values");
-      launch(Product<R>{R(1) / static_cast<R>(d), R(0), x.view(), columns, value.view()}, work.stream());
+      launch(Product<R>{R(1) / static_cast<R>(d), R(0), x, columns, job.value}, work.stream());
       job.y.samples = columns.data;
       job.y.by_sample = 1;
       job.y.by_number = columns.stride;
     } else {
-      y = work.upload<R>(tile.y);
-      put_samples(y, job.y);
+      put_samples(work.in(tile.y), job.y);
     }
-    job.value = value.view();
-    job.nngp = nngp.view();
-    job.dq = dq.view();
-    job.da = da.view();
     launch(job, work.stream());
-    work.read(value.view(), tile.value);
-    if (!tile.nngp.empty()) work.read(nngp.view(), tile.nngp);
-    if (gradient) {
-      work.read(dq.view(), tile.dq);
-      work.read(da.view(), tile.da);
-    }
+    if (tile.same) set_same_pairs(tile, job, work);
     work.finish();
-    layers::set_same_pairs(tile);
   }
 
-  Device device_;
+  template <class R>
+  static void set_same_pairs(const PairTile<R>& tile, const PairJob<R>& job, Work& work) {
+    const ConstView2D<double> self = resident<DeviceTable<R>>(tile.x_table->resident, "sample table").self.view();
+    if (self.empty()) return;
+    launch(SamePairs<R>{{},
+                        Work::on_device(self.middle_cols(tile.x_begin, job.n)),
+                        job.same_offset,
+                        job.ntk,
+                        job.value,
+                        job.nngp,
+                        job.dq,
+                        job.da},
+           work.stream());
+  }
+
+  std::shared_ptr<Device> shared_device_;
+  Device& device_;
+  DeviceArrays arrays_;
   WorkerPool pool_;
 };
 

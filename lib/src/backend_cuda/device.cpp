@@ -5,20 +5,9 @@
 #include "backend_cuda/availability.hpp"
 
 namespace ntkrob::cuda {
-
-void check(cudaError_t status, const char* what) {
-  NTKROB_CHECK(status == cudaSuccess, ResourceError, "backend cuda: ", what, ": ", cudaGetErrorString(status));
-}
-void check(cublasStatus_t status, const char* what) {
-  NTKROB_CHECK(status == CUBLAS_STATUS_SUCCESS, ResourceError, "backend cuda: ", what, ": ",
-               cublasGetStatusString(status));
-}
-void check(cusolverStatus_t status, const char* what) {
-  NTKROB_CHECK(status == CUSOLVER_STATUS_SUCCESS, ResourceError, "backend cuda: ", what, ": cuSOLVER status ",
-               static_cast<int>(status));
-}
-
 namespace {
+
+thread_local std::pair<const Device*, Queue*> current{nullptr, nullptr};
 
 cudaMemPool_t pool_of_current_device() {
   int device = 0;
@@ -32,18 +21,16 @@ cudaMemPool_t pool_of_current_device() {
 
 Memory::Memory(std::size_t bytes, Stream stream) : bytes_(bytes), stream_(stream) {
   if (bytes == 0) return;
-  const auto allocate = [&] {
-    return stream == nullptr ? cudaMalloc(&data_, bytes) : cudaMallocAsync(&data_, bytes, stream);
-  };
-  cudaError_t status = allocate();
+  cudaError_t status = cudaMallocAsync(&data_, bytes, stream);
   if (status == cudaErrorMemoryAllocation) {  // what other streams have freed may lie in the pool
     cudaGetLastError();
     check(cudaDeviceSynchronize(), "waiting for memory");
     check(cudaMemPoolTrimTo(pool_of_current_device(), 0), "trimming the memory pool");
-    status = allocate();
+    status = cudaMallocAsync(&data_, bytes, stream);
   }
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
+    data_ = nullptr;
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "asking for free memory");
     throw ResourceError(out_of_memory(bytes, free, total));
@@ -52,30 +39,7 @@ Memory::Memory(std::size_t bytes, Stream stream) : bytes_(bytes), stream_(stream
 }
 
 Memory::~Memory() {
-  if (data_ == nullptr) return;
-  if (stream_ == nullptr)
-    cudaFree(data_);
-  else
-    cudaFreeAsync(data_, stream_);
-}
-
-Queue::Queue() {
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
-  check(cublasCreate(&blas), "starting cuBLAS");
-  check(cublasSetStream(blas, stream), "starting cuBLAS");
-  check(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "starting cuBLAS");  // no TF32
-  check(cublasSetAtomicsMode(blas, CUBLAS_ATOMICS_NOT_ALLOWED), "starting cuBLAS");
-  check(cusolverDnCreate(&solver), "starting cuSOLVER");
-  check(cusolverDnSetStream(solver, stream), "starting cuSOLVER");
-  check(cusolverDnSetDeterministicMode(solver, CUSOLVER_DETERMINISTIC_RESULTS), "starting cuSOLVER");
-  check(cusolverDnCreateParams(&parameters), "starting cuSOLVER");
-}
-
-Queue::~Queue() {
-  if (parameters != nullptr) cusolverDnDestroyParams(parameters);
-  if (solver != nullptr) cusolverDnDestroy(solver);
-  if (blas != nullptr) cublasDestroy(blas);
-  if (stream != nullptr) cudaStreamDestroy(stream);
+  if (data_ != nullptr) cudaFreeAsync(data_, stream_);
 }
 
 Device::Device(int number) : number_(number) {
@@ -94,32 +58,67 @@ Device::Device(int number) : number_(number) {
   std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
   check(cudaMemPoolSetAttribute(pool_of_current_device(), cudaMemPoolAttrReleaseThreshold, &keep),
         "configuring the memory pool");
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&free_bytes_, &total), "asking for free memory");
+  outer_ = std::make_unique<Queue>();
 }
 
-std::unique_ptr<Queue> Device::borrow() {
-  check(cudaSetDevice(number_), "choosing the device");  // of this thread
+std::shared_ptr<void> Device::allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  Memory memory(bytes, queue().stream);
+  void* address = memory.data();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    arrays_[static_cast<const unsigned char*>(address)] = bytes;
+  }
+  std::shared_ptr<void> owner(address, [device = shared_from_this()](void* p) { device->release(p); });
+  memory.leave();
+  return owner;
+}
+
+void Device::release(void* address) noexcept {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    arrays_.erase(static_cast<const unsigned char*>(address));
+  }
+  cudaSetDevice(number_);
+  cudaFreeAsync(address, current.first == this ? current.second->stream : outer_->stream);
+}
+
+bool Device::holds(const void* address) const {
+  if (address == nullptr) return true;
+  const auto* p = static_cast<const unsigned char*>(address);
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Queue>();
-  std::unique_ptr<Queue> queue = std::move(idle_.back());
-  idle_.pop_back();
-  return queue;
+  auto behind = arrays_.upper_bound(p);
+  if (behind == arrays_.begin()) return false;
+  --behind;
+  return static_cast<std::size_t>(p - behind->first) < behind->second;
 }
 
-void Device::give_back(std::unique_ptr<Queue> queue) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_back(std::move(queue));
+Queue& Device::queue() {
+  check(cudaSetDevice(number_), "choosing the device");
+  return current.first == this ? *current.second : *outer_;
 }
 
-void Work::copy(void* to, index to_stride, const void* from, index from_stride, index rows, index cols,
-                std::size_t number, cudaMemcpyKind kind) {
-  if (rows == 0 || cols == 0) return;
-  const auto bytes = [&](index count) { return static_cast<std::size_t>(count) * number; };
-  if (rows == 1 || (to_stride == cols && from_stride == cols))
-    check(cudaMemcpyAsync(to, from, bytes(rows * cols), kind, stream()), "copying");
-  else
-    check(cudaMemcpy2DAsync(to, bytes(to_stride), from, bytes(from_stride), bytes(cols), static_cast<std::size_t>(rows),
-                            kind, stream()),
-          "copying");
+bool Device::in_task() const { return current.first == this; }
+
+Device::Tasks::Tasks(Device& device, int workers) : device_(device), workers_(workers) {
+  check(cudaSetDevice(device.number_), "choosing the device");
+  while (device.workers_.size() < static_cast<std::size_t>(workers))
+    device.workers_.push_back(std::make_unique<Queue>());
+  for (int w = 0; w < workers; ++w) device.workers_[static_cast<std::size_t>(w)]->wait_for(*device.outer_);
 }
+
+/// On every way out. What failed on the device says so at the next call.
+Device::Tasks::~Tasks() {
+  for (int w = 0; w < workers_; ++w) device_.outer_->follow(*device_.workers_[static_cast<std::size_t>(w)]);
+}
+
+Device::Inside::Inside(Device& device, int worker) : before_(current) {
+  check(cudaSetDevice(device.number_), "choosing the device");
+  current = {&device, device.workers_[static_cast<std::size_t>(worker)].get()};
+}
+
+Device::Inside::~Inside() { current = before_; }
 
 }  // namespace ntkrob::cuda

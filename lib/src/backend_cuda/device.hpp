@@ -1,11 +1,10 @@
-/// A device, its queues and its memory. Whatever fails says so as an ntkrob::Error of one line.
+/// A device, its memory and its queues. Whatever fails says so as an ntkrob::Error of one line.
 #pragma once
 
-#include <cublas_v2.h>
 #include <cuda_runtime_api.h>
-#include <cusolverDn.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,19 +12,12 @@
 #include <vector>
 
 #include "backend_cuda/program.hpp"
-#include "ntkrob/base/error.hpp"
+#include "backend_cuda/queue.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob::cuda {
 
-using Stream = cudaStream_t;
-
-/// throws: ResourceError that says what was being done
-void check(cudaError_t status, const char* what);
-void check(cublasStatus_t status, const char* what);
-void check(cusolverStatus_t status, const char* what);
-
-/// Bytes on a device, not initialised. Freed in the order of a stream, or, without one, when the device is idle.
+/// Bytes on a device for one operation, not initialised. Allocated and freed in the order of a stream.
 class Memory {
  public:
   Memory() = default;
@@ -39,6 +31,8 @@ class Memory {
   ~Memory();
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
+  /// Somebody else frees it.
+  void leave() { data_ = nullptr; }
 
  private:
   void swap(Memory& other) noexcept {
@@ -51,7 +45,7 @@ class Memory {
   Stream stream_ = nullptr;
 };
 
-/// An owning row-major matrix on a device.
+/// A row-major matrix on a device for one operation. What stays is an ntkrob::Array of Device's memory.
 template <class T>
 class DeviceMatrix {
  public:
@@ -64,83 +58,74 @@ class DeviceMatrix {
         view_{static_cast<T*>(memory_.data()), rows, cols, cols} {}
   const DeviceView<T>& view() const { return view_; }
   T* data() const { return view_.data; }
+  /// What it lies in, to be kept instead of it.
+  Memory memory() && { return std::move(memory_); }
 
  private:
   Memory memory_;
   DeviceView<T> view_;
 };
 
-/// A stream with the handles of the libraries on it: one operation at a time.
-struct Queue {
-  Queue();
-  ~Queue();
-  Queue(const Queue&) = delete;
-  Queue& operator=(const Queue&) = delete;
-  Stream stream = nullptr;
-  cublasHandle_t blas = nullptr;
-  cusolverDnHandle_t solver = nullptr;
-  cusolverDnParams_t parameters = nullptr;
-};
-
-class Device {
+/// Operations go to the queue of the thread that asks for them: a worker's inside for_each, the outer one elsewhere.
+/// for_each lets the workers' queues wait for the outer one, and the outer one for theirs, so that the order of the
+/// calls is the order on the device.
+class Device : public std::enable_shared_from_this<Device> {
  public:
   /// throws: ConfigError (no such number), BackendUnavailable (too old)
   explicit Device(int number);
   int number() const { return number_; }
   const std::string& name() const { return name_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
+  /// When this began.
+  std::size_t free_bytes() const { return free_bytes_; }
   /// Bytes copied since the start, to the device and back.
   std::atomic<unsigned long long> to_device{0}, to_host{0};
 
-  std::unique_ptr<Queue> borrow();
-  void give_back(std::unique_ptr<Queue> queue);
+  /// Memory for an array, freed in the order of the queue of the thread that lets go of it.
+  ///   throws: ResourceError with the bytes needed and free
+  std::shared_ptr<void> allocate(std::size_t bytes);
+  /// Whether this is an address in an array of this device.
+  bool holds(const void* address) const;
+
+  /// The queue of this thread, which runs on this device from now on.
+  Queue& queue();
+  /// Whether this thread runs a task of this device's for_each.
+  bool in_task() const;
+
+  /// Tasks on the queues of `workers` workers between two calls on the outer queue.
+  class Tasks {
+   public:
+    Tasks(Device& device, int workers);
+    ~Tasks();
+    Tasks(const Tasks&) = delete;
+    Tasks& operator=(const Tasks&) = delete;
+
+   private:
+    Device& device_;
+    int workers_;
+  };
+  /// While it lives, this thread is a worker.
+  class Inside {
+   public:
+    Inside(Device& device, int worker);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    std::pair<const Device*, Queue*> before_;
+  };
 
  private:
+  void release(void* address) noexcept;
+
   int number_;
   std::string name_;
-  std::size_t memory_bytes_ = 0;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Queue>> idle_;
-};
-
-/// One operation: borrows a queue, moves matrices. finish() waits for the device.
-class Work {
- public:
-  explicit Work(Device& device) : device_(device), queue_(device.borrow()) {}
-  ~Work() { device_.give_back(std::move(queue_)); }
-  Work(const Work&) = delete;
-  Work& operator=(const Work&) = delete;
-
-  const Queue& queue() const { return *queue_; }
-  Stream stream() const { return queue_->stream; }
-
-  template <class T>
-  DeviceMatrix<T> make(index rows, index cols) {
-    return DeviceMatrix<T>(rows, cols, stream());
-  }
-  template <class T>
-  DeviceMatrix<T> upload(View2D<const T> from) {
-    DeviceMatrix<T> to(from.rows, from.cols, stream());
-    write(from, to.view());
-    return to;
-  }
-  template <class T>
-  void write(View2D<const T> from, DeviceView<T> to) {
-    copy(to.data, to.stride, from.data, from.stride, from.rows, from.cols, sizeof(T), cudaMemcpyHostToDevice);
-    device_.to_device += static_cast<unsigned long long>(from.rows * from.cols) * sizeof(T);
-  }
-  template <class T>
-  void read(DeviceView<T> from, View2D<T> to) {
-    copy(to.data, to.stride, from.data, from.stride, to.rows, to.cols, sizeof(T), cudaMemcpyDeviceToHost);
-    device_.to_host += static_cast<unsigned long long>(to.rows * to.cols) * sizeof(T);
-  }
-  void finish() { check(cudaStreamSynchronize(stream()), "running"); }
-
- private:
-  void copy(void* to, index to_stride, const void* from, index from_stride, index rows, index cols, std::size_t number,
-            cudaMemcpyKind kind);
-  Device& device_;
-  std::unique_ptr<Queue> queue_;
+  std::size_t memory_bytes_ = 0, free_bytes_ = 0;
+  mutable std::mutex mutex_;
+  std::map<const unsigned char*, std::size_t> arrays_;  // bytes of each
+  std::unique_ptr<Queue> outer_;
+  std::vector<std::unique_ptr<Queue>> workers_;
 };
 
 }  // namespace ntkrob::cuda

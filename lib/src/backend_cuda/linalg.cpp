@@ -1,5 +1,6 @@
 #include "backend_cuda/linalg.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "backend_cuda/launch.hpp"
@@ -46,17 +47,12 @@ template <class R>
 void gemm(Work& work, Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
   const index inner = ta == Transpose::no ? a.cols : a.rows;
   if (c.empty()) return;
-  if (inner == 0) {
-    for (index i = 0; i < c.rows; ++i)
-      for (index j = 0; j < c.cols; ++j) c(i, j) = beta == R(0) ? R(0) : beta * c(i, j);
-    return;
-  }
-  const DeviceMatrix<R> left = work.upload<R>(a), right = work.upload<R>(b),
-                        result = beta == R(0) ? work.make<R>(c.rows, c.cols) : work.upload<R>(ConstView2D<R>(c));
-  check(call_gemm(work.queue().blas, operation(tb), operation(ta), c.cols, c.rows, inner, &alpha, right.data(), b.cols,
-                  left.data(), a.cols, &beta, result.data(), c.cols),
+  const DeviceView<const R> left = work.in(a), right = work.in(b);
+  const DeviceView<R> result = work.out(c, beta != R(0));
+  const auto stride = [](index of) { return std::max<index>(of, 1); };
+  check(call_gemm(work.queue().blas(), operation(tb), operation(ta), c.cols, c.rows, inner, &alpha, right.data,
+                  stride(right.stride), left.data, stride(left.stride), &beta, result.data, stride(result.stride)),
         "multiplying matrices");
-  work.read(result.view(), c);
   work.finish();
 }
 template void gemm(Work&, Transpose, Transpose, float, ConstView2D<float>, ConstView2D<float>, float, View2D<float>);
@@ -69,14 +65,14 @@ constexpr cublasFillMode_t kLower = CUBLAS_FILL_MODE_UPPER;
 index factor_spd(Work& work, View2D<double> a) {
   const index n = a.rows;
   if (n == 0) return -1;
-  const Queue& queue = work.queue();
+  Queue& queue = work.queue();
   const DeviceMatrix<double> matrix = work.upload<double>(ConstView2D<double>(a));
   SolverScratch scratch;
-  check(cusolverDnXpotrf_bufferSize(queue.solver, queue.parameters, kLower, n, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
-                                    &scratch.device_bytes, &scratch.host_bytes),
+  check(cusolverDnXpotrf_bufferSize(queue.solver(), queue.parameters(), kLower, n, CUDA_R_64F, matrix.data(), n,
+                                    CUDA_R_64F, &scratch.device_bytes, &scratch.host_bytes),
         "planning a factorisation");
   scratch.make(work);
-  check(cusolverDnXpotrf(queue.solver, queue.parameters, kLower, n, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
+  check(cusolverDnXpotrf(queue.solver(), queue.parameters(), kLower, n, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
                          scratch.device.data(), scratch.device_bytes, scratch.host.data(), scratch.host_bytes,
                          scratch.info.data()),
         "factoring a matrix");
@@ -93,12 +89,12 @@ index factor_spd(Work& work, View2D<double> a) {
 void solve_spd(Work& work, ConstView2D<double> factor, View2D<double> b) {
   const index n = b.rows, r = b.cols;
   if (b.empty()) return;
-  const Queue& queue = work.queue();
+  Queue& queue = work.queue();
   const DeviceMatrix<double> matrix = work.upload<double>(factor), rows = work.upload<double>(ConstView2D<double>(b)),
                              columns = work.make<double>(r, n);
   const DeviceMatrix<int> info = work.make<int>(1, 1);
   launch(Transposition<double>{rows.view(), columns.view()}, work.stream());
-  check(cusolverDnXpotrs(queue.solver, queue.parameters, kLower, n, r, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
+  check(cusolverDnXpotrs(queue.solver(), queue.parameters(), kLower, n, r, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
                          columns.data(), n, info.data()),
         "solving with a factor");
   launch(Transposition<double>{columns.view(), rows.view()}, work.stream());
@@ -109,17 +105,17 @@ void solve_spd(Work& work, ConstView2D<double> factor, View2D<double> b) {
 void symmetric_eigen(Work& work, View2D<double> a, double* values) {
   const index n = a.rows;
   if (n == 0) return;
-  const Queue& queue = work.queue();
+  Queue& queue = work.queue();
   const DeviceMatrix<double> matrix = work.upload<double>(ConstView2D<double>(a)), found = work.make<double>(1, n);
   SolverScratch scratch;
-  check(cusolverDnXsyevd_bufferSize(queue.solver, queue.parameters, CUSOLVER_EIG_MODE_VECTOR, kLower, n, CUDA_R_64F,
+  check(cusolverDnXsyevd_bufferSize(queue.solver(), queue.parameters(), CUSOLVER_EIG_MODE_VECTOR, kLower, n, CUDA_R_64F,
                                     matrix.data(), n, CUDA_R_64F, found.data(), CUDA_R_64F, &scratch.device_bytes,
                                     &scratch.host_bytes),
         "planning eigenvalues");
   scratch.make(work);
-  check(cusolverDnXsyevd(queue.solver, queue.parameters, CUSOLVER_EIG_MODE_VECTOR, kLower, n, CUDA_R_64F, matrix.data(),
-                         n, CUDA_R_64F, found.data(), CUDA_R_64F, scratch.device.data(), scratch.device_bytes,
-                         scratch.host.data(), scratch.host_bytes, scratch.info.data()),
+  check(cusolverDnXsyevd(queue.solver(), queue.parameters(), CUSOLVER_EIG_MODE_VECTOR, kLower, n, CUDA_R_64F,
+                         matrix.data(), n, CUDA_R_64F, found.data(), CUDA_R_64F, scratch.device.data(),
+                         scratch.device_bytes, scratch.host.data(), scratch.host_bytes, scratch.info.data()),
         "computing eigenvalues");
   NTKROB_CHECK(scratch.verdict(work) == 0, NumericalError, "the eigenvalues of a ", n, " x ", n,
                " matrix did not converge");

@@ -2,7 +2,7 @@
 /// out. Both libraries are column-major: a row-major matrix is its transpose there.
 #pragma once
 
-#include "backend_cuda/device.hpp"
+#include "backend_cuda/work.hpp"
 #include "ntkrob/backend/backend.hpp"
 
 namespace ntkrob::cuda {
