@@ -19,7 +19,7 @@ struct EachElement {
   long long blocks() const { return self().rows() * per_row(); }
   int phases() const { return 1; }
   NTKROB_HD void run(int, long long block, int thread, Own&, Shared&) const {
-    const index i = block / per_row(), j = block % per_row() * kThreads + thread;
+    const index i = quotient(block, per_row()), j = (block - i * per_row()) * kThreads + thread;
     if (j < self().cols()) self().at(i, j);
   }
 };

@@ -8,8 +8,15 @@
 
 namespace ntkrob::cuda {
 
+/// Blocks of a program that are to share a multiprocessor's registers: Program::kResident, else 1.
+template <class Program, class = void>
+constexpr int kResidentBlocks = 1;
 template <class Program>
-__global__ void __launch_bounds__(Program::kThreads, 1) run_program(const __grid_constant__ Program program, int phases) {
+constexpr int kResidentBlocks<Program, std::void_t<decltype(Program::kResident)>> = Program::kResident;
+
+template <class Program>
+__global__ void __launch_bounds__(Program::kThreads, kResidentBlocks<Program>)
+    run_program(const __grid_constant__ Program program, int phases) {
   __shared__ typename Program::Shared shared;
   typename Program::Own own;
   for (int phase = 0; phase < phases; ++phase) {

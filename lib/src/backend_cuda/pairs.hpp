@@ -49,6 +49,7 @@ NTKROB_HD inline double exact_gap(const PairJob<R>& job, index i, index j, bool 
   const double ix = job.x.inverse_norm[i], iy = antiparallel ? -job.y.inverse_norm[j] : job.y.inverse_norm[j];
   const R *x = job.x.samples + i * job.x.by_sample, *y = job.y.samples + j * job.y.by_sample;
   double sum = 0;
+#pragma unroll 4  // loads on their way side by side
   for (index k = 0; k < job.d; ++k) {
     const double difference =
         static_cast<double>(x[k * job.x.by_number]) * ix - static_cast<double>(y[k * job.y.by_number]) * iy;
@@ -68,71 +69,89 @@ NTKROB_HD inline R gap_of(const PairJob<R>& job, index i, index j) {
   return static_cast<R>(exact_gap(job, i, j, gap > R(1)));
 }
 
-/// The state of a pair through all layers.
-template <bool gradient, class R, class State>
-NTKROB_HD inline void run_layers(const PairJob<R>& job, index i, index j, State& state) {
+/// The states of pairs (i + r, j) through all layers.
+template <bool gradient, int rows, class R, class State>
+NTKROB_HD inline void run_layers(const PairJob<R>& job, const index (&i)[rows], index j, State (&states)[rows]) {
   using V = Lane<R>;
   int row = layers::kFirstCoefficient;
   for (int l = 0; l < job.chain.n; ++l)
     layers::visit(job.chain.kind[l], [&](auto layer) {
       using L = decltype(layer);
       constexpr int n = L::kCoefficients;
-      V x[n + 1], y[n + 1];
-      for (int k = 0; k < n; ++k) {
-        x[k] = V(job.x.table[(row + k) * job.x.table_stride + i]);
-        y[k] = V(job.y.table[(row + k) * job.y.table_stride + j]);
-      }
-      if constexpr (gradient) {
-        V dx[n + 1];
-        for (int k = 0; k < n; ++k) dx[k] = V(job.x.table[(row + n + k) * job.x.table_stride + i]);
-        L::gradient(state, x, dx, y);
-      } else {
-        L::value(state, x, y);
+      V y[n + 1];
+      for (int k = 0; k < n; ++k) y[k] = V(job.y.table[(row + k) * job.y.table_stride + j]);
+#pragma unroll  // what is indexed stays in registers
+      for (int r = 0; r < rows; ++r) {
+        V x[n + 1];
+        for (int k = 0; k < n; ++k) x[k] = V(job.x.table[(row + k) * job.x.table_stride + i[r]]);
+        if constexpr (gradient) {
+          V dx[n + 1];
+          for (int k = 0; k < n; ++k) dx[k] = V(job.x.table[(row + n + k) * job.x.table_stride + i[r]]);
+          L::gradient(states[r], x, dx, y);
+        } else {
+          L::value(states[r], x, y);
+        }
       }
       row += 2 * n;
     });
 }
 
-/// Everything about pair (i, j).
-template <bool gradient, class R>
-NTKROB_HD inline void run_pair(const PairJob<R>& job, index i, index j) {
+/// Everything about pairs (i + r, j) for r < wanted, at most `rows` of them: what a layer asks of y is read once.
+template <bool gradient, int rows, class R>
+NTKROB_HD inline void run_pairs(const PairJob<R>& job, index first, int wanted, index j) {
   using V = Lane<R>;
-  const auto of_x = [&](int q) { return V(job.x.table[q * job.x.table_stride + i]); };
-  const auto of_y = [&](int q) { return V(job.y.table[q * job.y.table_stride + j]); };
-  std::conditional_t<gradient, PairGradient<V>, PairValue<V>> s;
-  s.u = V(gap_of(job, i, j));
-  s.t = V(0);
-  if constexpr (gradient) {
-    s.du = V(1);
-    s.dt = s.et = V(0);
-    s.eu = V(0.5) * (V(1) - s.u);
+  std::conditional_t<gradient, PairGradient<V>, PairValue<V>> states[rows];
+  index i[rows];
+#pragma unroll
+  for (int r = 0; r < rows; ++r) {
+    i[r] = r < wanted ? first + r : first;
+    auto& s = states[r];
+    s.u = V(gap_of(job, i[r], j));
+    s.t = V(0);
+    if constexpr (gradient) {
+      s.du = V(1);
+      s.dt = s.et = V(0);
+      s.eu = V(0.5) * (V(1) - s.u);
+    }
   }
-  run_layers<gradient>(job, i, j, s);
-  const V scale_x = of_x(layers::kScale), scale_y = of_y(layers::kScale), scale = scale_x * scale_y;
-  const V k = job.ntk ? s.t : V(1) - s.u;
-  job.value(i, j) = (scale * k).v;
-  if (!job.nngp.empty()) job.nngp(i, j) = (scale * (V(1) - s.u)).v;
-  if constexpr (gradient) {
-    const V dk = job.ntk ? s.dt : -s.du, ek = job.ntk ? s.et : -s.eu;
-    job.dq(i, j) = (-((of_x(layers::kGain) * of_y(layers::kGain)) * dk)).v;
-    job.da(i, j) = ((fma(scale_x, ek, of_x(layers::kScaleSlope) * k) * scale_y) * of_x(layers::kInverseVariance)).v;
+  run_layers<gradient>(job, i, j, states);
+  const auto of_y = [&](int q) { return V(job.y.table[q * job.y.table_stride + j]); };
+  const V scale_y = of_y(layers::kScale), gain_y = gradient ? of_y(layers::kGain) : V(0);
+#pragma unroll
+  for (int r = 0; r < rows; ++r) {
+    if (r >= wanted) break;
+    const auto of_x = [&](int q) { return V(job.x.table[q * job.x.table_stride + i[r]]); };
+    const auto& s = states[r];
+    const V scale_x = of_x(layers::kScale), scale = scale_x * scale_y;
+    const V k = job.ntk ? s.t : V(1) - s.u;
+    job.value(i[r], j) = (scale * k).v;
+    if (!job.nngp.empty()) job.nngp(i[r], j) = (scale * (V(1) - s.u)).v;
+    if constexpr (gradient) {
+      const V dk = job.ntk ? s.dt : -s.du, ek = job.ntk ? s.et : -s.eu;
+      job.dq(i[r], j) = (-((of_x(layers::kGain) * gain_y) * dk)).v;
+      job.da(i[r], j) =
+          ((fma(scale_x, ek, of_x(layers::kScaleSlope) * k) * scale_y) * of_x(layers::kInverseVariance)).v;
+    }
   }
 }
 
-/// One thread for one pair, neighbours along a row.
+/// One thread for a few pairs below each other, neighbours along a row.
 template <bool gradient, class R>
 struct Pairs {
-  static constexpr int kThreads = 128;
+  static constexpr bool kShort = sizeof(R) == 4;
+  static constexpr int kThreads = 128, kRows = kShort ? (gradient ? 2 : 4) : (gradient ? 1 : 2);
+  static constexpr int kResident = kShort ? (gradient ? 4 : 6) : (gradient ? 2 : 4);  // more would spill registers
   using Shared = None;
   using Own = None;
   PairJob<R> job;
 
   NTKROB_HD long long per_row() const { return (job.m + kThreads - 1) / kThreads; }
-  long long blocks() const { return job.n * per_row(); }
+  long long blocks() const { return (job.n + kRows - 1) / kRows * per_row(); }
   int phases() const { return 1; }
   NTKROB_HD void run(int, long long block, int thread, Own&, Shared&) const {
-    const index i = block / per_row(), j = block % per_row() * kThreads + thread;
-    if (j < job.m) run_pair<gradient>(job, i, j);
+    const index down = quotient(block, per_row()), i = down * kRows, j = (block - down * per_row()) * kThreads + thread;
+    if (j >= job.m) return;
+    run_pairs<gradient, kRows>(job, i, job.n - i < kRows ? static_cast<int>(job.n - i) : kRows, j);
   }
 };
 

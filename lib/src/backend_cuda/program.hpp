@@ -4,7 +4,7 @@
 ///     static constexpr int kThreads;
 ///     struct Shared { .. };                  // of a block
 ///     struct Own { .. };                     // of a thread, kept between phases
-///     long long blocks() const;
+///     long long blocks() const;              // fewer than 2^31
 ///     int phases() const;                    // all threads of a block meet behind each phase
 ///     NTKROB_HD void run(int phase, long long block, int thread, Own& own, Shared& shared) const;
 ///   };
@@ -37,6 +37,11 @@ struct DeviceView {
   NTKROB_HD T& operator()(index i, index j) const { return data[i * stride + j]; }
   NTKROB_HD bool empty() const { return data == nullptr; }
 };
+
+/// block / each for numbers of blocks: 32 bits, which a device divides in a quarter of the time.
+NTKROB_HD inline index quotient(long long block, long long each) {
+  return static_cast<index>(static_cast<unsigned>(block) / static_cast<unsigned>(each));
+}
 
 /// Nothing that a program has to say.
 struct None {};
