@@ -2,26 +2,44 @@
 /// another.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "backend_cuda/program.hpp"
 
 namespace ntkrob::kit {
 
+/// Of blocks, and of the threads of a block in each phase.
 enum class Order { forward, backward };
 
-/// Shared and Own start with the bytes of the block before, as on a device: with anything.
+/// Floats, doubles of this byte are no numbers.
+constexpr unsigned char kNoNumber = 0xff;
+
+/// Shared and Own begin with anything, as on a device: here with kNoNumber.
 template <class Program>
 void run_on_host(const Program& program, Order order = Order::forward) {
-  const auto shared = std::make_unique<typename Program::Shared>();
-  std::vector<typename Program::Own> own(Program::kThreads);
-  for (long long block = 0; block < program.blocks(); ++block)
-    for (int phase = 0; phase < program.phases(); ++phase)
-      for (int t = 0; t < Program::kThreads; ++t) {
-        const int thread = order == Order::forward ? t : Program::kThreads - 1 - t;
+  using Shared = typename Program::Shared;
+  using Own = typename Program::Own;
+  static_assert(std::is_trivially_copyable<Shared>::value && std::is_trivially_copyable<Own>::value,
+                "memory of blocks and threads is not constructed");
+  constexpr int kThreads = Program::kThreads;
+  const auto shared = std::make_unique<Shared>();
+  std::vector<Own> own(kThreads);
+  const long long blocks = program.blocks();
+  const int phases = program.phases();
+  const bool forward = order == Order::forward;
+  for (long long b = 0; b < blocks; ++b) {
+    const long long block = forward ? b : blocks - 1 - b;
+    std::fill_n(reinterpret_cast<unsigned char*>(shared.get()), sizeof(Shared), kNoNumber);
+    std::fill_n(reinterpret_cast<unsigned char*>(own.data()), sizeof(Own) * kThreads, kNoNumber);
+    for (int phase = 0; phase < phases; ++phase)
+      for (int t = 0; t < kThreads; ++t) {
+        const int thread = forward ? t : kThreads - 1 - t;
         program.run(phase, block, thread, own[static_cast<std::size_t>(thread)], *shared);
       }
+  }
 }
 
 template <class T>
