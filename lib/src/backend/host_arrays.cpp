@@ -91,6 +91,14 @@ class HostArrays final : public Arrays {
   void place(ConstView2D<double> block, const Placement& where, View2D<double> to) override {
     place_block(block, where, to);
   }
+  void add(ConstView2D<double> from, View2D<double> to) override {
+    NTKROB_CHECK_SHAPE(from, to.rows, to.cols);
+    for (index i = 0; i < to.rows; ++i)
+      for (index k = 0; k < to.cols; ++k) to(i, k) += from(i, k);
+  }
+  void clear_left(index first, View2D<double> a) override {
+    for (index i = 0; i < a.rows; ++i) std::fill_n(a.row(i), std::clamp<index>(first + i, 0, a.cols), 0.0);
+  }
   void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from,
                        View2D<float> to) override {
     add_rows(divisor, factors, from, to);

@@ -119,6 +119,18 @@ void DeviceArrays::place(ConstView2D<float> block, const Placement& where, View2
 void DeviceArrays::place(ConstView2D<double> block, const Placement& where, View2D<double> to) {
   place_any(*device_, block, where, to);
 }
+void DeviceArrays::add(ConstView2D<double> from, View2D<double> to) {
+  NTKROB_CHECK_SHAPE(from, to.rows, to.cols);
+  Work work(*device_);
+  launch(Addition{{}, work.in(from), work.out(to, true)}, work.stream());
+  work.finish();
+}
+
+void DeviceArrays::clear_left(index first, View2D<double> a) {
+  if (!device_->holds(a.data)) return host_arrays().clear_left(first, a);
+  launch(LeftClearing{{}, first, Work::on_device(a)}, Work(*device_).stream());
+}
+
 void DeviceArrays::add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from,
                                    View2D<float> to) {
   add_rows(*device_, divisor, factors, from, to);

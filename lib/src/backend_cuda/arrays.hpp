@@ -28,6 +28,8 @@ class DeviceArrays final : public Arrays {
   void place(ConstView2D<float> block, const Placement& where, View2D<float> to) override;
   void place(ConstView2D<float> block, const Placement& where, View2D<double> to) override;
   void place(ConstView2D<double> block, const Placement& where, View2D<double> to) override;
+  void add(ConstView2D<double> from, View2D<double> to) override;
+  void clear_left(index first, View2D<double> a) override;
   void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from, View2D<float> to) override;
   void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<double> from,
                        View2D<double> to) override;

@@ -16,6 +16,8 @@ void launch(const Conversion<double, float>& conversion, Stream stream) { launch
 void launch(const Placing<float, float>& placing, Stream stream) { launch_program(placing, stream); }
 void launch(const Placing<float, double>& placing, Stream stream) { launch_program(placing, stream); }
 void launch(const Placing<double, double>& placing, Stream stream) { launch_program(placing, stream); }
+void launch(const Addition& addition, Stream stream) { launch_program(addition, stream); }
+void launch(const LeftClearing& clearing, Stream stream) { launch_program(clearing, stream); }
 void launch(const DiagonalOut& diagonal, Stream stream) { launch_program(diagonal, stream); }
 void launch(const DiagonalIn& diagonal, Stream stream) { launch_program(diagonal, stream); }
 void launch(const UpperMirror& mirror, Stream stream) { launch_program(mirror, stream); }

@@ -42,6 +42,25 @@ struct Conversion : EachElement<Conversion<From, To>> {
   NTKROB_HD void at(index i, index j) const { to(i, j) = static_cast<To>(from(i, j)); }
 };
 
+struct Addition : EachElement<Addition> {
+  DeviceView<const double> from;
+  DeviceView<double> to;
+  NTKROB_HD index rows() const { return to.rows; }
+  NTKROB_HD index cols() const { return to.cols; }
+  NTKROB_HD void at(index i, index j) const { to(i, j) = to(i, j) + from(i, j); }
+};
+
+/// to(i,k) = 0 for k < first + i
+struct LeftClearing : EachElement<LeftClearing> {
+  index first = 0;
+  DeviceView<double> to;
+  NTKROB_HD index rows() const { return to.rows; }
+  NTKROB_HD index cols() const { return to.cols; }
+  NTKROB_HD void at(index i, index k) const {
+    if (k < first + i) to(i, k) = 0;
+  }
+};
+
 /// to(i,k) += R(factors(i) / divisor) from(i,k)
 template <class R>
 struct ScaledRows : EachElement<ScaledRows<R>> {

@@ -39,6 +39,8 @@ void launch(const Conversion<double, float>& conversion, Stream stream);
 void launch(const Placing<float, float>& placing, Stream stream);
 void launch(const Placing<float, double>& placing, Stream stream);
 void launch(const Placing<double, double>& placing, Stream stream);
+void launch(const Addition& addition, Stream stream);
+void launch(const LeftClearing& clearing, Stream stream);
 void launch(const DiagonalOut& diagonal, Stream stream);
 void launch(const DiagonalIn& diagonal, Stream stream);
 void launch(const UpperMirror& mirror, Stream stream);

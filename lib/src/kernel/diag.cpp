@@ -1,5 +1,6 @@
 /// k(x,x): smooth, no pairs, no angle; O(N D).
 #include <cmath>
+#include <vector>
 
 #include "kernel/images.hpp"
 #include "layers/samples.hpp"
@@ -16,17 +17,19 @@ SelfState self_kernel(const Kernel& kernel, double a) {
 }
 
 template <class R>
-double mean_square(const R* x, index d) {
-  double sum = 0;
-  for (index k = 0; k < d; ++k) sum += static_cast<double>(x[k]) * static_cast<double>(x[k]);
-  return sum / static_cast<double>(d);
+std::vector<double> mean_squares(const Kernel& kernel, ConstView2D<R> x) {
+  std::vector<double> squares(static_cast<std::size_t>(x.rows));
+  kernel.backend().arrays().row_squares(x, View2D<double>(squares.data(), x.rows, 1));
+  for (double& a : squares) a /= static_cast<double>(x.cols);
+  return squares;
 }
 
 template <class R>
 void diag_impl(const Kernel& kernel, ConstView2D<R> x, double* out) {
   if (kernel.program() != nullptr) return kernel::image_diag(kernel, x, out);
+  const std::vector<double> squares = mean_squares(kernel, x);
   for (index i = 0; i < x.rows; ++i) {
-    out[i] = self_kernel(kernel, mean_square(x.row(i), x.cols)).t;
+    out[i] = self_kernel(kernel, squares[static_cast<std::size_t>(i)]).t;
     NTKROB_CHECK(std::isfinite(out[i]), NonFinite, "k(x,x) of sample ", i, " is not finite");
   }
 }
@@ -35,11 +38,12 @@ template <class R>
 void diag_grad_impl(const Kernel& kernel, ConstView2D<R> x, const double* w, View2D<R> dx) {
   if (kernel.program() != nullptr) return kernel::image_add_diag_grad(kernel, x, w, dx);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  std::vector<double> factors = mean_squares(kernel, x);
   for (index i = 0; i < x.rows; ++i) {
-    const double slope = self_kernel(kernel, mean_square(x.row(i), x.cols)).dt;
-    const R factor = static_cast<R>(2 * w[i] * slope / static_cast<double>(x.cols));
-    for (index k = 0; k < x.cols; ++k) dx(i, k) += factor * x(i, k);
+    double& factor = factors[static_cast<std::size_t>(i)];
+    factor = 2 * w[i] * self_kernel(kernel, factor).dt / static_cast<double>(x.cols);
   }
+  kernel.backend().arrays().add_scaled_rows(1, ConstView2D<double>(factors.data(), x.rows, 1), x, dx);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ class Images {
   void for_each_strip(F&& work) const {
     backend_.for_each((x_.rows + rows_ - 1) / rows_, [&](index task, int worker) {
       const index i = task * rows_, n = std::min(rows_, x_.rows - i);
-      work(i, n, fit(kernel_.scratch<R>().workers[static_cast<std::size_t>(worker)].value, n, outputs_ * y_.rows));
+      work(i, n, fit(kernel_.scratch<R>().workers[static_cast<std::size_t>(worker)].images, n, outputs_ * y_.rows));
     });
   }
 
@@ -176,7 +176,7 @@ void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Const
   NTKROB_CHECK_SHAPE(v, y.rows, v.cols);
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
   const Images<R> images(kernel, x, y, false, table);
-  const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().vt);
+  const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().image_vt);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     images.values(i, n, 0, value);
     thin(images.backend(), ConstView2D<R>(value), vt, out.middle_rows(i, n));
@@ -208,7 +208,7 @@ void image_apply_grad(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, 
   NTKROB_CHECK_SHAPE(out, x.rows, v.cols);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   const Images<R> images(kernel, x, y, true, table);
-  const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().vt);
+  const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().image_vt);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     images.values(i, n, 0, value);
     const View2D<R> result = out.middle_rows(i, n);

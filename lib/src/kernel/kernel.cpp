@@ -45,8 +45,11 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
   } else {
     reason = backend.supports(spec_.layers());
   }
-  NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", backend.info().name, ": ",
-               reason);
+  const DeviceInfo device = backend.info();
+  NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", device.name, ": ", reason);
+  NTKROB_CHECK(device.array_bytes == 0 || options.memory_budget <= device.array_bytes, ResourceError,
+               "memory budget of ", options.memory_budget, " bytes: needed on the device of backend ", device.name,
+               ", where ", device.array_bytes, " are free; lower --memory or stop what else runs there");
 }
 
 Kernel Kernel::with_output(Output output) const {
@@ -57,7 +60,9 @@ Kernel Kernel::with_output(Output output) const {
 
 std::size_t Kernel::memory_budget() const {
   if (options_.memory_budget != 0) return options_.memory_budget;
-  const std::size_t quarter = backend_->info().memory_bytes / 4;
+  const DeviceInfo device = backend_->info();
+  if (device.array_bytes != 0) return device.array_bytes / 3 * 2;
+  const std::size_t quarter = device.memory_bytes / 4;
   return quarter == 0 ? std::size_t(1) << 30 : std::min(quarter, std::size_t(1) << 30);
 }
 
@@ -69,9 +74,10 @@ void Kernel::prepare(ConstView2D<R> y, PreparedSet<R>& set) const {
     if (kernel::image_table_fits(*this, y.rows, sizeof(R))) backend_->image_table(*program(), y, set.images);
     return;
   }
-  backend_->sample_table(spec_.layers(), y, set.table);
-  backend_->pack(Transpose::yes, y, set.transposed);
-  backend_->pack(Transpose::no, y, set.plain);
+  const ConstView2D<R> near = kernel::bring(backend_->arrays(), set);
+  backend_->sample_table(spec_.layers(), near, set.table);
+  backend_->pack(Transpose::yes, near, set.transposed);
+  backend_->pack(Transpose::no, near, set.plain);
 }
 template void Kernel::prepare(ConstView2D<float>, PreparedSet<float>&) const;
 template void Kernel::prepare(ConstView2D<double>, PreparedSet<double>&) const;
@@ -80,9 +86,10 @@ void Kernel::prepare_bfloat16(ConstView2D<float> y, PreparedSet<float>& set) con
   NTKROB_CHECK(program() == nullptr, NotSupported, "kernel \"", spec_.source(),
                "\": bfloat16 products are for fully connected networks; use float32");
   set.samples = y;
-  backend_->sample_table(spec_.layers(), y, set.table);
-  backend_->pack_bfloat16(Transpose::yes, y, set.transposed);
-  backend_->pack_bfloat16(Transpose::no, y, set.plain);
+  const ConstView2D<float> near = kernel::bring(backend_->arrays(), set);
+  backend_->sample_table(spec_.layers(), near, set.table);
+  backend_->pack_bfloat16(Transpose::yes, near, set.transposed);
+  backend_->pack_bfloat16(Transpose::no, near, set.plain);
 }
 
 std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const {
@@ -95,14 +102,15 @@ std::string Kernel::explain(Verb verb, index n, index m, index d, index r) const
                          "\n", state_text(*this), "backend    ", device.name, ": ", device.description, "\n");
   for (const std::size_t bytes : {sizeof(float), sizeof(double)}) {
     if (program() != nullptr) {
-      const kernel::ImagePlan plan =
-          kernel::plan_images(*this, n, verb == Verb::matrices ? 2 * m : m, bytes, verb == Verb::grad || verb == Verb::pull_back);
+      const kernel::ImagePlan plan = kernel::plan_images(*this, n, verb == Verb::matrices ? 2 * m : m, bytes,
+                                                         verb == Verb::grad || verb == Verb::pull_back);
       out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs, strips of ", plan.rows,
                   " samples, scratch ", plan.scratch_bytes, " bytes (", device.workers, " workers; ", plan.table_bytes,
                   " of them tables of the second set), budget ", budget, " bytes\n");
       continue;
     }
-    const KernelPlan plan = plan_tiles(verb, n, m, d, r, bytes, device.workers, budget);
+    const KernelPlan plan =
+        plan_tiles(verb, n, m, d, r, bytes, device.workers, budget, false, device.tiles, !backend_->arrays().on_host());
     out += text(bytes == 4 ? "mixed      " : "float64    ", n, " x ", m, " pairs in ", plan.tiles, " tiles of ",
                 plan.tile_rows, " x ", plan.tile_cols, ", ", plan.band, " samples laid out at once, scratch ",
                 plan.scratch_bytes, " bytes (", device.workers, " workers), budget ", budget, " bytes\n");

@@ -24,18 +24,6 @@ std::vector<Tile> tiles_of(const Call<R>& call, const Band<R>& band, bool half) 
   return tiles;
 }
 
-/// Copies a block into a matrix of the same or a wider type; with half, its pairs on and above the diagonal, and their
-/// mirror images.
-template <class R, class O>
-void place(ConstView2D<R> block, View2D<O> out, const Tile& t, bool half) {
-  for (index a = 0; a < t.n; ++a)
-    for (index b = half ? std::max<index>(0, t.i + a - t.j) : 0; b < t.m; ++b)
-      out(t.i + a, t.j + b) = static_cast<O>(block(a, b));
-  if (!half) return;
-  for (index b = 0; b < t.m; ++b)
-    for (index a = 0; a < std::min(t.n, t.j + b - t.i); ++a) out(t.j + b, t.i + a) = static_cast<O>(block(a, b));
-}
-
 /// nngp: the other kernel of a kernel with output ntk, or empty.
 template <class R, class O>
 void matrix(const Call<R>& call, View2D<O> out, View2D<O> nngp = {}, View2D<R> products = {}) {
@@ -43,21 +31,23 @@ void matrix(const Call<R>& call, View2D<O> out, View2D<O> nngp = {}, View2D<R> p
   if (!nngp.empty()) NTKROB_CHECK_SHAPE(nngp, call.x.rows, call.y.rows);
   const bool half = call.pairing == Pairing::same;
   Backend& backend = call.backend();
+  Arrays& arrays = call.arrays();
   call.for_each_band(true, false, [&](const Band<R>& band) {
     const std::vector<Tile> tiles = tiles_of(call, band, half);
     backend.for_each(static_cast<index>(tiles.size()), [&](index task, int worker) {
       const Tile& t = tiles[static_cast<std::size_t>(task)];
       PairTile<R> tile = call.tile(t.i, t.n, t.j, t.m, band);
-      tile.value = fit(call.own(worker).value, t.n, t.m);
-      if (!nngp.empty()) tile.nngp = fit(call.own(worker).nngp, t.n, t.m);
+      const Placement where{t.i, t.j, half};
+      tile.value = fit(arrays, call.own(worker).value, t.n, t.m);
+      if (!nngp.empty()) tile.nngp = fit(arrays, call.own(worker).nngp, t.n, t.m);
       if (!products.empty()) {
         backend.multiply(R(1) / static_cast<R>(call.x.cols), tile.x, *tile.panels, tile.panel_begin, R(0), tile.value);
-        place(ConstView2D<R>(tile.value), products, t, half);
+        arrays.place(ConstView2D<R>(tile.value), where, products);
         tile.panels = nullptr;
       }
       backend.pair_tile(tile);
-      place(ConstView2D<R>(tile.value), out, t, half);
-      if (!nngp.empty()) place(ConstView2D<R>(tile.nngp), nngp, t, half);
+      arrays.place(ConstView2D<R>(tile.value), where, out);
+      if (!nngp.empty()) arrays.place(ConstView2D<R>(tile.nngp), where, nngp);
     });
   });
 }

@@ -10,11 +10,6 @@
 namespace ntkrob {
 namespace {
 
-// Strips of whole register blocks (of 14 or 6 rows), whose values stay in the second-level cache.
-constexpr index kRows = 84;
-constexpr index kRowStep = 14;
-constexpr index kCols = 1024;        // pairs of a row worked on at once
-constexpr index kPullColumns = 512;  // samples of y that pull_back works on at once
 constexpr index kMinCols = kPanelStep;
 
 index round_up(index n, index to) { return (n + to - 1) / to * to; }
@@ -24,12 +19,31 @@ struct Shape {
   Verb verb;
   index n, m, d, r;
   std::size_t number;  // bytes
-  bool prepared;
+  bool prepared, apart;
 };
+
+/// Copies of inputs and outputs, where these lie in host memory and arrays do not.
+std::size_t copied_numbers(const Shape& s) {
+  if (!s.apart) return 0;
+  const std::size_t inputs = size(s.d) * (size(s.n) + (s.prepared ? 0 : size(s.m)));
+  switch (s.verb) {
+    case Verb::matrix:
+    case Verb::matrices:
+      return inputs;
+    case Verb::apply:
+      return inputs + size(s.n) * size(s.r);
+    case Verb::grad:
+      return inputs + size(s.n) * (size(s.d) + 2 * size(s.r));
+    case Verb::pull_back:
+      return inputs + size(s.n) * (size(s.d) + 2 * size(s.r)) + size(s.m) * size(s.r);
+  }
+  return inputs;
+}
 
 std::size_t shared_bytes(const Shape& s, index band) {
   const bool gradient = s.verb == Verb::grad || s.verb == Verb::pull_back;
-  const std::size_t panels = s.prepared ? 0 : (gradient ? 2 : 1) * panel_bytes(s.d, band, s.number);
+  const std::size_t panels =
+      (s.prepared ? 0 : (gradient ? 2 : 1) * panel_bytes(s.d, band, s.number)) + copied_numbers(s) * s.number;
   switch (s.verb) {
     case Verb::matrix:
     case Verb::matrices:
@@ -38,7 +52,7 @@ std::size_t shared_bytes(const Shape& s, index band) {
     case Verb::grad:  // v transposed, sums of rows
       return panels + size(s.r) * size(s.m) * s.number + size(s.n) * size(s.r + 1) * sizeof(double);
     case Verb::pull_back:  // value, dq and da of all x against a band of y
-      return panels + 3 * size(s.n) * size(band) * s.number + 3 * size(band) * size(s.r) * s.number +
+      return panels + 3 * size(s.n) * size(band) * s.number + 2 * size(band) * size(s.r) * (s.number + sizeof(double)) +
              size(s.n) * size(s.r + 1) * sizeof(double);
   }
   return panels;
@@ -55,21 +69,22 @@ std::size_t worker_bytes(const Shape& s, index rows, index cols, index band) {
 }  // namespace
 
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
-                      std::size_t budget, bool prepared) {
-  const Shape shape{verb, n, m, d, r, bytes_per_number, prepared};
+                      std::size_t budget, bool prepared, const TileSizes& sizes, bool apart) {
+  const Shape shape{verb, n, m, d, r, bytes_per_number, prepared, apart};
+  const index step = sizes.row_step;
   const index share = (n + workers - 1) / workers;
-  index rows = std::clamp<index>(round_up(share, kRowStep), kRowStep, kRows);
-  index band = verb == Verb::pull_back ? std::min(m, kPullColumns) : m;
-  index cols = verb == Verb::pull_back ? band : std::min(m, kCols);
+  index rows = std::clamp<index>(round_up(share, step), step, sizes.rows);
+  index band = verb == Verb::pull_back ? std::min(m, sizes.pull_columns) : m;
+  index cols = verb == Verb::pull_back ? band : std::min(m, sizes.cols);
   const auto total = [&] {
     return shared_bytes(shape, band) + worker_bytes(shape, rows, cols, band) * static_cast<std::size_t>(workers);
   };
   // What costs least first: bands of whole column blocks, rows of one register block, then anything.
   while (total() > budget) {
-    if (band > kCols && !prepared)
-      band = std::max(kCols, round_up(band / 2, kCols));
-    else if (rows > kRowStep)
-      rows = std::max(kRowStep, rows / 2 / kRowStep * kRowStep);
+    if (band > sizes.cols && !prepared)
+      band = std::max(sizes.cols, round_up(band / 2, sizes.cols));
+    else if (rows > step)
+      rows = std::max(step, rows / 2 / step * step);
     else if (band > kMinCols && !prepared)
       band = std::max(kMinCols, round_up(band / 2, kMinCols));
     else

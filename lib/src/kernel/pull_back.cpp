@@ -6,20 +6,6 @@ namespace ntkrob {
 namespace kernel {
 namespace {
 
-/// out = value^T v, in float64 beyond 1024 terms.   value: n x m   v: n x r   out: m x r
-template <class R>
-void predict(Backend& backend, ConstView2D<R> value, ConstView2D<R> v, View2D<R> part, View2D<R> out) {
-  constexpr index kBlock = 1024;
-  const index m = value.cols, r = v.cols;
-  std::vector<double> sum(static_cast<std::size_t>(m * r), 0.0);
-  for (index i = 0; i < value.rows; i += kBlock) {
-    const index rows = std::min(kBlock, value.rows - i);
-    backend.gemm(Transpose::yes, Transpose::no, R(1), value.middle_rows(i, rows), v.middle_rows(i, rows), R(0), part);
-    for (index k = 0; k < m * r; ++k) sum[static_cast<std::size_t>(k)] += static_cast<double>(part(k / r, k % r));
-  }
-  for (index k = 0; k < m * r; ++k) out(k / r, k % r) = static_cast<R>(sum[static_cast<std::size_t>(k)]);
-}
-
 template <class R>
 void pull_back(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<R> v,
                const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> h, View2D<R> dx) {
@@ -32,14 +18,18 @@ void pull_back(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<
   NTKROB_CHECK(y.rows > 0, ShapeError, "a kernel's second argument has no samples");
   const Call<R> call(k, Verb::pull_back, x, y, Pairing::cross, r);
   Backend& backend = call.backend();
+  Arrays& arrays = call.arrays();
   auto& scratch = call.scratch;
-  const View2D<double> sum = fit(scratch.sum, n, r + 1);  // h; last, the row sums of the cotangent times dk/da
-  for (index i = 0; i < n; ++i) std::fill_n(sum.row(i), r + 1, 0.0);
+  Near<R> near_out(arrays, out, scratch.out), near_h(arrays, h, scratch.h), near_dx(arrays, dx, scratch.dx);
+  const ConstView2D<R> near_v = nearby(arrays, v, scratch.v);
+  const View2D<double> sum = fit(arrays, scratch.sum, n, r + 1);  // h; last, row sums of the cotangent times dk/da
+  arrays.fill(sum, 0.0);
   const auto rows_of = [&](index strip) { return strip * call.plan.tile_rows; };
 
   call.for_each_band(true, true, [&](const Band<R>& band) {
     const index j = band.begin, m = band.size;
-    const View2D<R> value = fit(scratch.value, n, m), dq = fit(scratch.dq, n, m), da = fit(scratch.da, n, m);
+    const View2D<R> value = fit(arrays, scratch.value, n, m), dq = fit(arrays, scratch.dq, n, m),
+                    da = fit(arrays, scratch.da, n, m);
     backend.for_each(call.strips(), [&](index strip, int) {
       const index i = rows_of(strip), rows = call.strip_rows(strip);
       PairTile<R> tile = call.tile(i, rows, j, m, band);
@@ -48,25 +38,28 @@ void pull_back(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, ConstView2D<
       tile.da = da.middle_rows(i, rows);
       backend.pair_tile(tile);
     });
-    const View2D<R> result = out.middle_rows(j, m), g = fit(scratch.g, m, r);
-    predict(backend, ConstView2D<R>(value), v, fit(scratch.part, m, r), result);
-    check_finite(ConstView2D<R>(result), j, "kernel output");
-    cotangent(j, result, g);
-    const ConstView2D<R> gt = transposed(ConstView2D<R>(g), scratch.gt);
+    const View2D<double> predicted = fit(arrays, scratch.predicted, m, r);
+    arrays.fill(predicted, 0.0);
+    backend.add_thin_transposed(ConstView2D<R>(value), near_v, predicted);
+    arrays.copy(ConstView2D<double>(predicted), near_out.view().middle_rows(j, m));
+    near_out.commit_rows(j, m);
+    const View2D<R> g = fit(arrays, scratch.u, m, r);
+    call_cotangent(arrays, cotangent, j, ConstView2D<R>(out.middle_rows(j, m)), g, call.own(0));
+    const ConstView2D<R> gt = transposed(arrays, ConstView2D<R>(g), scratch.gt);
     backend.for_each(call.strips(), [&](index strip, int) {
       const index i = rows_of(strip), rows = call.strip_rows(strip);
-      const View2D<R> weights = dq.middle_rows(i, rows);
-      backend.add_thin(ConstView2D<R>(value.middle_rows(i, rows)), gt, sum.middle_rows(i, rows).middle_cols(0, r));
-      const View2D<double> row_sum = sum.middle_rows(i, rows).middle_cols(r, 1);
-      backend.weigh_tile(v.middle_rows(i, rows), gt, weights, ConstView2D<R>(da.middle_rows(i, rows)), row_sum);
-      const View2D<R> target = dx.middle_rows(i, rows);
+      const View2D<R> weights = dq.middle_rows(i, rows), target = near_dx.view().middle_rows(i, rows);
+      const View2D<double> sums = sum.middle_rows(i, rows).middle_cols(0, r),
+                           row_sum = sum.middle_rows(i, rows).middle_cols(r, 1);
+      backend.add_thin(ConstView2D<R>(value.middle_rows(i, rows)), gt, sums);
+      backend.weigh_tile(near_v.middle_rows(i, rows), gt, weights, ConstView2D<R>(da.middle_rows(i, rows)), row_sum);
       backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(weights), *band.plain, 0, j == 0 ? R(0) : R(1), target);
       if (!band.last) return;
-      backend.arrays().add_scaled_rows(static_cast<double>(d) / 2, row_sum, x.middle_rows(i, rows), target);
-      for (index a = 0; a < rows; ++a) {
-        for (index c = 0; c < r; ++c) h(i + a, c) = static_cast<R>(sum(i + a, c));
-      }
-      check_finite(ConstView2D<R>(target), i, "kernel gradient");
+      arrays.add_scaled_rows(static_cast<double>(d) / 2, row_sum, call.x.middle_rows(i, rows), target);
+      arrays.copy(ConstView2D<double>(sums), near_h.view().middle_rows(i, rows));
+      near_h.commit_rows(i, rows);
+      check_finite(arrays, ConstView2D<R>(target), i, "kernel gradient");
+      near_dx.commit_rows(i, rows);
     });
   });
 }

@@ -7,7 +7,7 @@ namespace ntkrob {
 namespace kernel {
 namespace {
 
-/// What a pass over the pairs is to produce.
+/// What a pass over the pairs is to produce. Views of host memory or of arrays.
 template <class R>
 struct Job {
   ConstView2D<R> v;                                      // M x r
@@ -35,64 +35,75 @@ ConstView2D<R> of(const Band<R>& band, ConstView2D<R> vt) {
   return vt.middle_cols(band.begin, band.size);
 }
 
-/// One strip against one band. sum: N x (r + 1), K v so far and, last, the row sums of the cotangent times dk/da.
+/// Where a pass works, all in the memory of the backend. sum: N x (r + 1), K v so far and, last, the row sums of the
+/// cotangent times dk/da.
 template <class R>
-void run_strip(const Call<R>& call, const Job<R>& job, const Band<R>& band, ConstView2D<R> vt, View2D<double> sum,
-               index strip, int worker) {
+struct Workplace {
+  ConstView2D<R> u, vt;
+  Near<R> out, dx;
+  View2D<double> sum;
+};
+
+/// One strip against one band.
+template <class R>
+void run_strip(const Call<R>& call, const Job<R>& job, Workplace<R>& at, const Band<R>& band, index strip, int worker) {
   Backend& backend = call.backend();
+  Arrays& arrays = call.arrays();
   WorkerScratch<R>& own = call.own(worker);
   const index i = strip * call.plan.tile_rows, n = call.strip_rows(strip), r = job.v.cols, d = call.x.cols;
   const bool forward = !job.out.empty(), gradient = !job.dx.empty();
-  const View2D<R> dq = gradient ? fit(own.dq, n, band.size) : View2D<R>();
-  const View2D<R> da = gradient ? fit(own.da, n, band.size) : View2D<R>();
+  const View2D<R> dq = gradient ? fit(arrays, own.dq, n, band.size) : View2D<R>();
+  const View2D<R> da = gradient ? fit(arrays, own.da, n, band.size) : View2D<R>();
+  const View2D<double> sum = at.sum.middle_rows(i, n), row_sum = sum.middle_cols(r, 1), result = sum.middle_cols(0, r);
   for (index j = 0; j < band.size; j += call.plan.tile_cols) {
     const index m = std::min(call.plan.tile_cols, band.size - j), first = band.begin + j;
     PairTile<R> tile = call.tile(i, n, first, m, band);
-    tile.value = fit(own.value, n, m);
+    tile.value = fit(arrays, own.value, n, m);
     if (gradient) {
       tile.dq = dq.middle_cols(j, m);
       tile.da = da.middle_cols(j, m);
     }
-    if (!job.products.empty())
-      for (index a = 0; a < n; ++a) std::copy_n(job.products.row(i + a) + first, m, tile.value.row(a));
+    if (!job.products.empty()) arrays.copy(job.products.middle_rows(i, n).middle_cols(first, m), tile.value);
     backend.pair_tile(tile);
-    if (forward)
-      backend.add_thin(ConstView2D<R>(tile.value), vt.middle_cols(first, m), sum.middle_rows(i, n).middle_cols(0, r));
+    if (forward) backend.add_thin(ConstView2D<R>(tile.value), at.vt.middle_cols(first, m), result);
   }
+  const ConstView2D<R> values = forward ? at.out.target().middle_rows(i, n) : View2D<R>();
   if (forward && band.last) {
-    const View2D<R> result = job.out.middle_rows(i, n);
-    for (index a = 0; a < n; ++a)
-      for (index c = 0; c < r; ++c) result(a, c) = static_cast<R>(sum(i + a, c));
-    check_finite(ConstView2D<R>(result), i, "kernel output");
+    arrays.copy(ConstView2D<double>(result), at.out.view().middle_rows(i, n));
+    at.out.commit_rows(i, n);
+    if (job.cotangent == nullptr) check_finite(arrays, values, i, "kernel output");
   }
   if (!gradient) return;
 
-  ConstView2D<R> u = job.u.empty() ? job.u : job.u.middle_rows(i, n);
+  ConstView2D<R> u = job.u.empty() ? at.u : at.u.middle_rows(i, n);
   if (job.cotangent != nullptr) {
-    const View2D<R> made = fit(own.u, n, r);
-    (*job.cotangent)(i, job.out.middle_rows(i, n), made);
+    const View2D<R> made = fit(arrays, own.u, n, r);
+    call_cotangent(arrays, *job.cotangent, i, values, made, own);
     u = made;
   }
-  const View2D<double> row_sum = sum.middle_rows(i, n).middle_cols(r, 1);
-  backend.weigh_tile(u, of(band, vt), dq, da, row_sum);
-  const View2D<R> target = job.dx.middle_rows(i, n);
+  backend.weigh_tile(u, of(band, at.vt), dq, da, row_sum);
+  const View2D<R> target = at.dx.view().middle_rows(i, n);
   backend.multiply(R(1) / static_cast<R>(d), ConstView2D<R>(dq), *band.plain, 0,
                    band.begin == 0 && !job.add ? R(0) : R(1), target);
   if (!band.last) return;
-  backend.arrays().add_scaled_rows(static_cast<double>(d) / 2, row_sum, call.x.middle_rows(i, n), target);
-  check_finite(ConstView2D<R>(target), i, "kernel gradient");
+  arrays.add_scaled_rows(static_cast<double>(d) / 2, row_sum, call.x.middle_rows(i, n), target);
+  check_finite(arrays, ConstView2D<R>(target), i, "kernel gradient");
+  at.dx.commit_rows(i, n);
 }
 
 template <class R>
 void run(const Call<R>& call, const Job<R>& job) {
   check(call, job);
-  const index r = job.v.cols;
-  const ConstView2D<R> vt = transposed(job.v, call.scratch.vt);
-  const View2D<double> sum = fit(call.scratch.sum, call.x.rows, r + 1);
-  for (index i = 0; i < sum.rows; ++i) std::fill_n(sum.row(i), r + 1, 0.0);
+  Arrays& arrays = call.arrays();
+  auto& scratch = call.scratch;
+  Workplace<R> at{job.u.empty() ? job.u : nearby(arrays, job.u, scratch.u), transposed(arrays, job.v, scratch.vt),
+                  Near<R>(arrays, job.out, scratch.out), Near<R>(arrays, job.dx, scratch.dx),
+                  fit(arrays, scratch.sum, call.x.rows, job.v.cols + 1)};
+  if (job.add) at.dx.load();
+  arrays.fill(at.sum, 0.0);
   call.for_each_band(job.products.empty(), !job.dx.empty(), [&](const Band<R>& band) {
     call.backend().for_each(call.strips(),
-                            [&](index strip, int worker) { run_strip(call, job, band, vt, sum, strip, worker); });
+                            [&](index strip, int worker) { run_strip(call, job, at, band, strip, worker); });
   });
 }
 
@@ -136,7 +147,7 @@ void apply_grad(const Kernel& k, ConstView2D<R> x, ConstView2D<R> y, Pairing p, 
   if (call.plan.band < y.rows) {  // derivatives of all pairs of a strip do not fit: the pairs are formed twice
     apply(k, x, y, p, v, out, prepared);
     Matrix<R> u(x.rows, v.cols);
-    cotangent(0, out, u.view());
+    call_cotangent(k.backend().arrays(), cotangent, 0, ConstView2D<R>(out), u.view(), call.own(0));
     return grad(k, x, y, p, ConstView2D<R>(u.view()), v, dx, prepared);
   }
   Job<R> job;

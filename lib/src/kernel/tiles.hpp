@@ -10,10 +10,12 @@
 
 namespace ntkrob {
 
-/// What one worker needs for a strip. Matrices grow to the largest shape asked for and stay.
+/// What one worker needs for a strip. Arrays and matrices grow to the largest shape asked for and stay.
 template <class R>
 struct WorkerScratch {
-  Matrix<R> value, nngp, dq, da, u;
+  Array<R> value, nngp, dq, da, u;
+  Matrix<R> host_out, host_u;  // for cotangents, where arrays are not on the host
+  Matrix<R> images;            // values or cotangents of a network on images
 };
 
 template <class R>
@@ -21,9 +23,11 @@ struct Kernel::Scratch {
   std::vector<WorkerScratch<R>> workers;
   SampleTable<R> x_table, y_table;
   Panels<R> transposed, plain;
-  Matrix<R> value, dq, da;  // of all rows (pull_back)
-  Matrix<R> vt, gt, g, part;
-  Matrix<double> sum;
+  Array<R> x, y, u, v, out, dx, h;  // copies of inputs and results that lie elsewhere
+  Array<R> value, dq, da;           // of all rows (pull_back)
+  Array<R> vt, gt;
+  Array<double> sum, predicted;
+  Matrix<R> image_vt;
   ImageTable<R> image_table;
 };
 
@@ -44,16 +48,43 @@ View2D<T> fit(Matrix<T>& m, index rows, index cols) {
 template <class R>
 ConstView2D<R> transposed(ConstView2D<R> a, Matrix<R>& target) {
   const View2D<R> t = fit(target, a.cols, a.rows);
-  for (index i = 0; i < a.rows; ++i)
-    for (index j = 0; j < a.cols; ++j) t(j, i) = a(i, j);
+  host_arrays().transpose(a, t);
+  return t;
+}
+template <class R>
+ConstView2D<R> transposed(Arrays& arrays, ConstView2D<R> a, Array<R>& target) {
+  const View2D<R> t = fit(arrays, target, a.cols, a.rows);
+  arrays.transpose(a, t);
   return t;
 }
 
 template <class R>
+void check_finite(Arrays& arrays, ConstView2D<R> out, index first_row, const char* what) {
+  const index bad = arrays.first_not_finite(out);
+  NTKROB_CHECK(bad < 0, NonFinite, what, " of sample ", first_row + bad,
+               " is not finite; the inputs or coefficients are too large for this precision");
+}
+template <class R>
 void check_finite(ConstView2D<R> out, index first_row, const char* what) {
-  for (index i = 0; i < out.rows; ++i)
-    NTKROB_CHECK(all_finite(out.row(i), out.cols), NonFinite, what, " of sample ", first_row + i,
-                 " is not finite; the inputs or coefficients are too large for this precision");
+  check_finite(host_arrays(), out, first_row, what);
+}
+
+/// Calls a cotangent, which works on host memory: u = cotangent(out).   out, u: host memory or arrays
+template <class R>
+void call_cotangent(Arrays& arrays, const Kernel::StripCotangent<R>& cotangent, index first_row, ConstView2D<R> out,
+                    View2D<R> u, WorkerScratch<R>& own) {
+  const bool out_apart = !arrays.on_host() && arrays.holds(out.data),
+             u_apart = !arrays.on_host() && arrays.holds(u.data);
+  ConstView2D<R> shown = out;
+  if (out_apart) {
+    const View2D<R> copy = fit(own.host_out, out.rows, out.cols);
+    arrays.copy(out, copy);
+    shown = copy;
+  }
+  const View2D<R> made = u_apart ? fit(own.host_u, u.rows, u.cols) : u;
+  check_finite(shown, first_row, "kernel output");
+  cotangent(first_row, shown, made);
+  if (u_apart) arrays.copy(ConstView2D<R>(made), u);
 }
 
 /// Gram matrices are factored: their products are never rounded.
@@ -61,6 +92,19 @@ template <class R>
 void check_full(const PreparedSet<R>& set) {
   NTKROB_CHECK(set.transposed.operands == Operands::full && set.plain.operands == Operands::full, ConfigError,
                "a set prepared with bfloat16 operands cannot serve a Gram matrix; use Kernel::prepare");
+}
+
+/// Copies the samples of a set into the memory of the backend, where they do not lie there.
+template <class R>
+ConstView2D<R> bring(Arrays& arrays, PreparedSet<R>& set) {
+  const ConstView2D<R> y = set.samples;
+  if (arrays.holds(y.data)) {
+    set.copy = Array<R>();
+  } else {
+    if (set.copy.rows() != y.rows || set.copy.cols() != y.cols) set.copy = Array<R>(arrays, y.rows, y.cols);
+    arrays.copy(y, set.copy.view());
+  }
+  return set.near();
 }
 
 /// Consecutive samples of y with their layouts for products.
@@ -90,18 +134,22 @@ struct Call {
     NTKROB_CHECK(pairing == Pairing::cross || (x.rows == y.rows), ShapeError, "Pairing::same with ", x.rows, " and ",
                  y.rows, " samples");
     NTKROB_CHECK(x.cols > 0, ShapeError, "kernel inputs have no values");
-    plan = plan_tiles(verb, x.rows, y.rows, x.cols, r, sizeof(R), backend().info().workers, budget(k),
-                      prepared != nullptr);
+    const DeviceInfo device = backend().info();
+    plan = plan_tiles(verb, x.rows, y.rows, x.cols, r, sizeof(R), device.workers, budget(k), prepared != nullptr,
+                      device.tiles, !arrays().on_host());
     const bool one_set = x.data == y.data && x.rows == y.rows && x.stride == y.stride;
+    y = prepared != nullptr ? prepared->near() : nearby(arrays(), y, scratch.y);
+    x = one_set ? y : nearby(arrays(), x, scratch.x);
     if (prepared == nullptr) backend().sample_table(chain(), y, scratch.y_table);
     y_table = prepared != nullptr ? &prepared->table : &scratch.y_table;
     if (!one_set) backend().sample_table(chain(), x, scratch.x_table);
     x_table = one_set ? y_table : &scratch.x_table;
-    scratch.workers.resize(static_cast<std::size_t>(backend().info().workers));
+    scratch.workers.resize(static_cast<std::size_t>(device.workers));
   }
 
   static std::size_t budget(const Kernel& k) { return k.memory_budget(); }
   Backend& backend() const { return kernel.backend(); }
+  Arrays& arrays() const { return kernel.backend().arrays(); }
   const Chain& chain() const { return kernel.spec().layers(); }
   WorkerScratch<R>& own(int worker) const { return scratch.workers[static_cast<std::size_t>(worker)]; }
 

@@ -47,6 +47,10 @@ class Arrays {
   virtual void place(ConstView2D<float> block, const Placement& where, View2D<float> to) = 0;
   virtual void place(ConstView2D<float> block, const Placement& where, View2D<double> to) = 0;
   virtual void place(ConstView2D<double> block, const Placement& where, View2D<double> to) = 0;
+  /// to += from.   from, to: n x m
+  virtual void add(ConstView2D<double> from, View2D<double> to) = 0;
+  /// Row i loses what stands before column first + i: a(i,k) = 0 for k < first + i.
+  virtual void clear_left(index first, View2D<double> a) = 0;
   /// to(i,k) += R(factors(i) / divisor) from(i,k).   factors: n x 1   from, to: n x m
   virtual void add_scaled_rows(double divisor, ConstView2D<double> factors, ConstView2D<float> from,
                                View2D<float> to) = 0;
@@ -128,8 +132,15 @@ class Near {
     if (!arrays.holds(target.data)) near_ = fit(arrays, scratch, target.rows, target.cols);
   }
   View2D<T> view() const { return near_; }
-  void commit() {
-    if (near_.data != target_.data) arrays_.copy(near_, target_);
+  View2D<T> target() const { return target_; }
+  /// Copies what the target holds, to be added to.
+  void load() {
+    if (near_.data != target_.data) arrays_.copy(View2D<const T>(target_), near_);
+  }
+  void commit() { commit_rows(0, target_.rows); }
+  void commit_rows(index begin, index n) {
+    if (near_.data != target_.data)
+      arrays_.copy(View2D<const T>(near_.middle_rows(begin, n)), target_.middle_rows(begin, n));
   }
 
  private:

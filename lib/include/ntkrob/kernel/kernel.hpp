@@ -27,7 +27,8 @@ namespace ntkrob {
 struct KernelOptions {
   Output output = Output::ntk;
   /// Bytes of scratch that one call may use, beside inputs and outputs. 0: 1 GiB or a quarter of the memory, whichever
-  /// is less.
+  /// is less. On a device with memory of its own: bytes of that memory, with copies of inputs and outputs in host
+  /// memory; 0: two thirds of what is free there.
   std::size_t memory_budget = 0;
   /// Of the samples; networks on images need it, others ignore it.
   ImageShape shape{0, 0, 0};
@@ -48,22 +49,31 @@ struct KernelPlan {
 };
 
 /// The pure planning function. bytes_per_number 4 or 8; r = thin columns. With `prepared` the layouts of y are there
-/// already and count as inputs.
+/// already and count as inputs. With `apart`, arrays do not lie in ordinary memory, and copies of all inputs and
+/// outputs but matrices count.
 /// throws: ResourceError with the bytes needed when the budget is too small for the smallest tile
 KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t bytes_per_number, int workers,
-                      std::size_t budget, bool prepared = false);
+                      std::size_t budget, bool prepared = false, const TileSizes& sizes = {}, bool apart = false);
 
 /// A second argument made ready once for many calls (the support set of an attack): its sample table, and the layouts
-/// that products read, 2 M D numbers. It refers to the samples, which must outlive it and stay as they are.
+/// that products read, 2 M D numbers; where the backend has memory of its own and the samples do not lie there, a copy
+/// of them too. It refers to the samples, which must outlive it and stay as they are. Not copyable.
 template <class R>
 struct PreparedSet {
   ConstView2D<R> samples;  // M x D
+  Array<R> copy;           // of the samples, or empty
   SampleTable<R> table;
   Panels<R> transposed;  // samples^T (D x M), for values
   Panels<R> plain;       // samples (M x D), for gradients
   ImageTable<R> images;  // instead of the three, for networks on images; empty where it would be large
+
+  /// The samples in the memory of the backend.
+  ConstView2D<R> near() const { return copy.rows() > 0 ? copy.view() : samples; }
 };
 
+/// Inputs, results and right-hand sides of all verbs may be views of host memory or of the backend's arrays. Cotangents
+/// are functions on host memory.
+///
 /// A value: copies share backend and scratch memory. One call at a time, as for its backend; scratch is kept between
 /// calls of the same shape, so that a loop allocates only in its first round.
 class Kernel {
