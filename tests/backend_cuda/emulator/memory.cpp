@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "ntkrob/base/error.hpp"
@@ -53,18 +54,13 @@ Allocation* DeviceMemory::allocate(int device, std::size_t bytes, bool pooled) {
   used += bytes;
   if (pooled && pooled_[device] > reserved_[device]) reserved_[device] = pooled_[device];
   Allocation& kept = live_[a.pages + a.page_bytes] = a;
-  protect(kept);
+  protect(kept, false);
   return &kept;
 }
 
-void DeviceMemory::protect(const Allocation& a) const {
-  const bool open = a.begun && (opened_ & only(a.device)) != 0;
+void DeviceMemory::protect(Allocation& a, bool open) {
   mprotect(a.pages + page(), a.page_bytes - 2 * page(), open ? PROT_READ | PROT_WRITE : PROT_NONE);
-}
-
-void DeviceMemory::begin(Allocation& allocation) {
-  allocation.begun = true;
-  protect(allocation);
+  a.open = open;
 }
 
 void DeviceMemory::check_borders(const Allocation& a) {
@@ -79,8 +75,9 @@ void DeviceMemory::check_borders(const Allocation& a) {
 }
 
 void DeviceMemory::release(Allocation& allocation) {
-  mprotect(allocation.pages + page(), allocation.page_bytes - 2 * page(), PROT_READ);
+  protect(allocation, true);
   check_borders(allocation);
+  opened_.erase(std::remove(opened_.begin(), opened_.end(), &allocation), opened_.end());
   (allocation.pooled ? pooled_ : direct_)[allocation.device] -= allocation.bytes;
   // Closed, and without physical memory.
   mmap(allocation.pages, allocation.page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
@@ -103,12 +100,22 @@ const Allocation* DeviceMemory::find_freed(const void* address) const {
   return nullptr;
 }
 
-void DeviceMemory::open(Devices devices) {
-  const Devices changed = devices ^ opened_;
-  if (changed == 0) return;
-  opened_ = devices;
-  for (const auto& entry : live_)
-    if ((changed & only(entry.second.device)) != 0) protect(entry.second);
+void DeviceMemory::allow(Devices devices) {
+  if (devices == allowed_) return;
+  allowed_ = devices;
+  for (Allocation* a : opened_) protect(*a, false);
+  opened_.clear();
+}
+
+bool DeviceMemory::admit(const void* address) {
+  Allocation* a = find(address);
+  const auto* at = static_cast<const unsigned char*>(address);
+  if (a == nullptr || !a->begun || a->open || (allowed_ & only(a->device)) == 0 || at < a->pages + page() ||
+      at >= a->pages + a->page_bytes - page())
+    return false;
+  protect(*a, true);
+  opened_.push_back(a);
+  return true;
 }
 
 void DeviceMemory::trim_pool(int device, std::size_t keep) {
@@ -121,10 +128,10 @@ std::size_t DeviceMemory::free_bytes(int device) const {
 }
 
 std::string DeviceMemory::leaks() {
-  open(0);
+  allow(0);
   std::string found;
   for (auto& entry : live_) {
-    mprotect(entry.second.pages + page(), entry.second.page_bytes - 2 * page(), PROT_READ);
+    protect(entry.second, true);
     check_borders(entry.second);
     found += (found.empty() ? "" : ", ") + name_of(entry.second);
   }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "emulator.hpp"
 
@@ -24,6 +25,7 @@ struct Allocation {
   unsigned long number = 0;
   bool pooled = false;  // of cudaMallocAsync
   bool begun = false;   // the allocation has run in its stream
+  bool open = false;
 };
 
 class DeviceMemory {
@@ -32,7 +34,6 @@ class DeviceMemory {
 
   /// null: it does not fit
   Allocation* allocate(int device, std::size_t bytes, bool pooled);
-  void begin(Allocation& allocation);
   /// Checks its borders, and keeps the addresses closed for a while.
   void release(Allocation& allocation);
   /// The one that holds the address or the slack around it, or null.
@@ -40,9 +41,11 @@ class DeviceMemory {
   /// The same among those that were freed not long ago.
   const Allocation* find_freed(const void* address) const;
 
-  /// Opens the memory of these devices and closes that of all others.
-  void open(Devices devices);
-  Devices opened() const { return opened_; }
+  /// What runs now may touch the memory of these devices; all other memory is closed. Opens nothing: that happens to an
+  /// allocation when it is touched (admit), because a process has many and an operation touches few.
+  void allow(Devices devices);
+  /// Opens what holds the address, if it may be touched.
+  bool admit(const void* address);
 
   std::size_t used(int device) const { return direct_[device] + pooled_[device]; }
   std::size_t pool_used(int device) const { return pooled_[device]; }
@@ -59,14 +62,15 @@ class DeviceMemory {
   static constexpr int kMostDevices = 16;
 
  private:
-  void protect(const Allocation& allocation) const;
+  static void protect(Allocation& allocation, bool open);
   static void check_borders(const Allocation& allocation);
 
   std::map<const unsigned char*, Allocation> live_;  // by the end of the pages
   std::deque<Allocation> freed_;
   std::size_t direct_[kMostDevices] = {}, pooled_[kMostDevices] = {}, reserved_[kMostDevices] = {};
   unsigned long count_ = 0;
-  Devices opened_ = 0;
+  Devices allowed_ = 0;
+  std::vector<Allocation*> opened_;
 };
 
 }  // namespace ntkrob::emulator

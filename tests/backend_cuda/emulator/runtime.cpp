@@ -259,7 +259,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->recorded = recorded;
   recorded->line = line;
   recorded->at = line->issued + 1;
-  put(line, {"an event", [recorded] { recorded->time = std::chrono::steady_clock::now(); }, 0});
+  put(line, {"an event", [recorded] { recorded->time = std::chrono::steady_clock::now(); }, kUnchanged});
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {

@@ -63,8 +63,10 @@ struct AtExit {
 
 struct sigaction before;
 
-/// Says who touched which memory, and lets the fault happen again for whoever was here before.
+/// Opens what the operation that runs may touch. Otherwise says who touched which memory, and lets the fault happen
+/// again for whoever was here before.
 void on_fault(int, siginfo_t* info, void*) {
+  if (running != nullptr && DeviceMemory::instance().admit(info->si_addr)) return;
   const std::string where = DeviceMemory::instance().describe(info->si_addr);
   if (!where.empty()) {
     const std::string line =
@@ -74,21 +76,22 @@ void on_fault(int, siginfo_t* info, void*) {
   sigaction(SIGSEGV, &before, nullptr);
 }
 
-/// The device memory that was open before comes back.
-class Opened {
+/// Until the outermost one ends, memory that operations have touched stays open: opening and closing takes time.
+class Running {
  public:
-  Opened(Devices devices, const char* what) : devices_(DeviceMemory::instance().opened()), what_(running) {
-    DeviceMemory::instance().open(devices);
-    running = what;
+  Running() { ++depth; }
+  ~Running() {
+    running = before_;
+    if (--depth == 0) DeviceMemory::instance().allow(0);
   }
-  ~Opened() {
-    running = what_;
-    DeviceMemory::instance().open(devices_);
+  void begin(const Operation& operation) {
+    running = operation.what;
+    if (operation.touches != kUnchanged) DeviceMemory::instance().allow(operation.touches);
   }
 
  private:
-  Devices devices_;
-  const char* what_;
+  static inline int depth = 0;  // under the big lock
+  const char* before_ = running;
 };
 
 }  // namespace
@@ -172,15 +175,15 @@ Line line_of(cudaStream_t stream) {
 }
 
 void run_until(const Line& line, std::uint64_t until) {
+  if (line->done >= until) return;
   watch_faults();
+  Running now;
   while (line->done < until) {
     if (line->queue.empty()) stop("an operation waits for itself");
     const Operation operation = std::move(line->queue.front());
     line->queue.pop_front();
-    {
-      const Opened opened(operation.touches, operation.what);
-      operation.run();
-    }
+    now.begin(operation);
+    operation.run();
     ++line->done;
   }
 }
@@ -193,7 +196,6 @@ void run_device(int device) {
 }
 
 void put(const Line& line, Operation operation) {
-  watch_faults();
   line->queue.push_back(std::move(operation));
   ++line->issued;
   line->asked = false;
@@ -202,7 +204,7 @@ void put(const Line& line, Operation operation) {
 
 void depend(const Line& line, const Line& other, std::uint64_t until) {
   if (other->done >= until) return;
-  put(line, {"a wait", [other, until] { run_until(other, until); }, 0});
+  put(line, {"a wait", [other, until] { run_until(other, until); }, kUnchanged});
 }
 
 void put_ordered(const Line& line, Operation operation) {

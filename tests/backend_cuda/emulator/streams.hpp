@@ -10,6 +10,9 @@
 
 namespace ntkrob::emulator {
 
+/// Of an operation that touches no memory and runs no code of others.
+constexpr Devices kUnchanged = ~Devices{0};
+
 struct Operation {
   const char* what;
   std::function<void()> run;

@@ -161,7 +161,7 @@ cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   const Lock lock(big_lock());
   Allocation* made = nullptr;
   const cudaError_t status = allocate(data, bytes, current_device(), false, &made);
-  if (made != nullptr) DeviceMemory::instance().begin(*made);
+  if (made != nullptr) made->begun = true;
   return status;
 }
 /// Waits for the device, as CUDA's does.
@@ -189,7 +189,7 @@ cudaError_t cudaMallocAsync(void** data, std::size_t bytes, cudaStream_t stream)
   if (made == nullptr) return status;
   const unsigned char* at = made->data;
   return enqueue(stream, "cudaMallocAsync", [at] {
-    if (Allocation* allocation = DeviceMemory::instance().find(at)) DeviceMemory::instance().begin(*allocation);
+    if (Allocation* allocation = DeviceMemory::instance().find(at)) allocation->begun = true;
   });
 }
 cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
