@@ -5,6 +5,7 @@
 #include "backend_cuda/arrays.hpp"
 #include "backend_cuda/launch.hpp"
 #include "backend_cuda/linalg.hpp"
+#include "backend_cuda/nets/runner.hpp"
 #include "backend_cuda/tables.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/memory.hpp"
@@ -45,6 +46,9 @@ class CudaBackend final : public Backend {
     if (chain.size() > static_cast<std::size_t>(kMaxLayers))
       return text("the chain has ", chain.size(), " layers, the limit is ", kMaxLayers);
     return {};
+  }
+  std::unique_ptr<NetRunner> make_net(const NetProgram& program) override {
+    return nets::make_runner(shared_device_, program);
   }
   /// Several tasks at a time are on queues of their own, each worker's; one is on the outer queue.
   void for_each(index n, const std::function<void(index, int)>& task) override {

@@ -63,6 +63,8 @@ class Layer {
                         ConstView2D<R> delta, View2D<R> dx, BasicLayerParameters<R>* grads, R beta,
                         LayerScratch<R>& scratch) const = 0;
 
+  /// Kind, window and constants, for backends that run whole nets.
+  virtual void describe(NetLayer& layer) const = 0;
   /// The weight in stored files: PyTorch's layout.
   virtual StoredWeight stored_weight() const { return {{outputs, fan_in}, {}}; }
   /// What a stored file says about the layer beside weight and bias. The spec decides; this is for other readers.

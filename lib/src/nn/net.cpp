@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "nn/on_device.hpp"
 #include "nn/stack.hpp"
 #include "ntkrob/base/random.hpp"
 
@@ -96,7 +98,7 @@ Net::Net(const Net& other)
       shape_(other.shape_),
       classes_(other.classes_),
       stack_(other.stack_),
-      layers_(other.layers_),
+      layers_(other.layers()),
       row_block_(other.row_block_),
       backend_(other.backend_) {}
 Net::Net(Net&& other) noexcept = default;
@@ -115,6 +117,30 @@ nn::Scratch<float>& Net::scratch(index rows) const {
   return *scratch_;
 }
 
+nn::OnDevice* Net::device() const {
+  if (!device_asked_) {
+    if (std::unique_ptr<NetRunner> runner = backend_->make_net(nn::program_of(*stack_, shape_, classes_))) {
+      device_ = std::make_unique<nn::OnDevice>(std::move(runner));
+      if (exposed_) device_->expose();
+    }
+    device_asked_ = true;
+  }
+  if (device_) device_->attach(layers_);
+  return device_.get();
+}
+
+std::vector<LayerParameters>& Net::layers() {
+  exposed_ = true;
+  std::as_const(*this).layers();
+  if (device_) device_->expose();
+  return layers_;
+}
+
+const std::vector<LayerParameters>& Net::layers() const {
+  if (device_) device()->fetch();
+  return layers_;
+}
+
 index Net::parameter_count() const {
   index count = 0;
   for (const LayerParameters& layer : layers_) count += layer.weight.size() + layer.bias.size();
@@ -123,6 +149,7 @@ index Net::parameter_count() const {
 
 void Net::logits(ConstView2D<float> x, View2D<float> out) const {
   check_io(*this, x, out);
+  if (nn::OnDevice* there = device()) return there->ready().logits(x, out);
   nn::Scratch<float>& buffers = scratch(x.rows);
   for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     nn::forward<float>(*backend_, *stack_, layers_, x.middle_rows(first, n), buffers, out.middle_rows(first, n));
@@ -132,6 +159,7 @@ void Net::logits(ConstView2D<float> x, View2D<float> out) const {
 void Net::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const {
   check_io(*this, x, cotangent);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  if (nn::OnDevice* there = device()) return there->ready().input_grad(x, cotangent, dx);
   nn::Scratch<float>& buffers = scratch(x.rows);
   for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
@@ -145,6 +173,7 @@ void Net::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, Vi
                           View2D<float> dx) const {
   check_io(*this, x, out);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
+  if (nn::OnDevice* there = device()) return there->ready().logits_and_grad(x, cotangent, out, dx);
   forward_backward(x, cotangent, out, dx, nullptr);
 }
 
@@ -163,6 +192,10 @@ void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cot
       std::fill_n(grads[l].weight.data(), grads[l].weight.size(), 0.0f);
       std::fill_n(grads[l].bias.data(), grads[l].bias.size(), 0.0f);
     }
+  }
+  if (nn::OnDevice* there = device()) {
+    there->ready().parameter_grad(x, cotangent, out);
+    return there->get_gradients(grads);
   }
   forward_backward(x, cotangent, out, View2D<float>(), &grads);
 }

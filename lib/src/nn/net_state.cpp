@@ -1,6 +1,7 @@
 // A net as a StateDict, and back: the names of the HDF5 model file.
 #include <cmath>
 
+#include "nn/on_device.hpp"
 #include "nn/stack.hpp"
 #include "ntkrob/nn/net.hpp"
 
@@ -93,13 +94,14 @@ Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
 }
 
 StateDict Net::state() const {
+  const std::vector<LayerParameters>& layers = this->layers();
   StateDict state;
   state.set("spec", spec_);
   state.set("input_shape", NdArray<std::int64_t>{{3}, {shape_.height, shape_.width, shape_.channels}});
   state.set("classes", static_cast<std::int64_t>(classes_));
-  for (std::size_t l = 0; l < layers_.size(); ++l) {
+  for (std::size_t l = 0; l < layers.size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
-    const Matrix<float>&w = layers_[l].weight, &b = layers_[l].bias;
+    const Matrix<float>&w = layers[l].weight, &b = layers[l].bias;
     state.set(layer_entry(l, "type"), std::string(stage.type));
     for (const auto& [name, value] : stage.layer->attributes()) state.set(layer_entry(l, name.c_str()), value);
     if (stage.layer->has_parameters()) {

@@ -7,6 +7,22 @@
 namespace ntkrob::nn {
 
 template <class R>
+NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes) {
+  NetProgram program{input, classes, {}};
+  for (const Stage<R>& stage : stack) {
+    NetLayer layer;
+    layer.in = stage.layer->in;
+    layer.out = stage.layer->out;
+    layer.relu = stage.relu;
+    layer.outputs = stage.layer->outputs;
+    layer.fan_in = stage.layer->fan_in;
+    stage.layer->describe(layer);
+    program.layers.push_back(std::move(layer));
+  }
+  return program;
+}
+
+template <class R>
 void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch) {
   const std::size_t last = stack.size() - 1;
   const index classes = stack[last].layer->out.size();
@@ -65,6 +81,7 @@ void backward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLa
 }
 
 #define NTKROB_INSTANTIATE(R)                                                                                       \
+  template NetProgram program_of<R>(const Stack<R>&, ImageShape, index);                                            \
   template void reserve<R>(const Stack<R>&, index, Scratch<R>&);                                                    \
   template void forward<R>(Backend&, const Stack<R>&, const std::vector<BasicLayerParameters<R>>&, ConstView2D<R>,  \
                            Scratch<R>&, View2D<R>);                                                                 \

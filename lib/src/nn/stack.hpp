@@ -20,6 +20,10 @@ using Stack = std::vector<Stage<R>>;
 template <class R>
 Stack<R> compile(const std::string& spec, ImageShape input, index classes);
 
+/// The same for a backend that runs whole nets.
+template <class R>
+NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes);
+
 /// Buffers of a forward and a backward pass.
 template <class R>
 struct Scratch {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "nn/blocks.hpp"
+#include "nn/on_device.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/optim/optimizer.hpp"
@@ -56,6 +57,61 @@ class BlockedSgd {
   }
 
   std::vector<Block> blocks_;
+};
+
+/// Where gradients come from and go to. Images are given as a batch, or as numbers in the training set.
+class Gradients {
+ public:
+  virtual ~Gradients() = default;
+  /// Derivatives by the parameters, of a batch.   rows: numbers of images, or null: all of them   x: the batch, or no
+  /// data where the training set is on a device
+  virtual void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) = 0;
+  /// One step of SGD by them.
+  virtual void descend(double lr) = 0;
+};
+
+class HostGradients final : public Gradients {
+ public:
+  HostGradients(Net& net, Sgd<float>::Options options)
+      : net_(net), grads_(shaped_like(net)), sgd_(net.layers(), grads_, options) {}
+  void compute(const index*, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
+    net_.logits_and_parameter_grad(x, cotangent, logits, grads_);
+  }
+  void descend(double lr) override { sgd_.step(net_.backend(), lr); }
+
+ private:
+  static std::vector<LayerParameters> shaped_like(const Net& net) {
+    std::vector<LayerParameters> grads;
+    for (const LayerParameters& layer : net.layers())
+      grads.push_back({Matrix<float>(layer.weight.rows(), layer.weight.cols()),
+                       Matrix<float>(layer.bias.rows(), layer.bias.cols())});
+    return grads;
+  }
+  Net& net_;
+  std::vector<LayerParameters> grads_;
+  BlockedSgd sgd_;
+};
+
+/// On a backend that runs whole nets: images, gradients and velocities stay there.
+class DeviceGradients final : public Gradients {
+ public:
+  /// images: the training set, or no data where every batch comes from the host
+  DeviceGradients(nn::OnDevice& device, ConstView2D<float> images, Sgd<float>::Options options)
+      : device_(device), training_(device, images, options.momentum, options.weight_decay) {}
+  void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
+    if (x.data == nullptr)
+      device_.ready().batch_grad(rows, logits.rows, cotangent, logits);
+    else
+      device_.ready().parameter_grad(x, cotangent, logits);
+  }
+  void descend(double lr) override {
+    device_.ready().sgd_step(lr);
+    device_.updated();
+  }
+
+ private:
+  nn::OnDevice& device_;
+  nn::OnDevice::Training training_;
 };
 
 /// Which rows of the training set a step uses.
@@ -159,6 +215,8 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
   const std::unique_ptr<Loss> loss = make_loss(options.loss);
   const Schedule schedule = Schedule::parse(options.schedule);
   const bool use_targets = needs_targets(options.loss);
+  nn::OnDevice* const device = net.device();
+  const bool need_images = device == nullptr || attack;  // of every batch, on the host
   Backend& backend = net.backend();
   Batches batches(x.rows, options.batch, options.seed);
   const index n = batches.size(), classes = net.classes();
@@ -171,7 +229,7 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
   const int* batch_labels = targets.labels.data();
   if (use_targets) batch_targets = targets.values.view();
   if (!batches.full()) {
-    x_buffer = Matrix<float>(n, x.cols);
+    if (need_images) x_buffer = Matrix<float>(n, x.cols);
     batch_x = x_buffer.view();
     label_buffer.resize(static_cast<std::size_t>(n));
     batch_labels = label_buffer.data();
@@ -192,20 +250,21 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
       for (index j = 0; j < cotangent.cols; ++j) cotangent(i, j) *= scale;
   };
 
-  std::vector<LayerParameters> grads;
-  for (const LayerParameters& layer : net.layers())
-    grads.push_back(
-        {Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(layer.bias.rows(), layer.bias.cols())});
-  BlockedSgd sgd(net.layers(), grads, {options.momentum, options.weight_decay});
+  const Sgd<float>::Options sgd{options.momentum, options.weight_decay};
+  std::unique_ptr<Gradients> gradients;
+  if (device != nullptr)
+    gradients = std::make_unique<DeviceGradients>(*device, need_images ? ConstView2D<float>() : x, sgd);
+  else
+    gradients = std::make_unique<HostGradients>(net, sgd);
 
   index done = 0;
   double lr = options.lr;
   for (bool go_on = true; go_on && done < steps;) {
-    if (!batches.full()) {
-      const index* rows = batches.rows(done);
+    const index* const rows = batches.full() ? nullptr : batches.rows(done);
+    if (rows != nullptr) {
       nn::for_blocks(backend, n, nn::rows_per_block(x.cols), [&](index begin, index count) {
         for (index i = begin; i < begin + count; ++i) {
-          std::copy_n(x.row(rows[i]), x.cols, x_buffer.row(i));
+          if (need_images) std::copy_n(x.row(rows[i]), x.cols, x_buffer.row(i));
           label_buffer[static_cast<std::size_t>(i)] = targets.labels[static_cast<std::size_t>(rows[i])];
           if (use_targets) std::copy_n(targets.values.row(rows[i]), classes, target_buffer.row(i));
         }
@@ -214,7 +273,7 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
     if (attack) attack(net, batch_x, batch_labels, done + 1, adversarial.view());
     lr = options.lr * schedule.factor(done, steps);
     try {
-      net.logits_and_parameter_grad(input, mean_loss, logits.view(), grads);
+      gradients->compute(rows, need_images ? input : ConstView2D<float>(), mean_loss, logits.view());
     } catch (const NonFinite& e) {
       diverged(e.what(), done + 1, steps, lr);
     }
@@ -222,7 +281,7 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
     for (const double value : losses) total += value;
     const double mean = total / static_cast<double>(n);
     if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done + 1, steps, lr);
-    sgd.step(backend, lr);
+    gradients->descend(lr);
     ++done;
     if (on_step) go_on = on_step({done, steps, mean, batch_accuracy(logits.view(), batch_labels)});
   }

@@ -45,6 +45,14 @@ Window read_window(const SpecArguments& arguments, ImageShape in, index stride_d
   return w;
 }
 
+void describe_window(const Window& w, NetLayer& layer) {
+  layer.kh = w.kh;
+  layer.kw = w.kw;
+  layer.stride = w.stride;
+  layer.top = w.top;
+  layer.left = w.left;
+}
+
 std::vector<std::pair<std::string, StateDict::Value>> window_attributes(const Window& w, ImageShape in) {
   const auto back = [&](index positions, index k, index extent, index front) {
     return std::max<index>(0, (positions - 1) * w.stride + k - extent - front);

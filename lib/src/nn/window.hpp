@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "ntkrob/backend/net.hpp"
 #include "ntkrob/base/spec_arguments.hpp"
 #include "ntkrob/base/state_dict.hpp"
 
@@ -45,6 +46,9 @@ inline std::vector<std::string> window_parameters(std::vector<std::string> first
 ///   stride_default: 0 means kh
 ///   throws: ConfigError with the position, also where no window fits
 Window read_window(const SpecArguments& arguments, ImageShape in, index stride_default, const char* pad_default);
+
+/// The window of a layer that a backend runs.
+void describe_window(const Window& w, NetLayer& layer);
 
 /// What a stored file says about a window: kernel [kh,kw], stride, padding [top,left,bottom,right].
 std::vector<std::pair<std::string, StateDict::Value>> window_attributes(const Window& w, ImageShape in);

@@ -13,6 +13,7 @@
 
 #include "ntkrob/backend/arrays.hpp"
 #include "ntkrob/backend/chain.hpp"
+#include "ntkrob/backend/net.hpp"
 #include "ntkrob/backend/program.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/view.hpp"
@@ -134,6 +135,10 @@ class Backend {
 
   /// The same for a network on images.
   virtual std::string supports_images(const Program&) const { return "it runs fully connected networks only"; }
+
+  /// A finite net in the memory of this backend, with parameters 0; null: component nn runs it in host memory. The
+  /// backend must outlive it.   throws: ConfigError (a layer too large for the device), ResourceError
+  virtual std::unique_ptr<NetRunner> make_net(const NetProgram&) { return nullptr; }
 
   /// Runs task(i, worker) for i in [0, n), in parallel where the device can; worker in [0, info().workers).
   virtual void for_each(index n, const std::function<void(index task, int worker)>& task) = 0;

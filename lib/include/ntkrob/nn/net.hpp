@@ -39,10 +39,12 @@ template <class R>
 struct Stage;
 template <class R>
 struct Scratch;
+class OnDevice;
 }  // namespace nn
 
 /// Thread-safety: one call at a time per object (scratch is shared by all const functions).
-/// Memory: parameters, and scratch for at most row_block() rows: larger batches are walked in blocks.
+/// Memory: parameters, and scratch for at most row_block() rows: larger batches are walked in blocks. On a backend that
+/// runs whole nets (Backend::make_net) both are there too, and so are training sets while they are trained on.
 class Net : public Model {
  public:
   /// Rows that go through the layers together, at most.
@@ -71,9 +73,11 @@ class Net : public Model {
 
   const std::string& spec() const { return spec_; }
   /// Parameters of every layer in the order of the spec; relu and flatten are no layers. For optimisers and for setting
-  /// parameters; the shapes must stay as they are.
-  std::vector<LayerParameters>& layers() { return layers_; }
-  const std::vector<LayerParameters>& layers() const { return layers_; }
+  /// parameters; the shapes must stay as they are. On a device the parameters are fetched where those there are newer,
+  /// and once the first of these has been called they are sent before every pass, because whoever holds the reference
+  /// may have written through it.   throws: ResourceError
+  std::vector<LayerParameters>& layers();
+  const std::vector<LayerParameters>& layers() const;
   index parameter_count() const;
   /// Rows that go through the layers together: kRowBlock, or fewer where images between layers are large.
   index row_block() const { return row_block_; }
@@ -86,6 +90,9 @@ class Net : public Model {
 
   /// spec, input_shape, classes, layers/<i>/{type,weight,bias,activation} and what else a layer has to say.
   StateDict state() const;
+
+  /// The net in the memory of a backend that runs whole nets, made at the first call; null on others. For the trainer.
+  nn::OnDevice* device() const;
 
  private:
   using Stack = std::vector<nn::Stage<float>>;
@@ -100,10 +107,13 @@ class Net : public Model {
   ImageShape shape_;
   index classes_ = 0;
   std::shared_ptr<const Stack> stack_;
-  std::vector<LayerParameters> layers_;
+  mutable std::vector<LayerParameters> layers_;  // device() may have newer ones
+  bool exposed_ = false;                         // somebody may write to layers_
   index row_block_ = kRowBlock;
   Backend* backend_;
   mutable std::unique_ptr<nn::Scratch<float>> scratch_;
+  mutable std::unique_ptr<nn::OnDevice> device_;
+  mutable bool device_asked_ = false;
 };
 
 }  // namespace ntkrob

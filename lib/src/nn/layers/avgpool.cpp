@@ -55,6 +55,12 @@ class AvgPool final : public Layer<R> {
     });
   }
 
+  void describe(NetLayer& layer) const override {
+    layer.kind = NetLayer::Kind::avgpool;
+    layer.inside = inside_;
+    describe_window(w_, layer);
+  }
+
   std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
     auto result = window_attributes(w_, this->in);
     result.emplace_back("edges", std::string(inside_ ? "inside" : "window"));

@@ -64,6 +64,11 @@ class Conv final : public Layer<R> {
     if (grads != nullptr) add_groups(backend, (n + images - 1) / std::max<index>(images, 1), beta, scratch, *grads);
   }
 
+  void describe(NetLayer& layer) const override {
+    layer.kind = NetLayer::Kind::conv;
+    describe_window(w_, layer);
+  }
+
   /// PyTorch's [out, in, kh, kw].
   StoredWeight stored_weight() const override {
     const index c = this->in.channels;
@@ -86,8 +91,7 @@ class Conv final : public Layer<R> {
   }
 
   void reserve_workers(Backend& backend, LayerScratch<R>& scratch) const {
-    if (scratch.workers.empty())
-      scratch.workers.resize(static_cast<std::size_t>(std::max(1, backend.info().workers)));
+    if (scratch.workers.empty()) scratch.workers.resize(static_cast<std::size_t>(std::max(1, backend.info().workers)));
     for (auto& worker : scratch.workers)
       for (Matrix<R>* buffer : {&worker.patches, &worker.gradients})
         grow(*buffer, lines_at_once() * w_.width, this->fan_in);

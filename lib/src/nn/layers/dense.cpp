@@ -34,6 +34,8 @@ class Dense final : public Layer<R> {
     multiply_rows(backend, delta, scratch.back, dx, [](View2D<R>) {});
   }
 
+  void describe(NetLayer& layer) const override { layer.kind = NetLayer::Kind::dense; }
+
  private:
   /// c = a op(W), then finish(rows of c) while they are in the cache.
   template <class Finish>

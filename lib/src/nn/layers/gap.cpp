@@ -36,6 +36,8 @@ class Gap final : public Layer<R> {
           for (index k = 0; k < c; ++k) dx.row(i)[p * c + k] = delta.row(i)[k] / static_cast<R>(positions);
     });
   }
+
+  void describe(NetLayer& layer) const override { layer.kind = NetLayer::Kind::gap; }
 };
 
 }  // namespace

@@ -49,6 +49,11 @@ class MaxPool final : public Layer<R> {
     });
   }
 
+  void describe(NetLayer& layer) const override {
+    layer.kind = NetLayer::Kind::maxpool;
+    describe_window(w_, layer);
+  }
+
   std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
     return window_attributes(w_, this->in);
   }

@@ -26,6 +26,12 @@ class Normalise final : public Layer<R> {
     if (!dx.empty()) each(backend, delta, dx, [](R v, R, R deviation) { return v / deviation; });
   }
 
+  void describe(NetLayer& layer) const override {
+    layer.kind = NetLayer::Kind::normalise;
+    layer.mean = mean_;
+    layer.deviation = deviation_;
+  }
+
   std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
     const index c = this->in.channels;
     return {{"mean", NdArray<double>{{c}, mean_}}, {"std", NdArray<double>{{c}, deviation_}}};

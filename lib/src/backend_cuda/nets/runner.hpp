@@ -1,0 +1,14 @@
+/// Nets in the memory of a device.
+#pragma once
+
+#include <memory>
+
+#include "backend_cuda/device.hpp"
+#include "ntkrob/backend/net.hpp"
+
+namespace ntkrob::cuda::nets {
+
+/// device must outlive the net.   throws: as Backend::make_net
+std::unique_ptr<NetRunner> make_runner(Device& device, const NetProgram& program);
+
+}  // namespace ntkrob::cuda::nets
