@@ -101,9 +101,9 @@ void Passes::lay_out() {
 }
 
 /// Grows, never shrinks.
-void Passes::fit(Array<float>& array, index rows, index cols) {
+void Passes::fit(DeviceMatrix<float>& array, index rows, index cols) {
   if (array.view().cols == cols && array.view().rows >= rows) return;
-  array = Array<float>();  // before there is new memory
+  array = DeviceMatrix<float>();  // before there is new memory
   array = work_.make<float>(rows, cols);
 }
 
@@ -112,7 +112,7 @@ void Passes::reserve(index rows, bool keep) {
     const index out = layer.spec.out.size();
     fit(layer.hidden, rows, out);
     if (keep && layer.spec.kind == Kind::maxpool && layer.chosen.view().rows < rows) {
-      layer.chosen = Array<std::int32_t>();
+      layer.chosen = DeviceMatrix<std::int32_t>();
       layer.chosen = work_.make<std::int32_t>(rows, out);
     }
     if (layer.spec.kind != Kind::conv || layer.window.pointwise()) continue;
@@ -121,7 +121,7 @@ void Passes::reserve(index rows, bool keep) {
     if (patches_.view().cols < numbers) fit(patches_, 1, numbers);
   }
   if (keep)
-    for (Array<float>& delta : delta_) fit(delta, rows, widest_);
+    for (DeviceMatrix<float>& delta : delta_) fit(delta, rows, widest_);
 }
 
 DeviceView<float> Passes::forward(DeviceView<const float> x, bool keep) {
@@ -318,7 +318,7 @@ void Passes::parameter_gradient(std::size_t number, DeviceView<const float> x, D
 void Passes::bias_gradient(std::size_t number, DeviceView<const float> delta, float beta) {
   const index parts = ColumnParts<float>::count(delta.rows);
   if (sums_.view().rows * sums_.view().cols < parts * delta.cols) {
-    sums_ = Array<double>();
+    sums_ = DeviceMatrix<double>();
     sums_ = work_.make<double>(1, parts * delta.cols);
   }
   const DeviceView<double> sums = as(sums_.view(), parts, delta.cols);

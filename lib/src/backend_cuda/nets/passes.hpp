@@ -41,15 +41,15 @@ class Passes {
     NetLayer spec;
     Geometry window;
     index weight_at = 0, bias_at = 0;
-    Array<float> laid_out;       // the weight as right-hand operand: fan_in x outputs
-    Array<float> constants;      // normalise: mean and deviation, 2 x C
-    Array<float> hidden;         // after the ReLU, rows x out
-    Array<std::int32_t> chosen;  // maxpool: rows x out
+    DeviceMatrix<float> laid_out;       // the weight as right-hand operand: fan_in x outputs
+    DeviceMatrix<float> constants;      // normalise: mean and deviation, 2 x C
+    DeviceMatrix<float> hidden;         // after the ReLU, rows x out
+    DeviceMatrix<std::int32_t> chosen;  // maxpool: rows x out
   };
 
   void lay_out();
   void reserve(index rows, bool keep);
-  void fit(Array<float>& array, index rows, index cols);
+  void fit(DeviceMatrix<float>& array, index rows, index cols);
   void forward(Layer& layer, DeviceView<const float> x, DeviceView<float> y, bool keep);
   void backward(Layer& layer, std::size_t number, DeviceView<const float> x, DeviceView<const float> delta,
                 const float* hidden, DeviceView<float> dx, bool gradients, float beta);
@@ -64,8 +64,8 @@ class Passes {
   std::vector<Layer> layers_;
   index row_block_ = 1, widest_ = 1;
   bool laid_out_ = false;
-  Array<float> parameters_, gradients_, delta_[2], patches_;
-  Array<double> sums_;
+  DeviceMatrix<float> parameters_, gradients_, delta_[2], patches_;
+  DeviceMatrix<double> sums_;
 };
 
 }  // namespace ntkrob::cuda::nets

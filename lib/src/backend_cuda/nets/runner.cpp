@@ -127,8 +127,8 @@ class Runner final : public NetRunner {
 
   void end_training() override {
     use_device();
-    images_ = Array<float>();
-    velocity_ = Array<float>();
+    images_ = DeviceMatrix<float>();
+    velocity_ = DeviceMatrix<float>();
   }
 
  private:
@@ -150,9 +150,9 @@ class Runner final : public NetRunner {
 
   /// The first rows x cols of a buffer, which grows.
   template <class T>
-  DeviceView<T> head(Array<T>& buffer, index rows, index cols) {
+  DeviceView<T> head(DeviceMatrix<T>& buffer, index rows, index cols) {
     if (buffer.view().rows * buffer.view().cols < rows * cols) {
-      buffer = Array<T>();  // before there is new memory
+      buffer = DeviceMatrix<T>();  // before there is new memory
       buffer = work_.make<T>(rows, cols);
     }
     return {buffer.data(), rows, cols, cols};
@@ -207,8 +207,8 @@ class Runner final : public NetRunner {
   Work work_;  // before all memory: it is freed in the order of this stream
   Passes passes_;
   const index numbers_, classes_;
-  Array<float> batch_, cotangent_, dx_, images_, velocity_;
-  Array<std::int32_t> picked_on_device_;
+  DeviceMatrix<float> batch_, cotangent_, dx_, images_, velocity_;
+  DeviceMatrix<std::int32_t> picked_on_device_;
   // What copies to the device read while the host goes on: written again only after a wait.
   Matrix<float> host_;
   std::vector<std::int32_t> picked_;

@@ -1,0 +1,360 @@
+// Nets in the memory of a device, on every backend of this build that this machine can run and that runs whole nets,
+// against the same nets on the cpu backend.
+#include <cmath>
+#include <functional>
+
+#include "kit/check.hpp"
+#include "nn/fixture.hpp"
+#include "ntkrob/attack/attack.hpp"
+#include "ntkrob/nn/trainer.hpp"
+
+using namespace ntkrob;
+using Catch::Matchers::Contains;
+using nn_test::parabola;
+using nn_test::random_matrix;
+using nn_test::same_bits;
+using nn_test::Toy;
+
+namespace {
+
+/// Runs a check on all backends with nets in their own memory. parity_test.cpp says which backends are left out.
+void for_each_device(const std::function<void(Backend& device, Backend& cpu)>& check, int workers = 2) {
+  const auto cpu = make_backend("cpu", 1);
+  for (const BackendState& state : backends()) {
+    if (!state.available) continue;
+    const auto tested = make_backend(state.name, workers);
+    if (Net("mlp:2", {1, 1, 2}, 2, Initialisation::he, 0, *tested).device() == nullptr) continue;
+    INFO("backend " << state.name);
+    check(*tested, *cpu);
+  }
+}
+
+struct Case {
+  const char* spec;
+  ImageShape shape;
+  index classes;
+};
+constexpr Case kCases[] = {
+    {"mlp:", {1, 1, 5}, 3},
+    {"mlp:70,33", {4, 5, 2}, 10},
+    {"conv(4,3,stride=2,pad=1)-relu-conv(5,2,stride=2,pad=valid)-relu-dense(6)-relu-dense", {7, 8, 2}, 3},
+    {"conv(3,1)-relu-conv(2,5,pad=4)-gap", {3, 4, 1}, 2},
+    {"maxpool(2)-conv(4,3)-relu-maxpool(3,stride=2,pad=1)-dense", {8, 6, 2}, 3},
+    {"conv(3,3)-relu-avgpool(3,stride=2,pad=same,edges=inside)-dense(4)-relu-dense", {5, 6, 2}, 2},
+    {"normalise(mean=0.4:0.6,std=0.25:0.5)-conv(4,3,pad=valid)-relu-conv(3,1)-relu-conv(3,2)-gap", {5, 4, 2}, 3},
+};
+
+/// Logits, input gradients and parameter gradients of one net.
+struct Passes {
+  Matrix<float> logits, again, dx, dx_too;
+  std::vector<LayerParameters> grads;
+
+  Passes(const Net& net, ConstView2D<float> x, const CotangentFn& cotangent) {
+    const index n = x.rows;
+    logits = again = Matrix<float>(n, net.classes());
+    dx = dx_too = Matrix<float>(n, x.cols);
+    net.logits(x, logits.view());
+    net.logits_and_grad(x, cotangent, again.view(), dx.view());
+    CHECK(kit::compare(again.view(), logits.view(), 0).text.empty());
+    Matrix<float> c(n, net.classes());
+    if (n > 0) cotangent(0, logits.view(), c.view());
+    net.input_grad(x, c.view(), dx_too.view());
+    CHECK(kit::compare(dx_too.view(), dx.view(), 0).text.empty());
+    net.logits_and_parameter_grad(x, cotangent, again.view(), grads);
+    CHECK(kit::compare(again.view(), logits.view(), 0).text.empty());
+  }
+};
+
+/// A cotangent that depends on logits and row.
+void some_cotangent(index first, ConstView2D<float> f, View2D<float> c) {
+  for (index i = 0; i < f.rows; ++i)
+    for (index j = 0; j < f.cols; ++j) c(i, j) = f(i, j) + static_cast<float>((first + i + 2 * j) % 3) - 1;
+}
+
+double largest(const Matrix<float>& m) {
+  double result = 0;
+  for (index i = 0; i < m.size(); ++i) result = std::max(result, std::abs(static_cast<double>(m.data()[i])));
+  return result;
+}
+
+/// Sums of some hundred float32 terms in two orders.
+constexpr double kTolerance = 1e-5;
+
+void check_same(const Passes& found, const Passes& expected, double more = 1) {
+  const auto near = [&](const Matrix<float>& a, const Matrix<float>& b) {
+    NTKROB_CHECK_SAME(kit::compare(a.view(), b.view(), more * kTolerance * std::max(1e-3, largest(b))));
+  };
+  near(found.logits, expected.logits);
+  near(found.dx, expected.dx);
+  REQUIRE(found.grads.size() == expected.grads.size());
+  for (std::size_t l = 0; l < found.grads.size(); ++l) {
+    INFO("layer " << l);
+    near(found.grads[l].weight, expected.grads[l].weight);
+    near(found.grads[l].bias, expected.grads[l].bias);
+  }
+}
+
+double largest_difference(const Net& a, const Net& b) {
+  double worst = 0;
+  for (std::size_t l = 0; l < a.layers().size(); ++l)
+    for (const auto part : {&LayerParameters::weight, &LayerParameters::bias})
+      worst = std::max(worst, kit::compare((a.layers()[l].*part).view(), (b.layers()[l].*part).view(), 0).worst);
+  return worst;
+}
+
+/// Images of 6 x 6 with a bright quarter, whose number is the label.
+Toy quarters(index n) {
+  Toy toy{random_matrix<float>(n, 36, 7, 0, 0.6), {}};
+  for (index i = 0; i < n; ++i) {
+    const index label = i * 7 % 4;
+    toy.targets.labels.push_back(static_cast<int>(label));
+    for (index y = 0; y < 3; ++y)
+      for (index x = 0; x < 3; ++x) toy.x(i, (label / 2 * 3 + y) * 6 + label % 2 * 3 + x) += 0.4f;
+  }
+  toy.targets.values = centred_one_hot(toy.targets.labels, 4);
+  return toy;
+}
+constexpr const char* kQuarterNets[] = {"mlp:20,12", "conv(6,3,pad=1)-relu-maxpool(2)-dense(10)-relu-dense"};
+Net quarter_net(const char* spec, Backend& backend) {
+  return Net(spec, {6, 6, 1}, 4, Initialisation::uniform, 4, backend);
+}
+
+TrainOptions short_run(const char* loss) {
+  TrainOptions options;
+  options.loss = loss;
+  options.steps = 15;
+  options.lr = 0.2;
+  options.batch = 24;
+  options.weight_decay = 1e-3;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("logits and gradients of nets on a device equal those of the cpu backend", "[backend]") {
+  for_each_device([](Backend& device, Backend& cpu) {
+    for (const Case& c : kCases)
+      for (const index n : {0, 1, 7}) {
+        INFO(c.spec << ", " << n << " images");
+        const Net there(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device),
+            here(c.spec, c.shape, c.classes, Initialisation::ntk, 3, cpu);
+        Matrix<float> frame = random_matrix<float>(n, c.shape.size() + 5, 1);
+        const View2D<float> x = frame.view().middle_cols(3, c.shape.size());
+        check_same(Passes(there, x, some_cotangent), Passes(here, x, some_cotangent));
+      }
+  });
+}
+
+TEST_CASE("more images than go through a device together come in blocks", "[backend]") {
+  // 65536 numbers per image: a block has some 300 rows, the cpu backend's 16.
+  const char* spec = "maxpool(16)-dense(5)-relu-dense";
+  const ImageShape shape{256, 256, 1};
+  for_each_device([&](Backend& device, Backend& cpu) {
+    const Net there(spec, shape, 3, Initialisation::ntk, 3, device), here(spec, shape, 3, Initialisation::ntk, 3, cpu);
+    const index n = 400;
+    const Matrix<float> pattern = random_matrix<float>(1, shape.size() + n, 1);
+    Matrix<float> x(n, shape.size());
+    for (index i = 0; i < n; ++i) std::copy_n(pattern.data() + i, shape.size(), x.row(i));
+    index blocks = 0;
+    const CotangentFn counted = [&](index first, ConstView2D<float> f, View2D<float> c) {
+      ++blocks;
+      some_cotangent(first, f, c);
+    };
+    Matrix<float> logits(n, 3), expected(n, 3);
+    std::vector<LayerParameters> grads, expected_grads;
+    there.logits_and_parameter_grad(x.view(), counted, logits.view(), grads);
+    CHECK(blocks > 1);
+    here.logits_and_parameter_grad(x.view(), some_cotangent, expected.view(), expected_grads);
+    NTKROB_CHECK_SAME(kit::compare(logits.view(), expected.view(), kTolerance * largest(expected)));
+    for (const std::size_t l : {1, 2})
+      NTKROB_CHECK_SAME(kit::compare(grads[l].weight.view(), expected_grads[l].weight.view(),
+                                     kTolerance * largest(expected_grads[l].weight)));
+  });
+}
+
+TEST_CASE("what a net on a device says of an image has the same bits whatever stands beside it", "[backend]") {
+  for (const int workers : {1, 3})
+    for_each_device(
+        [](Backend& device, Backend&) {
+          for (const Case& c : kCases) {
+            INFO(c.spec);
+            const index n = 70;
+            const Net net(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device);
+            const Matrix<float> x = random_matrix<float>(n, c.shape.size(), 1);
+            Matrix<float> all(n, c.classes), dx(n, x.cols()), one(1, c.classes), one_dx(1, x.cols());
+            const CotangentFn cotangent = [](index, ConstView2D<float> f, View2D<float> to) {
+              some_cotangent(0, f.middle_rows(0, 1), to.middle_rows(0, 1));
+              for (index i = 1; i < f.rows; ++i) some_cotangent(0, f.middle_rows(i, 1), to.middle_rows(i, 1));
+            };
+            net.logits_and_grad(x.view(), cotangent, all.view(), dx.view());
+            for (const index i : {0, 1, 63, 64, 69}) {
+              net.logits_and_grad(x.view().middle_rows(i, 1), cotangent, one.view(), one_dx.view());
+              NTKROB_CHECK_SAME(kit::compare(one.view(), all.view().middle_rows(i, 1), 0));
+              NTKROB_CHECK_SAME(kit::compare(one_dx.view(), dx.view().middle_rows(i, 1), 0));
+            }
+          }
+        },
+        workers);
+}
+
+TEST_CASE("PGD against a net on a device finds the same in batches of any size, and what it finds on the cpu backend",
+          "[backend]") {
+  const Toy toy = quarters(30);
+  ThreatModel threat;
+  threat.eps = 0.1f;
+  const auto attacked = [&](const Net& net, index batch) {
+    Matrix<float> found(30, 36);
+    for (index first = 0; first < 30; first += batch) {
+      AttackBatch part;
+      part.x = toy.x.view().middle_rows(first, batch);
+      part.labels = toy.targets.labels.data() + first;
+      part.first = first;
+      pgd(net, part, threat, 10, 0, "ce", 1, Rng(3, "test"), found.view().middle_rows(first, batch));
+    }
+    return found;
+  };
+  for_each_device([&](Backend& device, Backend& cpu) {
+    for (const char* spec : kQuarterNets) {
+      INFO(spec);
+      const Net there = quarter_net(spec, device), here = quarter_net(spec, cpu);
+      const Matrix<float> whole = attacked(there, 30), expected = attacked(here, 30);
+      NTKROB_CHECK_SAME(kit::compare(attacked(there, 5).view(), whole.view(), 0));
+      // A step goes by signs: a gradient of some 1e-9 may have the other one.
+      index different = 0;
+      for (index i = 0; i < whole.size(); ++i) different += std::abs(whole.data()[i] - expected.data()[i]) > 1e-6f;
+      CHECK(different <= 4);
+    }
+  });
+}
+
+TEST_CASE("a training on a device follows that on the cpu backend", "[backend]") {
+  const Toy toy = quarters(150);
+  for_each_device([&](Backend& device, Backend& cpu) {
+    for (const char* spec : kQuarterNets)
+      for (const char* loss : {"mse", "ce"})
+        for (const index batch : {24, 0}) {
+          INFO(spec << ", " << loss << ", batch " << batch);
+          Net there = quarter_net(spec, device), here = quarter_net(spec, cpu);
+          TrainOptions options = short_run(loss);
+          options.batch = batch;
+          const auto curve = [&](Net& net) {
+            std::vector<double> losses;
+            train(net, toy.x.view(), toy.targets, options, [&](const TrainStep& s) {
+              losses.push_back(s.loss);
+              return true;
+            });
+            return losses;
+          };
+          const std::vector<double> found = curve(there), expected = curve(here);
+          REQUIRE(found.size() == expected.size());
+          CHECK(expected.back() < 0.99 * expected.front());
+          // Roundings of float32 in 15 steps that forget slowly.
+          for (std::size_t s = 0; s < found.size(); ++s) CHECK(found[s] == Approx(expected[s]).margin(2e-5));
+          CHECK(largest_difference(there, quarter_net(spec, cpu)) > 1e-3);
+        }
+  });
+}
+
+TEST_CASE("a training on a device has the same bits in every run, and with batches from the host", "[backend]") {
+  const Toy toy = quarters(150);
+  const BatchAttack copies = [](const Net&, ConstView2D<float> x, const int*, index, View2D<float> adversarial) {
+    convert(x, adversarial);
+  };
+  for_each_device([&](Backend& device, Backend&) {
+    for (const char* spec : kQuarterNets) {
+      INFO(spec);
+      const auto trained = [&](const BatchAttack& attack) {
+        Net net = quarter_net(spec, device);
+        train(net, toy.x.view(), toy.targets, short_run("ce"), {}, attack);
+        return net;
+      };
+      const Net once = trained({});
+      CHECK(same_bits(once, trained({})));
+      CHECK(same_bits(once, trained(copies)));
+      const auto other = make_backend(device.info().name, 1);
+      Net net = quarter_net(spec, *other);
+      train(net, toy.x.view(), toy.targets, short_run("ce"));
+      CHECK(same_bits(once, net));
+    }
+  });
+}
+
+TEST_CASE("parameters of a net on a device are seen and set through layers() at any time", "[backend]") {
+  const Toy toy = quarters(60);
+  for_each_device([&](Backend& device, Backend& cpu) {
+    Net there = quarter_net("mlp:9", device), here = quarter_net("mlp:9", cpu);
+    Matrix<float> found(60, 4), expected(60, 4);
+    const auto check_logits = [&](const Net& net) {
+      net.logits(toy.x.view(), found.view());
+      here.logits(toy.x.view(), expected.view());
+      NTKROB_CHECK_SAME(kit::compare(found.view(), expected.view(), 1e-5));
+    };
+    check_logits(there);
+    std::vector<LayerParameters>& held = there.layers();
+    for (const float value : {0.25f, -1.5f}) {  // through one reference, between passes
+      held[0].weight(3, 7) = here.layers()[0].weight(3, 7) = value;
+      held[1].bias(0, 2) = here.layers()[1].bias(0, 2) = value;
+      check_logits(there);
+    }
+
+    // In the middle of a training: what is read is the step's, what is written is trained on.
+    TrainOptions options = short_run("mse");
+    Net plain = there;
+    const auto spoil = [&](Net& net) {
+      return [&net](const TrainStep& s) {
+        if (s.step == 5) net.layers()[0].weight(2, 2) = 0.5f;
+        if (s.step == 6) CHECK(std::abs(net.layers()[0].weight(2, 2) - 0.5f) < 0.05f);
+        return true;
+      };
+    };
+    train(plain, toy.x.view(), toy.targets, options, [&](const TrainStep& s) {
+      const Net copy = plain;
+      if (s.step % 8 == 1) CHECK(same_bits(copy, plain));
+      return true;
+    });
+    train(there, toy.x.view(), toy.targets, options, spoil(there));
+    train(here, toy.x.view(), toy.targets, options, spoil(here));
+    CHECK(largest_difference(there, here) < 2e-6);
+    CHECK(largest_difference(there, plain) > 1e-2);
+    CHECK(held[0].weight(2, 2) == std::as_const(there).layers()[0].weight(2, 2));
+    check_logits(there);
+    held[1].weight(1, 1) = here.layers()[1].weight(1, 1) = 2;
+    check_logits(there);
+    const Net copy = there, moved = std::move(there);
+    check_logits(copy);
+    check_logits(moved);
+  });
+}
+
+TEST_CASE("a training on a device that fails or is stopped keeps the parameters of the step before", "[backend]") {
+  const Toy toy = quarters(60);
+  for_each_device([&](Backend& device, Backend&) {
+    for (const bool diverges : {true, false}) {
+      Net net = quarter_net("mlp:9", device), last = net;
+      index steps = 0;
+      TrainOptions options = short_run("mse");
+      options.schedule = "constant";
+      if (diverges) options.lr = 1e6;
+      const auto on_step = [&](const TrainStep& s) {
+        steps = s.step;
+        last = net;
+        NTKROB_CHECK(diverges || s.step < 5, Interrupted, "stopped");
+        return true;
+      };
+      if (diverges)
+        CHECK_THROWS_WITH(train(net, toy.x.view(), toy.targets, options, on_step),
+                          Contains("at step ") && Contains("of 15") && Contains("lower --lr"));
+      else
+        CHECK_THROWS_AS(train(net, toy.x.view(), toy.targets, options, on_step), Interrupted);
+      CHECK(steps > 0);
+      CHECK(same_bits(net, last));
+      CHECK(largest_difference(net, quarter_net("mlp:9", device)) > 0);
+    }
+    // The loss of the last step is finite and the last update is not.
+    Net net = quarter_net("mlp:9", device);
+    TrainOptions last = short_run("mse");
+    last.lr = 1e300;
+    last.steps = 1;
+    CHECK_THROWS_WITH(train(net, toy.x.view(), toy.targets, last), Contains("a parameter is"));
+  });
+}
