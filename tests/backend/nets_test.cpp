@@ -1,6 +1,7 @@
 // Nets in the memory of a device, on every backend of this build that this machine can run and that runs whole nets,
 // against the same nets on the cpu backend.
 #include <cmath>
+#include <cstdio>
 #include <functional>
 
 #include "kit/check.hpp"
@@ -276,6 +277,28 @@ TEST_CASE("a training on a device has the same bits in every run, and with batch
       train(net, toy.x.view(), toy.targets, short_run("ce"));
       CHECK(same_bits(once, net));
     }
+  });
+}
+
+TEST_CASE("a training step on a device moves numbers of images, logits and cotangents", "[backend]") {
+  const Toy toy = quarters(150);
+  for_each_device([&](Backend& device, Backend&) {
+    Net net = quarter_net(kQuarterNets[1], device);
+    const auto moved = [&](index steps) {
+      unsigned long long before[2] = {}, after[2] = {};
+      const char* form = "copied %llu bytes to the device and %llu back";
+      REQUIRE(std::sscanf(device.account().c_str(), form, &before[0], &before[1]) == 2);
+      TrainOptions options = short_run("ce");
+      options.steps = steps;
+      train(net, toy.x.view(), toy.targets, options);
+      REQUIRE(std::sscanf(device.account().c_str(), form, &after[0], &after[1]) == 2);
+      return std::pair<index, index>(after[0] - before[0], after[1] - before[1]);
+    };
+    moved(1);
+    const auto few = moved(2), many = moved(6);
+    const index logits = 24 * 4 * 4;  // bytes
+    CHECK(many.first - few.first == 4 * (logits + 24 * 4));
+    CHECK(many.second - few.second == 4 * logits);
   });
 }
 

@@ -45,7 +45,8 @@ struct NetProgram {
 using NetCotangentFn = std::function<void(index first_row, ConstView2D<float> logits, View2D<float> cotangent)>;
 
 /// A net on a device. Logits and input gradients of an image have the same bits whatever stands beside it; parameter
-/// gradients are summed in an order that depends on shapes alone. One call at a time.
+/// gradients are summed in an order that depends on shapes alone. One call at a time. Views may be of host memory or of
+/// arrays of the backend, but logits that a cotangent function sees are in host memory.
 ///   throws: ResourceError with the bytes needed and free
 class NetRunner {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend_cuda/launch.hpp"
+#include "backend_cuda/work.hpp"
 
 namespace ntkrob::cuda::nets {
 namespace {
@@ -35,7 +36,7 @@ void check_size(std::size_t layer, index numbers) {
 
 }  // namespace
 
-Passes::Passes(Work& work, const NetProgram& program) : work_(work) {
+Passes::Passes(Device& device, const NetProgram& program) : device_(device) {
   index numbers = program.input.size(), at = 0;
   for (std::size_t l = 0; l < program.layers.size(); ++l) {
     const NetLayer& spec = program.layers[l];
@@ -59,14 +60,13 @@ Passes::Passes(Work& work, const NetProgram& program) : work_(work) {
         constants(0, k) = static_cast<float>(spec.mean[static_cast<std::size_t>(k)]);
         constants(1, k) = static_cast<float>(spec.deviation[static_cast<std::size_t>(k)]);
       }
-      layer.constants = work_.upload<float>(ConstView2D<float>(constants.view()));
-      work_.finish();
+      Work(device_).write(ConstView2D<float>(constants.view()), layer.constants.fit(device_, 2, c));
     }
     layers_.push_back(std::move(layer));
   }
   row_block_ = std::clamp<index>(kBlockNumbers / (numbers + 2 * widest_), 1, kMostRows);
-  parameters_ = work_.make<float>(1, at);
-  gradients_ = work_.make<float>(1, at);
+  parameters_ = Kept<float>(device_, 1, at);
+  gradients_ = Kept<float>(device_, 1, at);
   clear(parameters_.view());
   clear(gradients_.view());
 }
@@ -81,11 +81,7 @@ DeviceView<float> Passes::bias(DeviceView<float> all, index layer) const {
   return {all.data + l.bias_at, 1, l.spec.outputs, l.spec.outputs};
 }
 
-void Passes::clear(DeviceView<float> numbers) {
-  check(cudaMemsetAsync(numbers.data, 0, static_cast<std::size_t>(numbers.rows * numbers.cols) * sizeof(float),
-                        work_.stream()),
-        "clearing memory");
-}
+void Passes::clear(DeviceView<float> numbers) { cuda::launch(Filling<float>{{}, numbers, 0}, stream()); }
 
 /// Products read their right-hand operand along rows.
 void Passes::lay_out() {
@@ -93,35 +89,24 @@ void Passes::lay_out() {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
     if (!layer.spec.has_parameters()) continue;
-    if (layer.laid_out.view().empty()) layer.laid_out = work_.make<float>(layer.spec.fan_in, layer.spec.outputs);
-    cuda::launch(Transposition<float>{weight(parameters(), static_cast<index>(l)), layer.laid_out.view()},
-                 work_.stream());
+    cuda::launch(Transposition<float>{weight(parameters(), static_cast<index>(l)),
+                                      layer.laid_out.fit(device_, layer.spec.fan_in, layer.spec.outputs)},
+                 stream());
   }
   laid_out_ = true;
-}
-
-/// Grows, never shrinks.
-void Passes::fit(DeviceMatrix<float>& array, index rows, index cols) {
-  if (array.view().cols == cols && array.view().rows >= rows) return;
-  array = DeviceMatrix<float>();  // before there is new memory
-  array = work_.make<float>(rows, cols);
 }
 
 void Passes::reserve(index rows, bool keep) {
   for (Layer& layer : layers_) {
     const index out = layer.spec.out.size();
-    fit(layer.hidden, rows, out);
-    if (keep && layer.spec.kind == Kind::maxpool && layer.chosen.view().rows < rows) {
-      layer.chosen = DeviceMatrix<std::int32_t>();
-      layer.chosen = work_.make<std::int32_t>(rows, out);
-    }
+    layer.hidden.fit(device_, rows, out);
+    if (keep && layer.spec.kind == Kind::maxpool) layer.chosen.fit(device_, rows, out);
     if (layer.spec.kind != Kind::conv || layer.window.pointwise()) continue;
-    const index patch = layer.spec.fan_in, most = std::max(kPatchNumbers, patch);
-    const index numbers = std::min(most, rows * layer.window.positions() * patch);
-    if (patches_.view().cols < numbers) fit(patches_, 1, numbers);
+    const index patch = layer.spec.fan_in;
+    patches_.fit(device_, 1, std::min(std::max(kPatchNumbers, patch), rows * layer.window.positions() * patch));
   }
   if (keep)
-    for (DeviceMatrix<float>& delta : delta_) fit(delta, rows, widest_);
+    for (Kept<float>& delta : delta_) delta.fit(device_, rows, widest_);
 }
 
 DeviceView<float> Passes::forward(DeviceView<const float> x, bool keep) {
@@ -158,7 +143,7 @@ Patches<float> Passes::patches_of(const Layer& layer, DeviceView<const float> x,
 void Passes::forward(Layer& layer, DeviceView<const float> x, DeviceView<float> y, bool keep) {
   const NetLayer& spec = layer.spec;
   const index n = x.rows;
-  const Stream stream = work_.stream();
+  const Stream stream = this->stream();
   const auto product = [&](DeviceView<const float> a, DeviceView<float> c) {
     cuda::launch(Product<float>{1, 0, a, layer.laid_out.view(), c}, stream);
     launch(AddBias<float>(c, parameters_.data() + layer.bias_at, spec.relu), stream);
@@ -232,7 +217,7 @@ void Passes::backward(Layer& layer, std::size_t number, DeviceView<const float> 
                       const float* hidden, DeviceView<float> dx, bool gradients, float beta) {
   const NetLayer& spec = layer.spec;
   const index n = x.rows;
-  const Stream stream = work_.stream();
+  const Stream stream = this->stream();
   const DeviceView<const float> w = weight(parameters(), static_cast<index>(number));
   const auto dense = [&](DeviceView<const float> input, DeviceView<const float> d) {
     if (gradients) parameter_gradient(number, input, d, beta);
@@ -310,20 +295,17 @@ void Passes::backward(Layer& layer, std::size_t number, DeviceView<const float> 
 void Passes::parameter_gradient(std::size_t number, DeviceView<const float> x, DeviceView<const float> delta,
                                 float beta) {
   const float one = 1;
-  check(cublasSgemm_64(work_.queue().blas, CUBLAS_OP_N, CUBLAS_OP_T, x.cols, delta.cols, x.rows, &one, x.data, x.stride,
-                       delta.data, delta.stride, &beta, gradients_.data() + layers_[number].weight_at, x.cols),
-        "multiplying matrices");
+  check(
+      cublasSgemm_64(device_.queue().blas(), CUBLAS_OP_N, CUBLAS_OP_T, x.cols, delta.cols, x.rows, &one, x.data,
+                     x.stride, delta.data, delta.stride, &beta, gradients_.data() + layers_[number].weight_at, x.cols),
+      "multiplying matrices");
 }
 
 void Passes::bias_gradient(std::size_t number, DeviceView<const float> delta, float beta) {
   const index parts = ColumnParts<float>::count(delta.rows);
-  if (sums_.view().rows * sums_.view().cols < parts * delta.cols) {
-    sums_ = DeviceMatrix<double>();
-    sums_ = work_.make<double>(1, parts * delta.cols);
-  }
-  const DeviceView<double> sums = as(sums_.view(), parts, delta.cols);
-  launch(ColumnParts<float>(delta, sums), work_.stream());
-  launch(ColumnTotals<float>(sums, beta, gradients_.data() + layers_[number].bias_at), work_.stream());
+  const DeviceView<double> sums = sums_.fit(device_, parts, delta.cols);
+  launch(ColumnParts<float>(delta, sums), stream());
+  launch(ColumnTotals<float>(sums, beta, gradients_.data() + layers_[number].bias_at), stream());
 }
 
 }  // namespace ntkrob::cuda::nets

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "backend_cuda/nets/kept.hpp"
 #include "backend_cuda/nets/launch.hpp"
 #include "ntkrob/backend/net.hpp"
 
@@ -12,7 +13,7 @@ namespace ntkrob::cuda::nets {
 class Passes {
  public:
   /// throws: ConfigError (a layer too large for the device), ResourceError
-  Passes(Work& work, const NetProgram& program);
+  Passes(Device& device, const NetProgram& program);
 
   /// Parameters of all layers in one array, layer by layer, weight and bias; gaps between them are 0.
   DeviceView<float> parameters() const { return parameters_.view(); }
@@ -41,15 +42,15 @@ class Passes {
     NetLayer spec;
     Geometry window;
     index weight_at = 0, bias_at = 0;
-    DeviceMatrix<float> laid_out;       // the weight as right-hand operand: fan_in x outputs
-    DeviceMatrix<float> constants;      // normalise: mean and deviation, 2 x C
-    DeviceMatrix<float> hidden;         // after the ReLU, rows x out
-    DeviceMatrix<std::int32_t> chosen;  // maxpool: rows x out
+    Kept<float> laid_out;       // the weight as right-hand operand: fan_in x outputs
+    Kept<float> constants;      // normalise: mean and deviation, 2 x C
+    Kept<float> hidden;         // after the ReLU, rows x out
+    Kept<std::int32_t> chosen;  // maxpool: rows x out
   };
 
   void lay_out();
   void reserve(index rows, bool keep);
-  void fit(DeviceMatrix<float>& array, index rows, index cols);
+  Stream stream() { return device_.queue().stream; }
   void forward(Layer& layer, DeviceView<const float> x, DeviceView<float> y, bool keep);
   void backward(Layer& layer, std::size_t number, DeviceView<const float> x, DeviceView<const float> delta,
                 const float* hidden, DeviceView<float> dx, bool gradients, float beta);
@@ -60,12 +61,12 @@ class Passes {
   void for_positions(const Layer& layer, index n, const Block& block);
   Patches<float> patches_of(const Layer& layer, DeviceView<const float> x, index first, index count) const;
 
-  Work& work_;
+  Device& device_;
   std::vector<Layer> layers_;
   index row_block_ = 1, widest_ = 1;
   bool laid_out_ = false;
-  DeviceMatrix<float> parameters_, gradients_, delta_[2], patches_;
-  DeviceMatrix<double> sums_;
+  Kept<float> parameters_, gradients_, delta_[2], patches_;
+  Kept<double> sums_;
 };
 
 }  // namespace ntkrob::cuda::nets

@@ -8,7 +8,7 @@
 
 namespace ntkrob::cuda::nets {
 
-/// device must outlive the net.   throws: as Backend::make_net
-std::unique_ptr<NetRunner> make_runner(Device& device, const NetProgram& program);
+/// throws: as Backend::make_net
+std::unique_ptr<NetRunner> make_runner(std::shared_ptr<Device> device, const NetProgram& program);
 
 }  // namespace ntkrob::cuda::nets
