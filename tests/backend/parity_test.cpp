@@ -235,6 +235,73 @@ TEST_CASE("float32 tiles are within 1e-6 of scale of float64 textbook formulas",
   });
 }
 
+TEST_CASE("products and pairs of bfloat16 numbers equal the reference, nearly coincident pairs to full precision",
+          "[backend]") {
+  const KernelSpec spec = KernelSpec::parse("fc:3");
+  for_each_backend([&](Backend& tested, Backend& reference) {
+    if (!tested.supports_bfloat16().empty()) {
+      std::printf("skipped: %s\n", tested.supports_bfloat16().c_str());
+      return;
+    }
+    Panels<float> ours, theirs;
+    for (const Shape& s : {Shape{1, 1, 1}, Shape{31, 33, 32}, Shape{14, 130, 513}})
+      for (const Transpose t : {Transpose::no, Transpose::yes}) {
+        INFO(s.n << " x " << s.m << " x " << s.k << (t == Transpose::yes ? " transposed" : ""));
+        Framed<float> a(kit::uniform_matrix<float>(s.n, s.k, 31, -1, 1)),
+            b(kit::uniform_matrix<float>(t == Transpose::yes ? s.m : s.k, t == Transpose::yes ? s.k : s.m, 32, -1, 1)),
+            c(kit::uniform_matrix<float>(s.n, s.m, 33, -1, 1)), expected = c;
+        tested.pack_bfloat16(t, b.view(), ours);
+        reference.pack_bfloat16(t, b.view(), theirs);
+        tested.multiply(0.7f, a.view(), ours, 0, -0.5f, c.view());
+        reference.multiply(0.7f, a.view(), theirs, 0, -0.5f, expected.view());
+        NTKROB_CHECK_SAME(kit::compare(c.view(), expected.view(), 2e-6 * std::sqrt(static_cast<double>(s.k))));
+        CHECK(c.intact());
+        tested.pack(t, b.view(), ours);  // the same panels for full operands
+        reference.pack(t, b.view(), theirs);
+        tested.multiply(1.0f, a.view(), ours, 0, 0.0f, c.view());
+        reference.multiply(1.0f, a.view(), theirs, 0, 0.0f, expected.view());
+        NTKROB_CHECK_SAME(kit::compare(c.view(), expected.view(), 2e-6 * std::sqrt(static_cast<double>(s.k))));
+      }
+    // Samples y in host memory and in an array; x has samples next to some of y.
+    const Matrix<float> y = kit::uniform_matrix<float>(kPanelStep + 9, 50, 34, 0, 1);
+    Matrix<float> x = kit::uniform_matrix<float>(8, 50, 35, 0, 1);
+    for (index k = 0; k < x.cols(); ++k)
+      for (index i = 0; i < 4; ++i) x(i, k) = y(kPanelStep + i, k) + (k == i ? 1e-3f : 0.0f);
+    Array<float> near(tested.arrays(), y.rows(), y.cols());
+    tested.arrays().copy(y.view(), near.view());
+    const auto values = [&](Backend& backend, ConstView2D<float> right) {
+      SampleTable<float> x_table, y_table;
+      backend.sample_table(spec.layers(), x.view(), x_table);
+      backend.sample_table(spec.layers(), right, y_table);
+      Panels<float> panels;
+      backend.pack_bfloat16(Transpose::yes, right, panels);
+      PairTile<float> tile;
+      tile.chain = &spec.layers();
+      tile.x = x.view();
+      tile.y = right.middle_rows(kPanelStep, 9);
+      tile.x_table = &x_table;
+      tile.y_table = &y_table;
+      tile.y_begin = tile.panel_begin = kPanelStep;
+      tile.panels = &panels;
+      TileResults<float> r(8, 9);
+      tile.value = r.value.view();
+      tile.nngp = r.nngp.view();
+      tile.dq = r.dq.view();
+      tile.da = r.da.view();
+      backend.pair_tile(tile);
+      return r;
+    };
+    const TileResults<float> expected = values(reference, y.view()), found = values(tested, y.view()),
+                             again = values(tested, near.view());
+    NTKROB_CHECK_SAME(kit::compare(found.value.view(), expected.value.view(), 1e-5 * kit::largest(expected.value)));
+    NTKROB_CHECK_SAME(kit::compare(found.dq.view(), expected.dq.view(), 1e-3 * kit::largest(expected.dq)));
+    NTKROB_CHECK_SAME(kit::compare(again.value.view(), found.value.view(), 0));
+    NTKROB_CHECK_SAME(kit::compare(again.dq.view(), found.dq.view(), 0));
+    for (index i = 0; i < 4; ++i)  // exact: the rounded product is wrong by some 1e-3
+      CHECK(std::abs(found.value(i, i) - expected.value(i, i)) < 2e-6 * kit::largest(expected.value));
+  });
+}
+
 TEST_CASE("factor, solve and eigenvectors invert, and the bad pivot is named", "[backend]") {
   for_each_backend([](Backend& tested, Backend& reference) {
     for (const index n : {1, 5, 65, 193}) {

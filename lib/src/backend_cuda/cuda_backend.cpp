@@ -1,11 +1,13 @@
 #include "backend_cuda/cuda_backend.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "backend_cuda/arrays.hpp"
 #include "backend_cuda/launch.hpp"
 #include "backend_cuda/linalg.hpp"
 #include "backend_cuda/nets/runner.hpp"
+#include "backend_cuda/rough.hpp"
 #include "backend_cuda/tables.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/memory.hpp"
@@ -72,6 +74,12 @@ class CudaBackend final : public Backend {
   }
   void pack(Transpose t, ConstView2D<float> b, Panels<float>& panels) override { lay_out(t, b, panels); }
   void pack(Transpose t, ConstView2D<double> b, Panels<double>& panels) override { lay_out(t, b, panels); }
+  std::string supports_bfloat16() const override { return device_.why_no_bfloat16(); }
+  void pack_bfloat16(Transpose t, ConstView2D<float> b, Panels<float>& panels) override {
+    const std::string reason = supports_bfloat16();
+    NTKROB_CHECK(reason.empty(), NotSupported, "backend cuda: ", reason);
+    pack_rough(device_, arrays_, t, b, panels);
+  }
   void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
                 View2D<float> c) override {
     product(alpha, a, panels, begin, beta, c);
@@ -128,6 +136,7 @@ class CudaBackend final : public Backend {
  private:
   template <class R>
   void lay_out(Transpose t, ConstView2D<R> b, Panels<R>& panels) {
+    if (panels.operands != Operands::full) panels.resident.reset();
     panels.operands = Operands::full;
     panels.k = t == Transpose::yes ? b.cols : b.rows;
     panels.n = t == Transpose::yes ? b.rows : b.cols;
@@ -151,9 +160,15 @@ class CudaBackend final : public Backend {
   void product(R alpha, ConstView2D<R> a, const Panels<R>& panels, index begin, R beta, View2D<R> c) {
     NTKROB_CHECK_SHAPE(a, c.rows, panels.k);
     Work work(device_);
-    launch(Product<R>{alpha, beta, work.in(a), columns_of(panels, begin, c.cols), work.out(c, beta != R(0))},
-           work.stream());
+    start_product(work, alpha, work.in(a), panels, begin, beta, work.out(c, beta != R(0)));
     work.finish();
+  }
+  template <class R>
+  static void start_product(Work& work, R alpha, DeviceView<const R> a, const Panels<R>& panels, index begin, R beta,
+                            DeviceView<R> c) {
+    if constexpr (std::is_same<R, float>::value)
+      if (panels.operands == Operands::bfloat16) return multiply_rough(work, alpha, a, panels, begin, beta, c);
+    launch(Product<R>{alpha, beta, a, columns_of(panels, begin, c.cols), c}, work.stream());
   }
 
   template <class R>
@@ -196,6 +211,18 @@ class CudaBackend final : public Backend {
     side.by_number = 1;
   }
 
+  /// The samples of a packed operand: its columns, where they are not rounded.
+  template <class R>
+  void put_samples_of(const PairTile<R>& tile, Work& work, Side<R>& side) const {
+    if constexpr (std::is_same<R, float>::value)
+      if (tile.panels->operands == Operands::bfloat16)
+        return put_samples(samples_of(work, device_, *tile.panels, tile.panel_begin, tile.y), side);
+    const DeviceView<const R> columns = columns_of(*tile.panels, tile.panel_begin, tile.y.rows);
+    side.samples = columns.data;
+    side.by_sample = 1;
+    side.by_number = columns.stride;
+  }
+
   template <class R>
   void run_tile(const PairTile<R>& tile) {
     const index n = tile.x.rows, m = tile.y.rows, d = tile.x.cols;
@@ -223,14 +250,11 @@ class CudaBackend final : public Backend {
     job.nngp = result(work, tile.nngp, false);
     job.dq = result(work, tile.dq, false);
     job.da = result(work, tile.da, false);
-    if (tile.panels != nullptr) {  // the operand is y transposed: its columns are the samples
-      const DeviceView<const R> columns = columns_of(*tile.panels, tile.panel_begin, m);
+    if (tile.panels != nullptr) {
       NTKROB_CHECK(tile.panels->k == d, ShapeError, "a packed operand of length ", tile.panels->k, " for samples of ",
                    d, " values");
-      launch(Product<R>{R(1) / static_cast<R>(d), R(0), x, columns, job.value}, work.stream());
-      job.y.samples = columns.data;
-      job.y.by_sample = 1;
-      job.y.by_number = columns.stride;
+      start_product(work, R(1) / static_cast<R>(d), x, *tile.panels, tile.panel_begin, R(0), job.value);
+      put_samples_of(tile, work, job.y);
     } else {
       put_samples(work.in(tile.y), job.y);
     }

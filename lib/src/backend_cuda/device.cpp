@@ -49,6 +49,9 @@ Device::Device(int number) : number_(number) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, number), "asking for the device's properties");
   name_ = properties.name;
+  if (properties.major < 8)
+    why_no_bfloat16_ = text("device ", number, " (", name_, ") has compute capability ", properties.major, ".",
+                            properties.minor, ", products of bfloat16 numbers need 8.0; use float32");
   memory_bytes_ = properties.totalGlobalMem;
   const std::string reason = why_too_old(text(number, " (", name_, ")"), properties.major, properties.minor);
   NTKROB_CHECK(reason.empty(), BackendUnavailable, "backend cuda: ", reason);

@@ -76,6 +76,8 @@ class Device : public std::enable_shared_from_this<Device> {
   int number() const { return number_; }
   const std::string& name() const { return name_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
+  /// Empty where cuBLAS multiplies bfloat16 numbers, else the reason.
+  const std::string& why_no_bfloat16() const { return why_no_bfloat16_; }
   /// When this began.
   std::size_t free_bytes() const { return free_bytes_; }
   /// Bytes copied since the start, to the device and back.
@@ -120,7 +122,7 @@ class Device : public std::enable_shared_from_this<Device> {
   void release(void* address) noexcept;
 
   int number_;
-  std::string name_;
+  std::string name_, why_no_bfloat16_;
   std::size_t memory_bytes_ = 0, free_bytes_ = 0;
   mutable std::mutex mutex_;
   std::map<const unsigned char*, std::size_t> arrays_;  // bytes of each

@@ -3,6 +3,7 @@
 
 namespace ntkrob::cuda {
 
+void launch(const Rounding& rounding, Stream stream) { launch_program(rounding, stream); }
 void launch(const Filling<float>& filling, Stream stream) { launch_program(filling, stream); }
 void launch(const Filling<double>& filling, Stream stream) { launch_program(filling, stream); }
 void launch(const ScaledRows<float>& rows, Stream stream) { launch_program(rows, stream); }

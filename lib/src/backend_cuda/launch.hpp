@@ -5,6 +5,7 @@
 #include "backend_cuda/elements.hpp"
 #include "backend_cuda/pairs.hpp"
 #include "backend_cuda/products.hpp"
+#include "backend_cuda/rounding.hpp"
 #include "backend_cuda/same_pairs.hpp"
 #include "backend_cuda/sums.hpp"
 #include "backend_cuda/thin_transposed.hpp"
@@ -26,6 +27,7 @@ void launch(const ThinTransposed<float>& product, Stream stream);
 void launch(const ThinTransposed<double>& product, Stream stream);
 void launch(const PartsSum<float>& sum, Stream stream);
 void launch(const PartsSum<double>& sum, Stream stream);
+void launch(const Rounding& rounding, Stream stream);
 void launch(const Filling<float>& filling, Stream stream);
 void launch(const Filling<double>& filling, Stream stream);
 void launch(const ScaledRows<float>& rows, Stream stream);

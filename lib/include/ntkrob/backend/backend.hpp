@@ -160,7 +160,8 @@ class Backend {
     throw NotSupported("backend " + info().name + ": " + supports_bfloat16());
   }
   /// c = alpha a op(b)[:, begin .. begin + m) + beta c. Serial: one task's share. An element's bits depend on its row
-  /// of a, its column and k alone.   a: n x k   c: n x m   begin: a multiple of kPanelStep
+  /// of a, its column and k alone; of bfloat16 products on a device, on n and m too.   a: n x k   c: n x m   begin: a
+  /// multiple of kPanelStep
   virtual void multiply(float alpha, ConstView2D<float> a, const Panels<float>& panels, index begin, float beta,
                         View2D<float> c) = 0;
   virtual void multiply(double alpha, ConstView2D<double> a, const Panels<double>& panels, index begin, double beta,

@@ -64,7 +64,7 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps");
   visitor("inner-loss", o.inner_loss, "ce | mse | margin: what the inner attack maximises");
   visitor("attack-precision", o.attack_precision,
-          "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16)");
+          "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16 or cuda)");
   visitor("outer-loss", o.outer_loss, "mse | ce: what the support set minimises");
   visitor("temperature", o.temperature, "multiplies logits before ce");
   visitor("optimizer", o.optimizer, "adam | signed (projected on a ball around the initial images)");
