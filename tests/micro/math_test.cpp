@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/philox.hpp"
+#include "ntkrob/base/philox.hpp"
 #include "ntkrob/micro/random.hpp"
 
 namespace micro = ntkrob::micro;
@@ -65,8 +65,10 @@ TEST_CASE("micro root is within 1 ulp", "[micro]") {
 TEST_CASE("micro's generator is Philox4x32-10", "[micro]") {
   for (std::uint32_t i = 0; i < 50; ++i) {
     const std::uint64_t seed = 0x123456789ABCDEFu * (i + 1);
-    const std::uint32_t expected = ntkrob::base::philox4x32_10(
-        {i, 0, i * 7, 0}, {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)})[0];
+    const std::uint32_t expected =
+        ntkrob::base::philox4x32_10({{i, 0, i * 7, 0}},
+                                    {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}})
+            .word[0];
     CHECK(micro::random_bits(seed, i * 7, i) == expected);
     CHECK(std::abs(micro::random_symmetric(seed, i * 7, i)) <= 1);
   }

@@ -11,9 +11,7 @@ namespace ntkrob {
 
 namespace {
 
-inline double difference(const float* a, const float* b, index j) {
-  return static_cast<double>(a[j]) - static_cast<double>(b[j]);
-}
+inline double difference(const float* a, const float* b, index j) { return ball::difference(a[j], b[j]); }
 
 NTKROB_MULTIVERSION float largest_size(const float* v, index d) {
   float largest = 0;
@@ -60,7 +58,7 @@ void add_sparse_signs(const float* g, float* z, index d, double step, index coun
   const auto last = sizes.begin() + (std::min(std::max<index>(count, 1), d) - 1);
   std::nth_element(sizes.begin(), last, sizes.end(), std::greater<float>());
   const float least = *last;
-  const auto chosen = [&](index j) { return g[j] != 0 && std::abs(g[j]) >= least; };
+  const auto chosen = [&](index j) { return ball::takes_part(g[j], least); };
   index m = 0;
   for (index j = 0; j < d; ++j) m += chosen(j);
   if (m == 0) return;

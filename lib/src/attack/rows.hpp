@@ -10,7 +10,7 @@ namespace ntkrob {
 /// sum of term(j) for j in [0, d). Inlined into its caller, with the caller's instruction set.
 template <class Term>
 inline double sum_over(index d, const Term& term) {
-  constexpr index kLanes = 16;
+  constexpr index kLanes = ball::kLanes;
   double lane[kLanes] = {};
   index j = 0;
   for (; j + kLanes <= d; j += kLanes)

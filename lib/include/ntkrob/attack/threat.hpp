@@ -3,12 +3,11 @@
 
 #include <string>
 
+#include "ntkrob/base/ball.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
-
-enum class Norm { linf, l2, l1 };
 
 /// "linf", "l2" or "l1". throws: ConfigError
 Norm parse_norm(const std::string& text);
@@ -21,6 +20,7 @@ struct ThreatModel {
   float low = 0;
   float high = 1;
 
+  Ball ball() const { return {norm, eps, low, high}; }
   /// throws: ConfigError when eps is negative, not finite, or larger than the box (linf: high - low; l2: that times
   /// sqrt(d); l1: that times d)
   void validate(index d) const;

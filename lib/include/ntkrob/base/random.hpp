@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ntkrob/base/random_stream.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
@@ -26,8 +27,8 @@ class Rng {
   double uniform(std::uint64_t i) const;
   /// Uniform in [low, high).
   double uniform(std::uint64_t i, double low, double high) const;
-  /// out[k] for k in [0, n): uniform in [-1, 1), 24 random bits each, four to a block: for random starts of whole images.
-  /// Shares no bits with uniform(i) of another stream; do not mix with other draws of the same stream.
+  /// out[k] for k in [0, n): uniform in [-1, 1), 24 random bits each, four to a block: for random starts of whole
+  /// images. Shares no bits with uniform(i) of another stream; do not mix with other draws of the same stream.
   void symmetric_uniform(index n, float* out) const;
   /// Standard normal (Box-Muller on the draws of index i).
   double normal(std::uint64_t i) const;
@@ -36,15 +37,12 @@ class Rng {
   /// A uniformly random permutation of 0 .. n-1 (Fisher-Yates).
   std::vector<index> permutation(index n) const;
 
+  /// The stream as plain data, for draws on a device.
+  const RandomStream& stream() const { return stream_; }
+
  private:
   Rng() = default;
-  struct Block {
-    std::uint32_t word[4];
-  };
-  Block block(std::uint64_t i) const;
-
-  std::uint64_t key_ = 0;
-  std::uint64_t stream_ = 0;
+  RandomStream stream_;
 };
 
 }  // namespace ntkrob

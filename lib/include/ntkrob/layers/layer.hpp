@@ -37,11 +37,7 @@
 /// for. At a kink (gap 0) the derivative of the angle counts as 0.
 #pragma once
 
-#ifdef __CUDACC__
-#define NTKROB_HD __host__ __device__
-#else
-#define NTKROB_HD
-#endif
+#include "ntkrob/base/device_code.hpp"
 
 namespace ntkrob {
 
