@@ -34,11 +34,17 @@ void run_on_host(const Program& program, Order order = Order::forward) {
     const long long block = forward ? b : blocks - 1 - b;
     std::fill_n(reinterpret_cast<unsigned char*>(shared.get()), sizeof(Shared), kNoNumber);
     std::fill_n(reinterpret_cast<unsigned char*>(own.data()), sizeof(Own) * kThreads, kNoNumber);
-    for (int phase = 0; phase < phases; ++phase)
+    for (int phase = 0, more = 1; phase < phases && more != 0; ++phase) {
+      if (cuda::kVotes<Program>) more = 0;
       for (int t = 0; t < kThreads; ++t) {
         const int thread = forward ? t : kThreads - 1 - t;
-        program.run(phase, block, thread, own[static_cast<std::size_t>(thread)], *shared);
+        Own& mine = own[static_cast<std::size_t>(thread)];
+        if constexpr (cuda::kVotes<Program>)
+          more += program.run(phase, block, thread, mine, *shared);
+        else
+          program.run(phase, block, thread, mine, *shared);
       }
+    }
   }
 }
 

@@ -64,7 +64,7 @@ void add_sparse_signs(const float* g, float* z, index d, double step, index coun
   if (m == 0) return;
   const auto share = static_cast<float>(step / static_cast<double>(m));
   for (index j = 0; j < d; ++j)
-    if (chosen(j)) z[j] += g[j] > 0 ? share : -share;
+    if (chosen(j)) z[j] = ball::moved_sparsely(share, g[j], z[j]);
 }
 
 }  // namespace ntkrob

@@ -103,7 +103,7 @@ NTKROB_MULTIVERSION bool inside_linf(const float* x, const float* z, index d, fl
 }
 
 NTKROB_MULTIVERSION void add_scaled(const float* g, float* z, index d, double scale) {
-  for (index j = 0; j < d; ++j) z[j] = static_cast<float>(z[j] + scale * g[j]);
+  for (index j = 0; j < d; ++j) z[j] = ball::moved_along(scale, g[j], z[j]);
 }
 
 NTKROB_MULTIVERSION void add_signs(const float* g, float* z, index d, float step) {

@@ -20,8 +20,13 @@ __global__ void __launch_bounds__(Program::kThreads, kResidentBlocks<Program>)
   __shared__ typename Program::Shared shared;
   typename Program::Own own;
   for (int phase = 0; phase < phases; ++phase) {
-    program.run(phase, blockIdx.x, static_cast<int>(threadIdx.x), own, shared);
-    if (phase + 1 < phases) __syncthreads();
+    if constexpr (kVotes<Program>) {
+      const bool more = program.run(phase, blockIdx.x, static_cast<int>(threadIdx.x), own, shared);
+      if (__syncthreads_or(more) == 0) return;
+    } else {
+      program.run(phase, blockIdx.x, static_cast<int>(threadIdx.x), own, shared);
+      if (phase + 1 < phases) __syncthreads();
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /// Starts the programs on a stream. One source for each, so that a change compiles one.
 #pragma once
 
+#include "backend_cuda/ball.hpp"
 #include "backend_cuda/device.hpp"
 #include "backend_cuda/elements.hpp"
 #include "backend_cuda/pairs.hpp"
@@ -12,6 +13,9 @@
 
 namespace ntkrob::cuda {
 
+void launch(const BallStep& step, Stream stream);
+void launch(const BallStart& start, Stream stream);
+void launch(const RowCopy& copy, Stream stream);
 /// Kernel values, and derivatives where job.dq is there.
 void launch(const PairJob<float>& job, Stream stream);
 void launch(const PairJob<double>& job, Stream stream);

@@ -9,11 +9,15 @@
 ///     NTKROB_HD void run(int phase, long long block, int thread, Own& own, Shared& shared) const;
 ///   };
 ///
+/// Where run returns bool, it says whether the thread's block has more to do: a block ends when none of its threads
+/// says so, and phases() is a bound.
+///
 /// In a phase a thread may read what earlier phases wrote to Shared, and write what no other thread touches in this
 /// phase: then the order of the threads does not matter, and results are the same in every run.
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include "ntkrob/base/view.hpp"
 #include "ntkrob/layers/layer.hpp"
@@ -45,5 +49,12 @@ NTKROB_HD inline index quotient(long long block, long long each) {
 
 /// Nothing that a program has to say.
 struct None {};
+
+/// Whether the threads of a program say when their block has no more to do.
+template <class Program>
+constexpr bool kVotes =
+    std::is_same<decltype(std::declval<const Program&>().run(0, 0LL, 0, std::declval<typename Program::Own&>(),
+                                                             std::declval<typename Program::Shared&>())),
+                 bool>::value;
 
 }  // namespace ntkrob::cuda

@@ -106,6 +106,7 @@ struct Projection {
               : ball.norm == Norm::linf ? bounds
                                         : fits) {}
 
+  NTKROB_HD bool sums() const { return !(round == centre || round == bounds || round == clipping || round == done); }
   /// What follows a round with these sums.   d: components
   NTKROB_HD void decide(double sum, double other, index d) {
     switch (round) {
@@ -185,10 +186,75 @@ struct Projection {
 
 /// The sign of g, and 0 for what is no number.
 NTKROB_HD inline float sign(float g) { return static_cast<float>((g > 0) - (g < 0)); }
+NTKROB_HD inline float moved_along(double scale, float g, float z) { return static_cast<float>(z + scale * g); }
 /// Whether a component takes part in an l1 step, `least` being the smallest of the largest |g|.
 NTKROB_HD inline bool takes_part(float g, float least) { return g != 0 && std::fabs(g) >= least; }
+NTKROB_HD inline float moved_sparsely(float share, float g, float z) { return z + (g > 0 ? share : -share); }
 /// How many components an l1 step is meant to move.
 NTKROB_HD inline index sparse_count(index d) { return d / kSparseShare > 1 ? d / kSparseShare : 1; }
+
+/// z += step * the direction of steepest ascent for g (ThreatModel::ascend), round by round, and whether g is 0 or has
+/// numbers that are not finite; then z stays.
+struct Ascent {
+  enum Round {
+    gauge,      // sum: squares of g
+    signs,      // linf: z += step sign(g)
+    along,      // l2: z += step g / ||g||
+    selecting,  // l1   sum: how many |g| reach candidate()
+    counting,   // l1   sum: how many take part
+    sharing,    // l1: those move
+    done
+  };
+  enum Verdict { ascends, zero, not_finite };
+  Norm norm;
+  float step;
+  Round round = gauge;
+  Verdict verdict = ascends;
+  double scale = 0;
+  float share = 0;
+  std::uint32_t least = 0;  // the bits of a number that is 0 or more are in the order of the numbers
+  int bit = 30;
+
+  Ascent() = default;
+  NTKROB_HD Ascent(Norm norm_, float step_) : norm(norm_), step(step_) {}
+
+  NTKROB_HD bool sums() const { return round == gauge || round == selecting || round == counting; }
+  NTKROB_HD std::uint32_t candidate() const { return least | (std::uint32_t{1} << bit); }
+  NTKROB_HD static std::uint32_t bits_of(float size) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, &size, sizeof(bits));
+    return bits;
+  }
+  NTKROB_HD float least_size() const {
+    float size;
+    __builtin_memcpy(&size, &least, sizeof(size));
+    return size;
+  }
+  /// What follows a round with this sum.   d: components
+  NTKROB_HD void decide(double sum, index d) {
+    switch (round) {
+      case gauge:
+        verdict = sum == 0 ? zero : sum - sum == 0 ? ascends : not_finite;
+        if (verdict == not_finite || (verdict == zero && norm != Norm::linf)) {
+          round = done;
+        } else {
+          round = norm == Norm::linf ? signs : norm == Norm::l2 ? along : selecting;
+          scale = static_cast<double>(step) / std::sqrt(sum);
+        }
+        break;
+      case selecting:
+        if (sum >= static_cast<double>(sparse_count(d))) least = candidate();
+        if (bit-- == 0) round = counting;
+        break;
+      case counting:
+        share = static_cast<float>(static_cast<double>(step) / sum);
+        round = sharing;
+        break;
+      default:
+        round = done;
+    }
+  }
+};
 
 /// A uniformly random point of the ball, before its projection on the box. linf: x + eps u with u of symmetric(). l2: a
 /// normal vector has a uniform direction, and U^(1/d) is the radius of a uniform point. l1: exponential sizes with
