@@ -22,6 +22,10 @@ class Fgsm : public Attack {
     check_attack_arguments(model, batch, threat, adversarial);
     GradientPass pass(model, batch, options_.loss, options_.temperature);
     BestIterate best(batch, model.classes(), adversarial);
+    if (const std::unique_ptr<Iterates> points = model.iterates(batch.x)) {
+      ascend_points(*points, pass, threat, 1, threat.eps, best.robust_rows(), model.classes(), best, adversarial);
+      return best.take(pass.zero_gradients());
+    }
     Matrix<float> logits(batch.x.rows, model.classes());
     Matrix<float> gradient(batch.x.rows, batch.x.cols);
     Matrix<float> z(batch.x);

@@ -18,6 +18,14 @@ float step_size(const ThreatModel& threat, index steps, double step) {
   return static_cast<float>(step > 0 ? step : kDefaultReach * threat.eps / static_cast<double>(steps));
 }
 
+template <class Stream>
+std::vector<RandomStream> streams(index n, const Stream& stream) {
+  std::vector<RandomStream> all;
+  all.reserve(static_cast<std::size_t>(n));
+  for (index i = 0; i < n; ++i) all.push_back(stream(i).stream());
+  return all;
+}
+
 class Pgd : public Attack {
  public:
   Pgd(std::string name, index steps, AttackOptions options)
@@ -47,15 +55,21 @@ class Pgd : public Attack {
       const Subset subset(batch, active);
       const AttackBatch part = subset.batch();
       GradientPass pass(model, part, options_.loss, options_.temperature);
+      const auto stream = [&](index k) {
+        return rng.fork(static_cast<std::uint64_t>(part.sample(k))).fork(static_cast<std::uint64_t>(restart));
+      };
+      if (const std::unique_ptr<Iterates> points = model.iterates(part.x)) {
+        if (options_.random_start) points->start_at_random(threat.ball(), streams(part.x.rows, stream));
+        ascend_points(*points, pass, threat, steps_, step, subset.rows, model.classes(), best, adversarial);
+        zero_gradients += pass.zero_gradients();
+        active = best.robust_rows();
+        continue;
+      }
       Matrix<float> z(part.x);
       Matrix<float> logits(z.rows(), model.classes());
       Matrix<float> gradient(z.rows(), z.cols());
       if (options_.random_start)
-        for_rows(model, z.rows(), [&](index k) {
-          threat.random_start(
-              part.x.row(k), z.row(k), z.cols(),
-              rng.fork(static_cast<std::uint64_t>(part.sample(k))).fork(static_cast<std::uint64_t>(restart)));
-        });
+        for_rows(model, z.rows(), [&](index k) { threat.random_start(part.x.row(k), z.row(k), z.cols(), stream(k)); });
       const auto judge = [&](index k) {
         best.judge(subset.rows[static_cast<std::size_t>(k)], z.row(k), logits.row(k));
       };
@@ -98,13 +112,23 @@ void pgd(const Model& model, const AttackBatch& batch, const ThreatModel& threat
   NTKROB_CHECK(step >= 0, ConfigError, "pgd: step is ", step, ", must be 0 (default) or more");
   GradientPass pass(model, batch, loss, temperature);
   const index n = batch.x.rows, d = batch.x.cols;
-  for_rows(model, n, [&](index i) {
-    threat.random_start(batch.x.row(i), adversarial.row(i), d, rng.fork(static_cast<std::uint64_t>(batch.sample(i))));
-  });
+  const auto stream = [&](index i) { return rng.fork(static_cast<std::uint64_t>(batch.sample(i))); };
+  const float size = step_size(threat, steps, step);
+  if (const std::unique_ptr<Iterates> points = threat.eps > 0 ? model.iterates(batch.x) : nullptr) {
+    Matrix<float> logits(n, model.classes());
+    points->start_at_random(threat.ball(), streams(n, stream));
+    for (index t = 0; t < steps; ++t) {
+      pass.run(*points, logits);
+      points->ascend(threat.ball(), size);
+    }
+    pass.finish(*points);
+    points->read(adversarial);
+    return;
+  }
+  for_rows(model, n, [&](index i) { threat.random_start(batch.x.row(i), adversarial.row(i), d, stream(i)); });
   if (threat.eps == 0) return;
   Matrix<float> logits(n, model.classes());
   Matrix<float> gradient(n, d);
-  const float size = step_size(threat, steps, step);
   for (index t = 0; t < steps; ++t) {
     pass.run(adversarial, logits, gradient, [&](index i) {
       threat.ascend(gradient.row(i), adversarial.row(i), d, size);

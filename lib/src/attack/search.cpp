@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/model/metrics.hpp"
@@ -67,13 +68,16 @@ GradientPass::GradientPass(const Model& model, const AttackBatch& batch, const s
 GradientPass::GradientPass(const Model& model, index rows, BlockLoss loss, std::function<index(index)> sample)
     : model_(model), loss_(std::move(loss)), sample_(std::move(sample)), values_(static_cast<std::size_t>(rows)) {}
 
-void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient,
-                       const std::function<void(index)>& row) {
-  const auto cotangent = [&](index first, ConstView2D<float> block, View2D<float> out) {
+CotangentFn GradientPass::cotangent() {
+  return [this](index first, ConstView2D<float> block, View2D<float> out) {
     for (index i = 0; i < block.rows; ++i) check_finite_logits(block.middle_rows(i, 1), sample_(first + i));
     loss_(first, block, values_.data() + first, out);
   };
-  model_.logits_and_grad(z, cotangent, logits, gradient);
+}
+
+void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient,
+                       const std::function<void(index)>& row) {
+  model_.logits_and_grad(z, cotangent(), logits, gradient);
   std::atomic<index> zeros{0};
   for_rows(model_, gradient.rows, [&](index i) {
     check_finite_gradient(sample_(i), gradient.row(i), gradient.cols);
@@ -81,6 +85,16 @@ void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float>
     row(i);
   });
   zero_gradients_ += zeros;
+}
+
+void GradientPass::run(Iterates& points, View2D<float> logits) { points.gradient(cotangent(), logits); }
+
+void GradientPass::finish(const Iterates& points) {
+  const std::vector<index> zeros = points.zero_gradients();
+  for (std::size_t i = 0; i < zeros.size(); ++i)
+    NTKROB_CHECK(zeros[i] >= 0, NonFinite, "the input gradient of sample ", sample_(static_cast<index>(i)),
+                 " has a component that is not finite");
+  zero_gradients_ += std::accumulate(zeros.begin(), zeros.end(), index{0});
 }
 
 BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial)
@@ -100,13 +114,17 @@ BestIterate::BestIterate(const AttackBatch& batch, index classes, View2D<float> 
 }
 
 void BestIterate::judge(index row, const float* z, const float* logits) {
+  if (judge(row, logits)) std::copy_n(z, adversarial_.cols, adversarial_.row(row));
+}
+
+bool BestIterate::judge(index row, const float* logits) {
   const int y = batch_.labels[row];
   check_finite_logits({logits, 1, classes_}, batch_.sample(row));
   const float margin = logits[y] - logits[strongest_rival(logits, classes_, y)];
   // Not margin > 0: where two logits tie, the prediction is the lower index, as in predictions().
   const char robust = predicted_class(logits, classes_) == y;
-  offer(row, z, robust, margin);
   spend(row);
+  return better(row, robust, margin);
 }
 
 void BestIterate::merge(index row, const BestIterate& other, index from) {
@@ -119,12 +137,16 @@ void BestIterate::merge(index row, const AttackResult& other, index from, const 
   result_.queries[i] += other.queries[k];
 }
 
-void BestIterate::offer(index row, const float* z, char robust, float margin) {
+bool BestIterate::better(index row, char robust, float margin) {
   const auto i = static_cast<std::size_t>(row);
-  if (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i]))) return;
+  if (robust > result_.robust[i] || (robust == result_.robust[i] && !(margin < result_.margin[i]))) return false;
   result_.robust[i] = robust;
   result_.margin[i] = margin;
-  std::copy_n(z, adversarial_.cols, adversarial_.row(row));
+  return true;
+}
+
+void BestIterate::offer(index row, const float* z, char robust, float margin) {
+  if (better(row, robust, margin)) std::copy_n(z, adversarial_.cols, adversarial_.row(row));
 }
 
 std::vector<index> BestIterate::robust_rows() const {
@@ -137,6 +159,35 @@ std::vector<index> BestIterate::robust_rows() const {
 AttackResult BestIterate::take(index zero_gradients) {
   result_.zero_gradients = zero_gradients;
   return std::move(result_);
+}
+
+void ascend_points(Iterates& points, GradientPass& pass, const ThreatModel& threat, index steps, float step,
+                   const std::vector<index>& rows, index classes, BestIterate& best, View2D<float> adversarial) {
+  Matrix<float> logits(static_cast<index>(rows.size()), classes);
+  std::vector<char> improved(rows.size(), 0);
+  const auto judge = [&] {
+    std::vector<index> chosen;
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const auto point = static_cast<index>(k);
+      if (!best.judge(rows[k], logits.row(point))) continue;
+      chosen.push_back(point);
+      improved[k] = 1;
+    }
+    points.keep(chosen);
+  };
+  for (index t = 0; t < steps; ++t) {
+    pass.run(points, logits);
+    judge();
+    points.ascend(threat.ball(), step);
+  }
+  points.logits(logits);
+  judge();
+  pass.finish(points);
+  if (std::count(improved.begin(), improved.end(), 1) == 0) return;
+  Matrix<float> kept(logits.rows(), adversarial.cols);
+  points.read_kept(kept.view());
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    if (improved[k] != 0) std::copy_n(kept.row(static_cast<index>(k)), adversarial.cols, adversarial.row(rows[k]));
 }
 
 void drop_broken(const BestIterate& best, index group, std::vector<index>& active, View2D<float> z) {

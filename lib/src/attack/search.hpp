@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/model/iterates.hpp"
 #include "ntkrob/model/loss.hpp"
 
 namespace ntkrob {
@@ -71,12 +72,18 @@ class GradientPass {
   ///   z: N x D   logits: N x C (overwritten)   gradient: N x D (overwritten)
   ///   throws: NonFinite naming the sample
   void run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient, const std::function<void(index)>& row);
+  /// The pass at points that the model keeps.   logits: N x C (overwritten)
+  void run(Iterates& points, View2D<float> logits);
+  /// Takes over what points have counted.   throws: NonFinite naming the sample
+  void finish(const Iterates& points);
   /// The loss of a row in the last pass.
   double loss(index row) const { return values_[static_cast<std::size_t>(row)]; }
   /// Sample-passes so far whose gradient was exactly 0.
   index zero_gradients() const { return zero_gradients_; }
 
  private:
+  CotangentFn cotangent();
+
   const Model& model_;
   BlockLoss loss_;
   std::function<index(index)> sample_;
@@ -95,6 +102,8 @@ class BestIterate {
 
   /// Judges one iterate of the sample in this row of the batch, which cost one query.   z: D   logits: C
   void judge(index row, const float* z, const float* logits);
+  /// The same for an iterate that the caller keeps where this returns true: it is the best so far.
+  bool judge(index row, const float* logits);
   /// One query for an iterate that may not be kept, being outside of the threat model.
   void spend(index row) { ++result_.queries[static_cast<std::size_t>(row)]; }
   /// Takes over what another search found for the same sample: its row `from`, and its queries.
@@ -106,6 +115,7 @@ class BestIterate {
   AttackResult take(index zero_gradients);
 
  private:
+  bool better(index row, char robust, float margin);
   void offer(index row, const float* z, char robust, float margin);
 
   const AttackBatch& batch_;
@@ -113,6 +123,12 @@ class BestIterate {
   View2D<float> adversarial_;
   AttackResult result_;
 };
+
+/// Steps of one size at points that the model keeps, each judged, the last one by a forward pass of its own.
+///   rows: of the batch of best, for each point   adversarial: that of best; its rows take what is better than before
+///   throws: NonFinite naming the sample
+void ascend_points(Iterates& points, GradientPass& pass, const ThreatModel& threat, index steps, float step,
+                   const std::vector<index>& rows, index classes, BestIterate& best, View2D<float> adversarial);
 
 /// Takes out the groups of active tracks of which one has found an adversarial point, and moves the rows of the others
 /// together, in order. Groups are whole: their tracks start and stop together.

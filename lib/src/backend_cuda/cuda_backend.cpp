@@ -8,6 +8,7 @@
 #include "backend_cuda/linalg.hpp"
 #include "backend_cuda/nets/runner.hpp"
 #include "backend_cuda/rough.hpp"
+#include "backend_cuda/steps.hpp"
 #include "backend_cuda/tables.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/memory.hpp"
@@ -28,6 +29,7 @@ class CudaBackend final : public Backend {
       : shared_device_(std::make_shared<Device>(device)),
         device_(*shared_device_),
         arrays_(shared_device_),
+        steps_(shared_device_),
         pool_(workers > 0 ? workers : std::min(hardware_threads(), kMostWorkers)) {}
 
   DeviceInfo info() const override {
@@ -43,6 +45,7 @@ class CudaBackend final : public Backend {
     return text("copied ", device_.to_device.load(), " bytes to the device and ", device_.to_host.load(), " back");
   }
   Arrays& arrays() override { return arrays_; }
+  Steps* steps() override { return &steps_; }
   std::string supports(const Chain& chain) const override {
     if (chain.empty()) return "the chain has no layers";
     if (chain.size() > static_cast<std::size_t>(kMaxLayers))
@@ -281,6 +284,7 @@ class CudaBackend final : public Backend {
   std::shared_ptr<Device> shared_device_;
   Device& device_;
   DeviceArrays arrays_;
+  DeviceSteps steps_;
   WorkerPool pool_;
 };
 

@@ -1,5 +1,7 @@
 #include "ntkrob/model/model.hpp"
 
+#include "ntkrob/model/iterates.hpp"
+
 namespace ntkrob {
 
 void Model::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
@@ -9,6 +11,8 @@ void Model::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, 
   cotangent(0, out, c);
   input_grad(x, c, dx);
 }
+
+std::unique_ptr<Iterates> Model::iterates(ConstView2D<float>) const { return nullptr; }
 
 void Model::for_each(index n, const std::function<void(index)>& task) const {
   for (index i = 0; i < n; ++i) task(i);

@@ -15,6 +15,7 @@
 #include "ntkrob/backend/chain.hpp"
 #include "ntkrob/backend/net.hpp"
 #include "ntkrob/backend/program.hpp"
+#include "ntkrob/backend/steps.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/view.hpp"
 
@@ -129,6 +130,8 @@ class Backend {
   virtual std::string account() const { return {}; }
   /// Memory of this backend. Every view among the arguments below may be of host memory or of an array.
   virtual Arrays& arrays() { return host_arrays(); }
+  /// Steps of attacks on its arrays, or null: attacks keep their points in host memory.
+  virtual Steps* steps() { return nullptr; }
 
   /// Empty if this chain can be run here, else the reason.
   virtual std::string supports(const Chain& chain) const = 0;

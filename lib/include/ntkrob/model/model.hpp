@@ -6,10 +6,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
+
+class Iterates;
 
 /// Turns a block of logits into the derivative of a loss with respect to them.
 ///   first_row: index of the block's first row in the whole batch (to find its labels)
@@ -37,6 +40,11 @@ class Model {
   ///   ensures: out has the same bits as logits(x, out)
   virtual void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                View2D<float> dx) const;
+
+  /// Points around these centres that stay where the model computes (ntkrob/model/iterates.hpp), or null: attacks keep
+  /// them in host memory.   x: N x D, copied
+  ///   default: null
+  virtual std::unique_ptr<Iterates> iterates(ConstView2D<float> x) const;
 
   /// The workers of the model, lent for row-wise work between its passes: runs task(i) for i in [0, n), in any order.
   /// Tasks write disjoint rows, and the cut into tasks does not depend on the number of workers.
