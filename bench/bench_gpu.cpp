@@ -1,6 +1,7 @@
 // What a device reaches beside its own limits: rows of a table, one part of it per call.
 //   bench_gpu --help; bench/gpu.sh runs all parts. It runs on any backend, so that it can be tried without a device.
 // Limits are measured in the same run: the backend's general product (cuBLAS, float32 without TF32) and its copies.
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -10,7 +11,7 @@
 #include "kit/timing.hpp"
 #include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/loss.hpp"
-#include "ntkrob/nn/net.hpp"
+#include "ntkrob/nn/trainer.hpp"
 #include "ntkrob/robust/robustifier.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
@@ -163,20 +164,40 @@ void run_images(Backend& backend, const Options& o) {
       time.front().median, text(1e3 * time.front().median / (real(o.n) * real(o.n)), " ms per entry"));
 }
 
+/// Passes of a net over images that lie with the backend, and steps of a training from the end of one to the end of the
+/// next.
 void run_nets(Backend& backend, const Options& o) {
-  const Net net(o.spec.empty() ? "cnn:small" : o.spec, o.shape, o.classes, Initialisation::he, 1, backend);
-  const Matrix<float> x = images(o.batch, o.shape.size(), o.classes, 10);
-  const std::vector<int> labels = labels_of(o.batch, o.classes);
+  Net net(o.spec.empty() ? "cnn:small" : o.spec, o.shape, o.classes, Initialisation::he, 1, backend);
+  const Matrix<float> x = images(4 * o.batch, o.shape.size(), o.classes, 10);
+  const Array<float> some = on_device(backend, images(o.batch, o.shape.size(), o.classes, 11));
+  Array<float> dx(backend.arrays(), o.batch, o.shape.size());
+  Targets targets;
+  targets.labels = labels_of(x.rows(), o.classes);
   const auto loss = make_loss("ce", 1);
-  std::vector<double> losses(labels.size());
+  std::vector<double> losses(static_cast<std::size_t>(o.batch));
   const CotangentFn cotangent = [&](index first, ConstView2D<float> f, View2D<float> g) {
-    loss->evaluate(f, labels.data() + first, {}, losses.data() + first, g);
+    loss->evaluate(f, targets.labels.data() + first, {}, losses.data() + first, g);
   };
   Matrix<float> logits(o.batch, o.classes);
-  std::vector<LayerParameters> grads;
-  const auto time = bench::alternate(
-      {{"", [&] { net.logits_and_parameter_grad(x.view(), cotangent, logits.view(), grads); }}}, o.rounds);
-  row(text("parameter gradient of ", net.spec(), ", ", o.batch, " images"), time.front().median, "");
+  const std::string what = text(net.spec(), ", ", o.batch, " images");
+  row(text("logits of ", what), seconds_on(backend, o.rounds, [&] { net.logits(some.view(), logits.view()); }), "");
+  row(text("attack step of ", what),
+      seconds_on(backend, o.rounds, [&] { net.logits_and_grad(some.view(), cotangent, logits.view(), dx.view()); }),
+      "");
+  TrainOptions options;
+  options.loss = "ce";
+  options.batch = o.batch;
+  options.lr = 1e-4;  // random images do not diverge
+  options.steps = 4 * o.rounds + 2;
+  std::vector<double> steps;
+  auto last = std::chrono::steady_clock::now();
+  train(net, x.view(), targets, options, [&](const TrainStep& s) {
+    const auto now = std::chrono::steady_clock::now();
+    if (s.step > 2) steps.push_back(std::chrono::duration<double>(now - last).count());  // before: buffers are made
+    last = now;
+    return true;
+  });
+  row(text("training step of ", what), bench::median_of(steps), "");
 }
 
 /// A machine, its loss on other images and the outer gradient, for peer_torch.py to find the same.

@@ -198,6 +198,37 @@ TEST_CASE("what a net on a device says of an image has the same bits whatever st
         workers);
 }
 
+TEST_CASE("images and derivatives of a net may lie in arrays of the device", "[backend]") {
+  for_each_device([](Backend& device, Backend&) {
+    const Case& c = kCases[2];
+    const index n = 9, d = c.shape.size();
+    const Net net(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device);
+    const Matrix<float> x = random_matrix<float>(n, d, 1);
+    Matrix<float> logits(n, c.classes), expected(n, c.classes), dx(n, d), expected_dx(n, d);
+    net.logits_and_grad(x.view(), some_cotangent, expected.view(), expected_dx.view());
+    for (const index gap : {0, 3}) {  // between rows
+      Array<float> there(device.arrays(), n, d + gap), down(device.arrays(), n, d + gap);
+      const View2D<float> images = there.view().middle_cols(gap, d), derivatives = down.view().middle_cols(gap, d);
+      device.arrays().copy(x.view(), images);
+      net.logits_and_grad(images, some_cotangent, logits.view(), derivatives);
+      device.arrays().copy(ConstView2D<float>(derivatives), dx.view());
+      NTKROB_CHECK_SAME(kit::compare(logits.view(), expected.view(), 0));
+      NTKROB_CHECK_SAME(kit::compare(dx.view(), expected_dx.view(), 0));
+      Matrix<float> again(n, c.classes);
+      net.logits(images, again.view());
+      NTKROB_CHECK_SAME(kit::compare(again.view(), expected.view(), 0));
+    }
+  });
+}
+
+TEST_CASE("a net with a layer too large for a device is refused with the limit", "[backend]") {
+  for_each_device([](Backend& device, Backend&) {
+    const Net net("gap", {32769, 32768, 1}, 1, Initialisation::he, 0, device);
+    CHECK_THROWS_AS(net.device(), ConfigError);
+    CHECK_THROWS_WITH(net.device(), Contains("layer 0 of the net") && Contains("1073774592") && Contains("use cpu"));
+  });
+}
+
 TEST_CASE("PGD against a net on a device finds the same in batches of any size, and what it finds on the cpu backend",
           "[backend]") {
   const Toy toy = quarters(30);
