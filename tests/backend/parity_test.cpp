@@ -1,35 +1,22 @@
 // Every backend of this build that this machine can run, against the reference backend: all operations, shapes at the
 // edges of blocks.
 #include <cmath>
-#include <cstdio>
 #include <functional>
 #include <limits>
 #include <vector>
 
+#include "backend/each_backend.hpp"
 #include "kernel/inputs.hpp"
 #include "kernel/parity_specs.hpp"
-#include "kit/check.hpp"
 #include "ntkrob/kernel/kernel.hpp"
-#include "ntkrob/runtime/runtime.hpp"
 
 using namespace ntkrob;
 
 namespace {
 
-/// Runs a check on all backends but the reference; says which are left out and why.
 void for_each_backend(const std::function<void(Backend& tested, Backend& reference)>& check) {
   const auto reference = make_backend("reference");
-  for (const BackendState& state : backends()) {
-    if (state.name == "reference") continue;
-    if (!state.available) {
-      static bool said = false;
-      if (!said) std::printf("skipped: backend %s: %s\n", state.name.c_str(), state.reason.c_str());
-      said = true;
-      continue;
-    }
-    INFO("backend " << state.name);
-    check(*make_backend(state.name, 2), *reference);
-  }
+  kit::for_each_backend([&](Backend& tested) { check(tested, *reference); });
 }
 
 struct Shape {

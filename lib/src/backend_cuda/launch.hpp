@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend_cuda/ball.hpp"
+#include "backend_cuda/columns.hpp"
 #include "backend_cuda/device.hpp"
 #include "backend_cuda/elements.hpp"
 #include "backend_cuda/pairs.hpp"
@@ -50,6 +51,8 @@ void launch(const LeftClearing& clearing, Stream stream);
 void launch(const DiagonalOut& diagonal, Stream stream);
 void launch(const DiagonalIn& diagonal, Stream stream);
 void launch(const UpperMirror& mirror, Stream stream);
+void launch(const SampleColumns<float>& columns, Stream stream);
+void launch(const SampleColumns<double>& columns, Stream stream);
 void launch(const SamePairs<float>& pairs, Stream stream);
 void launch(const SamePairs<double>& pairs, Stream stream);
 void launch(const FirstSet& search, Stream stream);

@@ -14,6 +14,9 @@ struct DeviceTable {
   Array<R> coefficients;       // a column for every sample
   Array<double> inverse_norm;  // 1 x n
   Array<double> self;          // 4 x n as in SamePairs, for chains with noise
+  Array<double> verdict;       // n x 1: of the last making, as in SampleColumns
+  Chain chain;                 // what it was made for, and
+  Array<ChainLayer> layers;    // the same on the device
 };
 
 /// throws: ConfigError where the pointer is of another backend's making
@@ -34,8 +37,8 @@ Array<R>& stays(Resident& pointer, Arrays& arrays, index rows, index cols) {
   return *made;
 }
 
-/// Backend::sample_table. The columns are made on the host, in float64 and with its checks: O(N layers), beside O(N D)
-/// for the squares, which are summed where the samples lie.
+/// Backend::sample_table. The columns are made on the device, in float64, or on the host where a layer refuses
+/// variances by an exception; whatever is wrong with a sample, the host's checks say.
 template <class R>
 void fill_table(Device& device, DeviceArrays& arrays, WorkerPool& pool, const Chain& chain, ConstView2D<R> x,
                 SampleTable<R>& table);

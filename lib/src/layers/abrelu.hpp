@@ -16,18 +16,18 @@ struct AbReluFamily {
   static constexpr Law kLaw = Law::needs_gaussian;
   static constexpr int kCoefficients = 1;  // s
 
-  static double half_square(const double* params) {
+  NTKROB_HD static double half_square(const double* params) {
     const double a = Slopes::negative(params), b = Slopes::positive(params);
     return (a * a + b * b) / 2;
   }
 
-  static Variance sample(Variance in, const double* params, double* c, double* dc) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc) {
     const double m = half_square(params), difference = Slopes::negative(params) - Slopes::positive(params);
     c[0] = difference * difference / (2 * m);
     dc[0] = 0;
     return {m * in.a, m * in.da};
   }
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     const double m = half_square(params);
     return {m * in.a, m * in.t, m * in.da, m * in.dt};
   }
@@ -77,8 +77,8 @@ struct AbReluFamily {
 struct AbRelu : AbReluFamily<AbRelu> {
   static constexpr int kParameterCount = 2;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"a", 0, -1e6, 1e6}, {"b", 1, 1e-6, 1e6}};
-  static double negative(const double* params) { return params[0]; }
-  static double positive(const double* params) { return params[1]; }
+  NTKROB_HD static double negative(const double* params) { return params[0]; }
+  NTKROB_HD static double positive(const double* params) { return params[1]; }
 };
 
 }  // namespace ntkrob::layers

@@ -8,8 +8,8 @@ namespace ntkrob::layers {
 struct Abs : AbReluFamily<Abs> {
   static constexpr int kParameterCount = 0;
   static constexpr const LayerParameter* kParameters = nullptr;
-  static double negative(const double*) { return -1; }
-  static double positive(const double*) { return 1; }
+  NTKROB_HD static double negative(const double*) { return -1; }
+  NTKROB_HD static double positive(const double*) { return 1; }
 };
 
 }  // namespace ntkrob::layers

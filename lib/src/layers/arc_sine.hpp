@@ -16,7 +16,7 @@ template <class N>
 struct ArcSineSample {
   N s, c, cos_psi, psi;
 
-  static ArcSineSample of(N a) {
+  NTKROB_HD static ArcSineSample of(N a) {
     const N one = N(1) + a, root = sqrt(one + a);
     return {sqrt(a / one), N(1) / sqrt(one), root / one, atan(a / root)};
   }

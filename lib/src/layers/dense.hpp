@@ -19,7 +19,7 @@ struct Dense {
   static constexpr LayerParameter kParameters[kParameterCount] = {{"w", 1.4142135623730951, 1e-6, 1e6},
                                                                   {"b", 0.1, 0, 1e6}};
 
-  static Variance sample(Variance in, const double* params, double* c, double* dc) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc) {
     const double w = params[0], b = params[1];
     const double a = w * w * in.a + b * b, da = w * w * in.da;
     if (b == 0 || a == 0) {
@@ -37,7 +37,7 @@ struct Dense {
     return {a, da};
   }
 
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     const double w2 = params[0] * params[0], b2 = params[1] * params[1];
     const double a = w2 * in.a + b2, da = w2 * in.da;
     return {a, a + w2 * in.t, da, da + w2 * in.dt};

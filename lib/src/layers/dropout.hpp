@@ -19,12 +19,12 @@ struct Dropout {
   static constexpr int kParameterCount = 1;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"rate", 0.9, 1e-3, 1}};
 
-  static Variance sample(Variance in, const double* params, double* c, double* dc) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc) {
     c[0] = std::sqrt(params[0]);
     dc[0] = 0;
     return {in.a / params[0], in.da / params[0]};
   }
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     return {in.a / params[0], in.t / params[0], in.da / params[0], in.dt / params[0]};
   }
   template <class S>

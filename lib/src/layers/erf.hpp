@@ -20,11 +20,11 @@ struct Erf : Smooth<Erf> {
       {"a", 1, 1e-6, 1e6}, {"b", 1, 1e-6, 1e6}, {"c", 0, -1e6, 1e6}};
 
   /// 2 a^2 / pi and 2 b^2.
-  static double height(const double* params) { return 0.63661977236758134308 * params[0] * params[0]; }
-  static double width(const double* params) { return 2 * params[1] * params[1]; }
+  NTKROB_HD static double height(const double* params) { return 0.63661977236758134308 * params[0] * params[0]; }
+  NTKROB_HD static double width(const double* params) { return 2 * params[1] * params[1]; }
 
   template <class N>
-  static N coefficients(N a, const double* params, N* c) {
+  NTKROB_HD static N coefficients(N a, const double* params, N* c) {
     const auto angles = ArcSineSample<N>::of(N(width(params)) * a);
     const N variance = N(height(params)) * angles.psi + N(params[2] * params[2]);
     c[0] = angles.s;
@@ -37,7 +37,7 @@ struct Erf : Smooth<Erf> {
   }
 
   template <class N>
-  static N slope(N a, const double* params) {
+  NTKROB_HD static N slope(N a, const double* params) {
     return N(height(params) * width(params)) / sqrt(N(1) + N(2 * width(params)) * a);
   }
 

@@ -14,13 +14,13 @@ struct Exp : Smooth<Exp> {
   static constexpr LayerParameter kParameters[kParameterCount] = {{"a", 1, 1e-6, 1e6}, {"b", 1, 1e-6, 1e6}};
 
   template <class N>
-  static N coefficients(N a, const double* params, N* c) {
+  NTKROB_HD static N coefficients(N a, const double* params, N* c) {
     c[0] = N(params[1]) * sqrt(a);
     return N(params[0] * params[0]) * (N(1) + expm1(N(2 * params[1] * params[1]) * a));
   }
 
   template <class N>
-  static N slope(N a, const double* params) {
+  NTKROB_HD static N slope(N a, const double* params) {
     N unused[1];
     return N(params[1] * params[1]) * coefficients(a, params, unused);
   }

@@ -23,7 +23,7 @@ struct Gelu : Smooth<Gelu> {
   static constexpr double kInverseTwoPi = 0.15915494309189533577;
 
   template <class N>
-  static N coefficients(N a, const double*, N* c) {
+  NTKROB_HD static N coefficients(N a, const double*, N* c) {
     const auto angles = ArcSineSample<N>::of(a);
     c[0] = angles.s;
     c[1] = angles.c;
@@ -39,7 +39,7 @@ struct Gelu : Smooth<Gelu> {
   }
 
   template <class N>
-  static N slope(N a, const double*) {
+  NTKROB_HD static N slope(N a, const double*) {
     const N one = N(1) + a, two = one + a, root = sqrt(two);
     return N(0.25) + N(kInverseTwoPi) * (atan(a / root) + a / root * (N(2) / one + N(1) / two));
   }

@@ -21,7 +21,7 @@ struct Hermite : Smooth<Hermite> {
   static constexpr LayerParameter kParameters[kParameterCount] = {{"degree", 2, 1, kMaxDegree, true}};
 
   /// sqrt(n! / k!) / (2^j j!), j = (n-k)/2.
-  static double factor(int n, int k) {
+  NTKROB_HD static double factor(int n, int k) {
     double product = 1;
     for (int i = k + 1; i <= n; ++i) product *= i;
     product = std::sqrt(product);
@@ -29,27 +29,27 @@ struct Hermite : Smooth<Hermite> {
     return product;
   }
   template <class N>
-  static N power(N x, int n) {
+  NTKROB_HD static N power(N x, int n) {
     N product(1);
     for (int k = 0; k < n; ++k) product = product * x;
     return product;
   }
   /// d_k(A) for k = 0 .. n; root = sqrt(A).
   template <class N>
-  static void expand(N a, N root, int n, N* d) {
+  NTKROB_HD static void expand(N a, N root, int n, N* d) {
     for (int k = 0; k <= kMaxDegree; ++k) d[k] = N(0);
     for (int k = n; k >= 0; k -= 2) d[k] = N(factor(n, k)) * power(root, k) * power(a - N(1), (n - k) / 2);
   }
   /// Sum of their squares, without roots: its derivative exists at A = 0.
   template <class N>
-  static N square(N a, int n) {
+  NTKROB_HD static N square(N a, int n) {
     N sum(0);
     for (int k = n; k >= 0; k -= 2) sum = sum + N(factor(n, k) * factor(n, k)) * power(a, k) * power(a - N(1), n - k);
     return sum;
   }
 
   template <class N>
-  static N coefficients(N a, const double* params, N* c) {
+  NTKROB_HD static N coefficients(N a, const double* params, N* c) {
     const int n = static_cast<int>(params[0]);
     const N sum = square(a, n), norm = sqrt(sum);
     expand(a, sqrt(a), n, c);
@@ -59,7 +59,7 @@ struct Hermite : Smooth<Hermite> {
 
   /// phi' = sqrt(n) times the polynomial of degree n - 1.
   template <class N>
-  static N slope(N a, const double* params) {
+  NTKROB_HD static N slope(N a, const double* params) {
     return N(params[0]) * square(a, static_cast<int>(params[0]) - 1);
   }
 

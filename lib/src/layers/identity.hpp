@@ -11,8 +11,8 @@ struct Identity {
   static constexpr int kParameterCount = 0;
   static constexpr const LayerParameter* kParameters = nullptr;
 
-  static Variance sample(Variance in, const double*, double*, double*) { return in; }
-  static SelfState self(SelfState in, const double*) { return in; }
+  NTKROB_HD static Variance sample(Variance in, const double*, double*, double*) { return in; }
+  NTKROB_HD static SelfState self(SelfState in, const double*) { return in; }
   template <class S>
   static Covariance<S> textbook(Covariance<S> in, const double*) {
     return in;

@@ -15,11 +15,11 @@ struct LayerNorm {
   static constexpr int kParameterCount = 1;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"eps", 1e-12, 1e-30, 1e6}};
 
-  static Variance sample(Variance in, const double* params, double*, double*) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double*, double*) {
     const double sum = in.a + params[0];
     return {in.a / sum, in.da * (params[0] / sum / sum)};
   }
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     const double sum = in.a + params[0];
     return {in.a / sum, in.t / sum, in.da * (params[0] / sum / sum), (in.dt - in.t * (in.da / sum)) / sum};
   }

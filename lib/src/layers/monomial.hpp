@@ -16,10 +16,10 @@ struct Monomial : Smooth<Monomial> {
   static constexpr int kParameterCount = 1;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"degree", 2, 1, kMaxDegree, true}};
 
-  static int degree(const double* params) { return static_cast<int>(params[0]); }
+  NTKROB_HD static int degree(const double* params) { return static_cast<int>(params[0]); }
 
   /// h_j^2 j!, 0 where n - j is odd.
-  static double weight(int n, int j) {
+  NTKROB_HD static double weight(int n, int j) {
     if ((n - j) % 2 != 0) return 0;
     double h = 1, factorial = 1;
     for (int k = j + 1; k <= n; ++k) h *= k;
@@ -28,20 +28,20 @@ struct Monomial : Smooth<Monomial> {
     return h * h * factorial;
   }
   /// (2n-1)!!
-  static double height(int n) {
+  NTKROB_HD static double height(int n) {
     double product = 1;
     for (int k = 1; k < 2 * n; k += 2) product *= k;
     return product;
   }
   template <class N>
-  static N power(N a, int n) {
+  NTKROB_HD static N power(N a, int n) {
     N product(1);
     for (int k = 0; k < n; ++k) product = product * a;
     return product;
   }
 
   template <class N>
-  static N coefficients(N a, const double* params, N* c) {
+  NTKROB_HD static N coefficients(N a, const double* params, N* c) {
     const int n = degree(params);
     double tail = 0;
     for (int j = kMaxDegree; j >= 1; --j) {
@@ -53,7 +53,7 @@ struct Monomial : Smooth<Monomial> {
   }
 
   template <class N>
-  static N slope(N a, const double* params) {
+  NTKROB_HD static N slope(N a, const double* params) {
     const int n = degree(params);
     return N(n * n * height(n - 1)) * power(a, n - 1);
   }

@@ -17,8 +17,8 @@ struct Relu {
   static constexpr int kParameterCount = 0;
   static constexpr const LayerParameter* kParameters = nullptr;
 
-  static Variance sample(Variance in, const double*, double*, double*) { return {in.a / 2, in.da / 2}; }
-  static SelfState self(SelfState in, const double*) { return {in.a / 2, in.t / 2, in.da / 2, in.dt / 2}; }
+  NTKROB_HD static Variance sample(Variance in, const double*, double*, double*) { return {in.a / 2, in.da / 2}; }
+  NTKROB_HD static SelfState self(SelfState in, const double*) { return {in.a / 2, in.t / 2, in.da / 2, in.dt / 2}; }
 
   template <class S>
   static Covariance<S> textbook(Covariance<S> in, const double*) {

@@ -12,11 +12,11 @@ struct Scale {
   static constexpr int kParameterCount = 1;
   static constexpr LayerParameter kParameters[kParameterCount] = {{"a", 1, 1e-6, 1e6}};
 
-  static Variance sample(Variance in, const double* params, double*, double*) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double*, double*) {
     const double square = params[0] * params[0];
     return {square * in.a, square * in.da};
   }
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     const double square = params[0] * params[0];
     return {square * in.a, square * in.t, square * in.da, square * in.dt};
   }

@@ -15,8 +15,8 @@ struct Sign {
   static constexpr int kParameterCount = 0;
   static constexpr const LayerParameter* kParameters = nullptr;
 
-  static Variance sample(Variance, const double*, double*, double*) { return {1, 0}; }
-  static SelfState self(SelfState, const double*) { return {1, 0, 0, 0}; }
+  NTKROB_HD static Variance sample(Variance, const double*, double*, double*) { return {1, 0}; }
+  NTKROB_HD static SelfState self(SelfState, const double*) { return {1, 0, 0, 0}; }
 
   template <class S>
   static Covariance<S> textbook(Covariance<S> in, const double*) {

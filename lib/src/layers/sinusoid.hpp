@@ -23,18 +23,18 @@ struct Sinusoid : Smooth<Sinusoid<sign>> {
       {"a", 1, 1e-6, 1e6}, {"b", 1, 1e-6, 1e6}, {"c", 0, -1e6, 1e6}};
 
   /// 1 + g and 1 - g.
-  static double plus(const double* params) {
+  NTKROB_HD static double plus(const double* params) {
     const double f = sign > 0 ? std::cos(params[2]) : std::sin(params[2]);
     return 2 * f * f;
   }
-  static double minus(const double* params) {
+  NTKROB_HD static double minus(const double* params) {
     const double f = sign > 0 ? std::sin(params[2]) : std::cos(params[2]);
     return 2 * f * f;
   }
-  static double g(const double* params) { return sign * std::cos(2 * params[2]); }
+  NTKROB_HD static double g(const double* params) { return sign * std::cos(2 * params[2]); }
 
   template <class N>
-  static N coefficients(N a, const double* params, N* c) {
+  NTKROB_HD static N coefficients(N a, const double* params, N* c) {
     const N square = N(params[1] * params[1]) * a;
     const N unit = N(minus(params)) - N(g(params)) * expm1(N(-2) * square);
     c[0] = N(params[1]) * sqrt(a);
@@ -48,7 +48,7 @@ struct Sinusoid : Smooth<Sinusoid<sign>> {
   }
 
   template <class N>
-  static N slope(N a, const double* params) {
+  NTKROB_HD static N slope(N a, const double* params) {
     const double ab = params[0] * params[1];
     return N(ab * ab / 2) * (N(plus(params)) + N(g(params)) * expm1(N(-2 * params[1] * params[1]) * a));
   }

@@ -26,7 +26,7 @@ template <class Layer>
 struct Smooth {
   static constexpr Law kLaw = Law::needs_gaussian;
 
-  static Variance sample(Variance in, const double* params, double* c, double* dc) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc) {
     constexpr int n = Layer::kCoefficients;
     Jet<double> jets[n + 1];
     const Jet<double> out = Layer::coefficients(Jet<double>(in.a, in.da, 0), params, jets);
@@ -37,7 +37,7 @@ struct Smooth {
     return {out.v, out.d};
   }
 
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     Jet<double> unused[Layer::kCoefficients + 1];
     const Jet<double> a(in.a, in.da, 0), t(in.t, in.dt, 0);
     const Jet<double> variance = Layer::coefficients(a, params, unused), kernel = Layer::slope(a, params) * t;

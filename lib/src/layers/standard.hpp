@@ -20,7 +20,7 @@ struct Standard {
   static constexpr LayerParameter kParameters[kParameterCount] = {
       Dense::kParameters[0], Dense::kParameters[1], {"in", 1, 1, 1e9, true}};
 
-  static Variance sample(Variance in, const double* params, double* c, double* dc) {
+  NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc) {
     const Variance out = Dense::sample(in, params, c, dc);
     const double weights = std::sqrt(params[2]) / params[0], biases = params[1] > 0 ? 1 / params[1] : 0;
     c[2] = c[0] * weights;
@@ -30,7 +30,7 @@ struct Standard {
     return out;
   }
 
-  static SelfState self(SelfState in, const double* params) {
+  NTKROB_HD static SelfState self(SelfState in, const double* params) {
     const double w2 = params[0] * params[0], bias = params[1] > 0 ? 1 : 0;
     return {w2 * in.a + params[1] * params[1], params[2] * in.a + w2 * in.t + bias, w2 * in.da,
             params[2] * in.da + w2 * in.dt};
