@@ -7,6 +7,7 @@
 #include "kit/check.hpp"
 #include "nn/fixture.hpp"
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/model/iterates.hpp"
 #include "ntkrob/nn/trainer.hpp"
 
 using namespace ntkrob;
@@ -251,6 +252,7 @@ TEST_CASE("PGD against a net on a device finds the same in batches of any size, 
       const Net there = quarter_net(spec, device), here = quarter_net(spec, cpu);
       const Matrix<float> whole = attacked(there, 30), expected = attacked(here, 30);
       NTKROB_CHECK_SAME(kit::compare(attacked(there, 5).view(), whole.view(), 0));
+      CHECK((there.iterates(toy.x.view()) != nullptr) == (device.steps() != nullptr));
       // A step goes by signs: a gradient of some 1e-9 may have the other one.
       index different = 0;
       for (index i = 0; i < whole.size(); ++i) different += std::abs(whole.data()[i] - expected.data()[i]) > 1e-6f;

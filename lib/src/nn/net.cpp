@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "nn/iterates.hpp"
 #include "nn/on_device.hpp"
 #include "nn/stack.hpp"
 #include "ntkrob/base/random.hpp"
@@ -211,6 +212,12 @@ void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, V
     nn::backward<float>(*backend_, *stack_, layers_, rows, c, buffers, dx.empty() ? dx : dx.middle_rows(first, n),
                         grads, first == 0 ? 0.0f : 1.0f);
   });
+}
+
+std::unique_ptr<Iterates> Net::iterates(ConstView2D<float> x) const {
+  NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
+  if (device() == nullptr || backend_->steps() == nullptr) return nullptr;
+  return std::make_unique<nn::NetIterates>(*this, x);
 }
 
 void Net::for_each(index n, const std::function<void(index)>& task) const {
