@@ -153,7 +153,7 @@ void run_outer(Backend& backend, const Options& o) {
 }
 
 void run_images(Backend& backend, const Options& o) {
-  const Kernel kernel(KernelSpec::parse(o.spec.empty() ? "cnn(21,pool=gap)" : o.spec), backend,
+  const Kernel kernel(KernelSpec::parse(o.spec.empty() ? "cnn:21(pool=gap)" : o.spec), backend,
                       {Output::ntk, 0, o.shape});
   const Matrix<float> x = images(o.n, o.shape.size(), o.classes, 8), y = images(o.n, o.shape.size(), o.classes, 9);
   Matrix<float> k(o.n, o.n);
@@ -253,7 +253,7 @@ int main(int argc, char** argv) {
         app.add_option("--part", o.part, "kernel, outer, images, nets, or check: what peer_torch.py --check reads")
             ->check(CLI::IsMember({"kernel", "outer", "images", "nets", "check"}));
         app.add_option("--backend", o.backend, "as in ntkrob info --backends");
-        app.add_option("--spec", o.spec, "kernel or net; default: fc:3, cnn(21,pool=gap), cnn:small");
+        app.add_option("--spec", o.spec, "kernel or net; default: fc:3, cnn:21(pool=gap), cnn:small");
         app.add_option("--n", o.n, "samples; support images; images on each side");
         app.add_option("--batch", o.batch, "images of an attack step or of a batch");
         app.add_option("--d", o.d, "values of a sample");

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" = --collect ]; then
   to=${2:?usage: bench/gpu.sh --collect FOLDER}
   mkdir -p "$to"
-  dpkg -L libeigen3-dev libcli11-dev nlohmann-json3-dev catch2 | grep -E '^/usr/(include|lib/cmake|share/(cmake|eigen3))/' |
+  dpkg -L libeigen3-dev libcli11-dev nlohmann-json3-dev catch2 | grep -E '^/usr/(include|lib|share/(cmake|eigen3))/' |
     while read -r file; do if [ -f "$file" ]; then cp --parents "$file" "$to"; fi; done
   echo "$(find "$to" -type f | wc -l) files in $to; DEPS=$to bench/gpu.sh"
   exit
@@ -25,9 +25,9 @@ fi
 build=${BUILD:-build-gpu} jobs=${JOBS:-$(nproc)} backend=${BACKEND:-cuda} python=${PYTHON:-python3}
 steps=${STEPS:-build parity memcheck racecheck kernel outer images nets peer}
 pieces=$build/gpu-report bench=$build/bench/bench_gpu
-n=10000 batch=5000 large=40000 attack=10 entries=64 peak=8192 check="--n 1000 --batch 500"
+n=10000 batch=5000 large=40000 attack=10 entries=64 images=1024 peak=8192 check="--n 1000 --batch 500"
 if [ -n "${SMALL:-}" ]; then
-  n=200 batch=100 large=300 attack=2 entries=2 peak=512 check="--n 60 --batch 40 --d 30"
+  n=200 batch=100 large=300 attack=2 entries=2 images=16 peak=512 check="--n 60 --batch 40 --d 30"
 fi
 wants() { [[ " $steps " = *" $1 "* ]]; }
 
@@ -40,8 +40,9 @@ if wants build; then
   [ "$backend" = cuda ] || cuda=()
   cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DNTKROB_BUILD_TESTS=ON -DNTKROB_BUILD_BENCH=ON \
     ${DEPS:+"-DCMAKE_PREFIX_PATH=$(realpath "$DEPS")/usr"} "${cuda[@]}" "$@"
-  cmake --build "$build" --parallel "$jobs" --target ntkrob test_backend bench_gpu bench_backend \
-    $([ "$backend" != cuda ] || echo ntkrob_backend_cuda)
+  targets=(ntkrob test_backend bench_gpu)
+  [ "$backend" != cuda ] || targets+=(ntkrob_backend_cuda)
+  cmake --build "$build" --parallel "$jobs" --target "${targets[@]}"
 fi
 mkdir -p "$pieces"
 if ! "$build/cli/ntkrob" info --backends | grep -q "^  $backend *available"; then
@@ -66,7 +67,7 @@ part() {
 fenced() { echo '```'; local status=0; "$@" 2>&1 | tail -40 || status=$?; echo '```'; return "$status"; }
 table() { printf '| what | time | |\n|---|---|---|\n'; "$@"; }
 export -f fenced table
-export bench backend build n batch large attack entries peak check python
+export bench backend build n batch large attack entries images peak check python
 
 parity() { fenced "$build/tests/backend/test_backend"; }
 sanitize() {
@@ -82,8 +83,8 @@ outer() {
 }
 images() { table "$bench" --part images --backend "$backend" --n "$entries" --rounds 3; }
 nets() {
-  table "$bench" --part nets --backend "$backend" --height 28 --width 28 --channels 1 --batch 1024 --rounds 5
-  "$bench" --part nets --backend "$backend" --batch 1024 --rounds 3 \
+  table "$bench" --part nets --backend "$backend" --height 28 --width 28 --channels 1 --batch "$images" --rounds 5
+  "$bench" --part nets --backend "$backend" --batch "$images" --rounds 3 \
     --spec "conv(32,3)-relu-conv(32,3)-relu-maxpool(2)-conv(64,3)-relu-conv(64,3)-relu-maxpool(2)-dense(128)-relu-dense"
 }
 peer() {
