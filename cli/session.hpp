@@ -32,7 +32,7 @@ void visit_globals(Globals& g, Visitor&& visitor) {
   visitor("threads", g.threads, "worker threads; 0: all. Results do not depend on it");
   visitor("seed", g.seed, "seed of every random choice");
   visitor("memory", g.memory, "limit for scratch memory and results, e.g. 2G; 0: 1 GiB or a quarter of the memory");
-  visitor("backend", g.backend, "auto | cpu | reference | cuda[:i]; see ntkrob info --backends");
+  visitor("backend", g.backend, "auto | cpu | reference | cuda[:i], cuda:0,1 or cuda:all; see ntkrob info --backends");
   visitor("config", g.config, "read options from FILE; those on the command line win");
   visitor("dry-run", g.dry_run, "print the resolved options and the plan, then stop");
   visitor("explain", g.explain, "print backend, precision and the kernel's tile plan");

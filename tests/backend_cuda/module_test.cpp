@@ -22,7 +22,7 @@ TEST_CASE("errors of the module are errors of the program", "[backend_cuda]") {
   std::printf("cuda: %s\n", reason.empty() ? "available" : reason.c_str());
   // Without a device counting fails, with one the number is wrong: either way the class of the error survives.
   if (reason.empty())
-    CHECK_THROWS_AS(module.make(1000, 1), ConfigError);
+    CHECK_THROWS_AS(module.make({1000}, 1), ConfigError);
   else
-    CHECK_THROWS_AS(module.make(0, 1), ResourceError);
+    CHECK_THROWS_AS(module.make({0}, 1), ResourceError);
 }

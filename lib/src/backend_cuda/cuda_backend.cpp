@@ -25,21 +25,22 @@ constexpr TileSizes kTiles{4096, 64, 4096, 4096};
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, int workers)
-      : shared_device_(std::make_shared<Device>(device)),
+  CudaBackend(const std::vector<int>& devices, int workers)
+      : shared_device_(std::make_shared<Device>(devices)),
         device_(*shared_device_),
         arrays_(shared_device_),
         steps_(shared_device_),
-        pool_(workers > 0 ? workers : std::min(hardware_threads(), kMostWorkers)) {}
+        pool_(workers > 0 ? workers
+                          : std::clamp(hardware_threads(), device_.devices(), kMostWorkers * device_.devices())) {}
 
   DeviceInfo info() const override {
-    return {"cuda",
-            text("device ", device_.number(), ", ", device_.name(), ", ", pool_.size(),
-                 pool_.size() == 1 ? " stream" : " streams"),
-            pool_.size(),
-            physical_memory_bytes(),
-            device_.free_bytes(),
-            kTiles};
+    return {
+        "cuda",
+        text(device_.numbers(), ", ", device_.name(), ", ", pool_.size(), pool_.size() == 1 ? " stream" : " streams"),
+        pool_.size(),
+        physical_memory_bytes(),
+        device_.free_bytes(),
+        kTiles};
   }
   std::string account() const override {
     return text("copied ", device_.to_device.load(), " bytes to the device and ", device_.to_host.load(), " back");
@@ -149,14 +150,16 @@ class CudaBackend final : public Backend {
       arrays_.transpose(b, rows);
     else
       arrays_.copy(b, rows);
+    device_.share(rows.data);
   }
 
   /// Columns [begin, begin + m) of the laid-out operand.
   template <class R>
-  static DeviceView<const R> columns_of(const Panels<R>& panels, index begin, index m) {
+  DeviceView<const R> columns_of(const Panels<R>& panels, index begin, index m) const {
     NTKROB_CHECK(begin % kPanelStep == 0 && begin + m <= panels.n, ShapeError, "columns ", begin, " to ", begin + m,
                  " of a packed operand with ", panels.n);
-    return Work::on_device(resident<Array<R>>(panels.resident, "packed operand").view().middle_cols(begin, m));
+    const ConstView2D<R> all = resident<Array<R>>(panels.resident, "packed operand").view();
+    return {device_.here(all.data) + begin, all.rows, m, all.stride};
   }
 
   template <class R>
@@ -167,8 +170,8 @@ class CudaBackend final : public Backend {
     work.finish();
   }
   template <class R>
-  static void start_product(Work& work, R alpha, DeviceView<const R> a, const Panels<R>& panels, index begin, R beta,
-                            DeviceView<R> c) {
+  void start_product(Work& work, R alpha, DeviceView<const R> a, const Panels<R>& panels, index begin, R beta,
+                     DeviceView<R> c) const {
     if constexpr (std::is_same<R, float>::value)
       if (panels.operands == Operands::bfloat16) return multiply_rough(work, alpha, a, panels, begin, beta, c);
     launch(Product<R>{alpha, beta, a, columns_of(panels, begin, c.cols), c}, work.stream());
@@ -245,8 +248,8 @@ class CudaBackend final : public Backend {
     job.m = m;
     job.d = d;
     put_samples(x, job.x);
-    put_table(*tile.x_table, tile.x_begin, n, job.x);
-    put_table(*tile.y_table, tile.y_begin, m, job.y);
+    put_table(device_, *tile.x_table, tile.x_begin, n, job.x);
+    put_table(device_, *tile.y_table, tile.y_begin, m, job.y);
     job.same = tile.same;
     job.same_offset = tile.x_begin - tile.y_begin;
     job.value = result(work, tile.value, tile.panels == nullptr);
@@ -290,8 +293,8 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(index device, int workers) {
-  return std::make_unique<CudaBackend>(static_cast<int>(device), workers);
+std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& devices, int workers) {
+  return std::make_unique<CudaBackend>(devices, workers);
 }
 
 }  // namespace ntkrob::cuda

@@ -11,39 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "backend_cuda/group.hpp"
+#include "backend_cuda/memory.hpp"
 #include "backend_cuda/program.hpp"
-#include "backend_cuda/queue.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob::cuda {
-
-/// Bytes on a device for one operation, not initialised. Allocated and freed in the order of a stream.
-class Memory {
- public:
-  Memory() = default;
-  /// throws: ResourceError with the bytes needed and free
-  Memory(std::size_t bytes, Stream stream);
-  Memory(Memory&& other) noexcept { swap(other); }
-  Memory& operator=(Memory&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~Memory();
-  void* data() const { return data_; }
-  std::size_t bytes() const { return bytes_; }
-  /// Somebody else frees it.
-  void leave() { data_ = nullptr; }
-
- private:
-  void swap(Memory& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(bytes_, other.bytes_);
-    std::swap(stream_, other.stream_);
-  }
-  void* data_ = nullptr;
-  std::size_t bytes_ = 0;
-  Stream stream_ = nullptr;
-};
 
 /// A row-major matrix on a device for one operation. What stays is an ntkrob::Array of Device's memory.
 template <class T>
@@ -69,11 +42,19 @@ class DeviceMatrix {
 /// Operations go to the queue of the thread that asks for them: a worker's inside for_each, the outer one elsewhere.
 /// for_each lets the workers' queues wait for the outer one, and the outer one for theirs, so that the order of the
 /// calls is the order on the device.
+///
+/// With several devices this is the first of them, which has all arrays; the queues of the workers lie on all of them
+/// in turn. Results do not depend on how many there are: a task's bits are the same everywhere.
 class Device : public std::enable_shared_from_this<Device> {
  public:
-  /// throws: ConfigError (no such number), BackendUnavailable (too old)
-  explicit Device(int number);
+  /// numbers: of devices; none: all there are.
+  ///   throws: ConfigError (no such number), BackendUnavailable (too old), and as Group
+  explicit Device(const std::vector<int>& numbers);
+  /// Of the first.
   int number() const { return number_; }
+  int devices() const { return group_ == nullptr ? 1 : group_->size(); }
+  /// "device 0", "devices 0, 1".
+  std::string numbers() const;
   const std::string& name() const { return name_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
   /// Empty where cuBLAS multiplies bfloat16 numbers, else the reason.
@@ -88,6 +69,18 @@ class Device : public std::enable_shared_from_this<Device> {
   std::shared_ptr<void> allocate(std::size_t bytes);
   /// Whether this is an address in an array of this device.
   bool holds(const void* address) const;
+
+  /// Whether this is an address in an array, and operations of this thread run on the device that has it.
+  bool near(const void* address) const { return holds(address) && !away(); }
+  /// Whether operations of this thread run on another device than the first.
+  bool away() const;
+  /// The array is read by many tasks from now on, and not written until it is shared again.
+  void share(const void* array);
+  /// A shared array as the device reads it that runs the operations of this thread.
+  template <class T>
+  T* here(T* address) const {
+    return group_ == nullptr || !away() ? address : static_cast<T*>(copy_here(address));
+  }
 
   /// The queue of this thread, which runs on this device from now on.
   Queue& queue();
@@ -119,13 +112,20 @@ class Device : public std::enable_shared_from_this<Device> {
   };
 
  private:
+  struct Kept {
+    std::size_t bytes = 0;
+    std::vector<Memory> copies;  // on the other devices
+    bool current = false;        // they hold what the array holds
+  };
   void release(void* address) noexcept;
+  void* copy_here(const void* address) const;
 
   int number_;
   std::string name_, why_no_bfloat16_;
   std::size_t memory_bytes_ = 0, free_bytes_ = 0;
   mutable std::mutex mutex_;
-  std::map<const unsigned char*, std::size_t> arrays_;  // bytes of each
+  std::map<const unsigned char*, Kept> arrays_;
+  std::unique_ptr<Group> group_;  // null: one device
   std::unique_ptr<Queue> outer_;
   std::vector<std::unique_ptr<Queue>> workers_;
 };

@@ -42,11 +42,13 @@ const unsigned char* Staging::wait(int before) {
 }
 
 Queue::Queue() {
+  check(cudaGetDevice(&device), "finding the device");
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
   check(cudaEventCreateWithFlags(&here_, cudaEventDisableTiming), "making an event");
 }
 
 Queue::~Queue() {
+  cudaSetDevice(device);
   if (parameters_ != nullptr) cusolverDnDestroyParams(parameters_);
   if (solver_ != nullptr) cusolverDnDestroy(solver_);
   if (blas_ != nullptr) cublasDestroy(blas_);

@@ -60,6 +60,7 @@ class Queue {
   cusolverDnHandle_t solver();
   cusolverDnParams_t parameters();
 
+  int device = 0;  // the current one when it was made
   Stream stream = nullptr;
   Staging staging;
 

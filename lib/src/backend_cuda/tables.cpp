@@ -105,6 +105,8 @@ void fill_table(Device& device, DeviceArrays& arrays, WorkerPool& pool, const Ch
     maker.on_device();
   else
     maker.on_host(pool);
+  device.share(maker.there.coefficients.view().data);
+  device.share(maker.there.inverse_norm.view().data);
 }
 template void fill_table(Device&, DeviceArrays&, WorkerPool&, const Chain&, ConstView2D<float>, SampleTable<float>&);
 template void fill_table(Device&, DeviceArrays&, WorkerPool&, const Chain&, ConstView2D<double>, SampleTable<double>&);

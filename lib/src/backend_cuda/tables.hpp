@@ -45,12 +45,12 @@ void fill_table(Device& device, DeviceArrays& arrays, WorkerPool& pool, const Ch
 
 /// Samples [begin, begin + n) of a table.
 template <class R>
-void put_table(const SampleTable<R>& table, index begin, index n, Side<R>& side) {
+void put_table(const Device& device, const SampleTable<R>& table, index begin, index n, Side<R>& side) {
   NTKROB_CHECK(begin + n <= table.n, ShapeError, "samples ", begin, " to ", begin + n, " of a table of ", table.n);
   const auto& there = resident<DeviceTable<R>>(table.resident, "sample table");
-  side.table = there.coefficients.view().data + begin;
+  side.table = device.here(there.coefficients.view().data) + begin;
   side.table_stride = there.coefficients.cols();
-  side.inverse_norm = there.inverse_norm.view().data + begin;
+  side.inverse_norm = device.here(there.inverse_norm.view().data) + begin;
 }
 
 }  // namespace ntkrob::cuda

@@ -26,7 +26,7 @@ class Work {
   /// An operand, for as long as this operation lives.
   template <class T>
   DeviceView<const T> in(View2D<const T> from) {
-    if (device_.holds(from.data)) return on_device(from);
+    if (device_.near(from.data)) return on_device(from);
     const DeviceView<T> copy = scratch<T>(from.rows, from.cols);
     write(from, copy);
     return copy;
@@ -34,7 +34,7 @@ class Work {
   /// A result: finish() brings it to where it belongs. With `read` what is there comes first.
   template <class T>
   DeviceView<T> out(View2D<T> to, bool read = false) {
-    if (device_.holds(to.data)) return on_device(to);
+    if (device_.near(to.data)) return on_device(to);
     const DeviceView<T> copy = scratch<T>(to.rows, to.cols);
     if (read) write(View2D<const T>(to), copy);
     results_.push_back([this, copy, to] { this->read(copy, to); });

@@ -1,5 +1,6 @@
 #include "ntkrob/runtime/runtime.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "ntkrob/backend_cpu/backend_cpu.hpp"
@@ -18,12 +19,12 @@ struct Row {
   const char* description;
   bool automatic;  // "auto" may take it
   std::string (*probe)();
-  std::unique_ptr<Backend> (*make)(index device, int workers);
+  std::unique_ptr<Backend> (*make)(const std::vector<int>& devices, int workers);
 };
 
 std::string always() { return {}; }
-std::unique_ptr<Backend> make_cpu(index, int workers) { return make_cpu_backend(workers); }
-std::unique_ptr<Backend> make_reference(index, int) { return make_reference_backend(); }
+std::unique_ptr<Backend> make_cpu(const std::vector<int>&, int workers) { return make_cpu_backend(workers); }
+std::unique_ptr<Backend> make_reference(const std::vector<int>&, int) { return make_reference_backend(); }
 
 #ifdef NTKROB_CUDA_MODULE
 std::string probe_cuda() {
@@ -33,15 +34,17 @@ std::string probe_cuda() {
     return reason.what();
   }
 }
-std::unique_ptr<Backend> make_cuda(index device, int workers) {
+std::unique_ptr<Backend> make_cuda(const std::vector<int>& devices, int workers) {
   const std::string reason = probe_cuda();
   NTKROB_CHECK(reason.empty(), BackendUnavailable, "backend cuda: ", reason);
-  return load_backend_module(NTKROB_CUDA_MODULE).make(device, workers);
+  return load_backend_module(NTKROB_CUDA_MODULE).make(devices, workers);
 }
 #else
 // The row stays in a build without CUDA, so that asking for it gets an answer.
 std::string probe_cuda() { return "not compiled: configure with -DNTKROB_WITH_CUDA=ON, or use cpu"; }
-std::unique_ptr<Backend> make_cuda(index, int) { throw NotCompiled(text("backend cuda: ", probe_cuda())); }
+std::unique_ptr<Backend> make_cuda(const std::vector<int>&, int) {
+  throw NotCompiled(text("backend cuda: ", probe_cuda()));
+}
 #endif
 
 /// Best first.
@@ -51,6 +54,18 @@ constexpr Row kRows[] = {
     {"cpu", "worker threads, SIMD, system BLAS", true, &always, &make_cpu},
     {"reference", "textbook loops in float64, one thread, for tests", true, &always, &make_reference},
 };
+
+/// "0", "0,2" or "all", which is no number.
+std::vector<int> devices_of(const std::string& list) {
+  std::vector<int> numbers;
+  if (list == "all") return numbers;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    numbers.push_back(static_cast<int>(parse_integer(list.substr(begin, end - begin), "device number", 0, 1023)));
+    begin = end + 1;
+  }
+  return numbers;
+}
 
 std::string known_names() {
   std::string names = "auto";
@@ -77,11 +92,11 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int workers) {
   const std::string family = wanted.substr(0, colon);
   NTKROB_CHECK(colon == std::string::npos || family == "cuda", ConfigError, "backend \"", wanted,
                "\": only cuda takes a device number");
-  const index device =
-      colon == std::string::npos ? 0 : parse_integer(wanted.substr(colon + 1), "device number", 0, 1023);
+  const std::vector<int> devices =
+      colon == std::string::npos ? std::vector<int>{0} : devices_of(wanted.substr(colon + 1));
   for (const Row& row : kRows) {
     if (wanted == "auto" && (!row.automatic || !row.probe().empty())) continue;
-    if (wanted == "auto" || family == row.name) return row.make(device, workers);
+    if (wanted == "auto" || family == row.name) return row.make(devices, workers);
   }
   throw ConfigError(text("unknown backend \"", wanted, "\"; known: ", known_names()));
 }

@@ -49,12 +49,14 @@ std::recursive_mutex& big_lock();
 /// The device of this thread.
 int current_device();
 
-/// A set of devices, as bits.
+/// Memory of devices, as bits: what cudaMalloc gave, and 16 bits higher what the pools gave.
 using Devices = unsigned;
-constexpr Devices only(int device) { return 1U << device; }
+constexpr int kMostDevices = 16;
+constexpr Devices memory_of(int device, bool pooled) { return 1U << (pooled ? kMostDevices + device : device); }
+constexpr Devices only(int device) { return memory_of(device, false) | memory_of(device, true); }
 
 /// Puts an operation on a stream of the current device. what: for messages, not copied. It may touch the memory of the
-/// devices of `touches`; by default that of the stream and its peers.
+/// devices of `touches`; by default that of the stream, of its peers, and of pools open to it.
 /// returns: what CUDA would say of the stream
 cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> operation);
 cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> operation, Devices touches);

@@ -110,8 +110,8 @@ void DeviceMemory::allow(Devices devices) {
 bool DeviceMemory::admit(const void* address) {
   Allocation* a = find(address);
   const auto* at = static_cast<const unsigned char*>(address);
-  if (a == nullptr || !a->begun || a->open || (allowed_ & only(a->device)) == 0 || at < a->pages + page() ||
-      at >= a->pages + a->page_bytes - page())
+  if (a == nullptr || !a->begun || a->open || (allowed_ & memory_of(a->device, a->pooled)) == 0 ||
+      at < a->pages + page() || at >= a->pages + a->page_bytes - page())
     return false;
   protect(*a, true);
   opened_.push_back(a);

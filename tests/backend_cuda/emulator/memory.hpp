@@ -59,8 +59,6 @@ class DeviceMemory {
   /// What lies at an address, for messages; empty if it is no device memory. Safe in a signal handler on its last way.
   std::string describe(const void* address) const;
 
-  static constexpr int kMostDevices = 16;
-
  private:
   static void protect(Allocation& allocation, bool open);
   static void check_borders(const Allocation& allocation);

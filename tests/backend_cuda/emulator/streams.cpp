@@ -27,13 +27,14 @@ std::size_t number_from(const char* name, std::size_t otherwise) {
 /// All streams, and the default stream of each device.
 struct Lines {
   std::set<Line> all;
-  Line standard[DeviceMemory::kMostDevices];
-  bool peer[DeviceMemory::kMostDevices][DeviceMemory::kMostDevices] = {};
+  Line standard[kMostDevices];
+  bool peer[kMostDevices][kMostDevices] = {};  // and whose memory it reaches
+  bool pool[kMostDevices][kMostDevices] = {};
 };
 Lines& lines() {
   static auto* all = [] {
     auto* made = new Lines;
-    for (int device = 0; device < DeviceMemory::kMostDevices; ++device) {
+    for (int device = 0; device < kMostDevices; ++device) {
       made->standard[device] = std::make_shared<Queued>();
       made->standard[device]->device = device;
     }
@@ -100,8 +101,7 @@ const Settings& settings() {
   static const Settings from_environment = [] {
     Settings s;
     s.devices = static_cast<int>(number_from("NTKROB_EMULATOR_DEVICES", 1));
-    if (s.devices > DeviceMemory::kMostDevices)
-      stop(text("there are at most ", DeviceMemory::kMostDevices, " devices"));
+    if (s.devices > kMostDevices) stop(text("there are at most ", kMostDevices, " devices"));
     s.memory = number_from("NTKROB_EMULATOR_MEMORY", s.memory);
     const auto is = [](const char* name, const char* word) {
       const char* value = std::getenv(name);
@@ -147,12 +147,14 @@ void gone(const char* kind) {
   if (--census().count[kind] < 0) stop(text("a ", kind, " was given back twice"));
 }
 
-bool peers(int device, int other) { return device == other || lines().peer[device][other]; }
 bool make_peers(int device, int other, bool yes) { return std::exchange(lines().peer[device][other], yes); }
+void make_pool_open(int device, int other, bool yes) { lines().pool[device][other] = yes; }
 Devices reach(int device) {
   Devices all = only(device);
-  for (int other = 0; other < settings().devices; ++other)
-    if (peers(device, other)) all |= only(other);
+  for (int other = 0; other < settings().devices; ++other) {
+    if (lines().peer[device][other]) all |= memory_of(other, false);
+    if (lines().pool[device][other]) all |= memory_of(other, true);
+  }
   return all;
 }
 

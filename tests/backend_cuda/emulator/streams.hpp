@@ -56,9 +56,11 @@ void settle_pool(int device);
 /// Names the memory in faults from now on. To be called again and again: test frameworks put their handlers in place.
 void watch_faults();
 
-/// May the device read the other's memory?
-bool peers(int device, int other);
+/// Whether the device may touch what cudaMalloc gave of the other's memory; returns what was so before.
 bool make_peers(int device, int other, bool yes);
+/// The same for what the other's pool gave.
+void make_pool_open(int device, int other, bool yes);
+/// The memory that the device may touch.
 Devices reach(int device);
 
 }  // namespace ntkrob::emulator

@@ -25,8 +25,8 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 
 CUmemPoolHandle_st& pool_of(int device) {
   static auto* pools = [] {
-    auto* made = new CUmemPoolHandle_st[DeviceMemory::kMostDevices];
-    for (int device = 0; device < DeviceMemory::kMostDevices; ++device) made[device] = {device, 0};
+    auto* made = new CUmemPoolHandle_st[kMostDevices];
+    for (int device = 0; device < kMostDevices; ++device) made[device] = {device, 0};
     return made;
   }();
   return pools[device];
@@ -209,6 +209,15 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* pool, int device) { return cudaDeviceGetDefaultMemPool(pool, device); }
+cudaError_t cudaMemPoolSetAccess(cudaMemPool_t pool, const cudaMemAccessDesc* access, std::size_t n) {
+  const Lock lock(big_lock());
+  for (std::size_t i = 0; i < n; ++i) {
+    if (access[i].location.type != cudaMemLocationTypeDevice || access[i].location.id == pool->device)
+      return remember(cudaErrorInvalidValue);
+    make_pool_open(access[i].location.id, pool->device, access[i].flags == cudaMemAccessFlagsProtReadWrite);
+  }
+  return cudaSuccess;
+}
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t keep) {
   const Lock lock(big_lock());
   DeviceMemory::instance().trim_pool(pool->device, keep);

@@ -248,8 +248,8 @@ TEST_CASE("memory begins in its stream", "[emulator]") {
   });
 }
 
-TEST_CASE("a device cannot touch another's memory, its peers can", "[emulator]") {
-  const auto touch = [](bool as_peers) {
+TEST_CASE("a device touches another's pool where it was opened, peers or not", "[emulator]") {
+  const auto touch = [](bool open) {
     setenv("NTKROB_EMULATOR_DEVICES", "2", 1);
     Bench zero;
     const DeviceView<float> there = zero.room();
@@ -257,7 +257,14 @@ TEST_CASE("a device cannot touch another's memory, its peers can", "[emulator]")
     zero.wait();
     cudaSetDevice(1);
     Bench one;
-    if (as_peers) require(cudaDeviceEnablePeerAccess(0, 0) == cudaSuccess);
+    require(cudaDeviceEnablePeerAccess(0, 0) == cudaSuccess);
+    cudaMemPool_t pool = nullptr;
+    cudaDeviceGetDefaultMemPool(&pool, 0);
+    cudaMemAccessDesc access{};
+    access.location.type = cudaMemLocationTypeDevice;
+    access.location.id = 1;
+    access.flags = cudaMemAccessFlagsProtReadWrite;
+    if (open) require(cudaMemPoolSetAccess(pool, &access, 1) == cudaSuccess);
     cuda::launch_program(Increment{there, there}, one.stream);
     one.wait();
     cudaSetDevice(0);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ntkrob/backend/backend.hpp"
 
@@ -13,8 +14,9 @@ namespace ntkrob {
 struct BackendModule {
   const char* version;     // kVersion of the library that the module was built with: program and module must agree
   std::string (*probe)();  // why the backend cannot be used on this machine, or nothing
-  /// throws: BackendUnavailable (as probe says), ConfigError (no such device), ResourceError
-  std::unique_ptr<Backend> (*make)(index device, int workers);
+  /// devices: numbers, the first of which has the arrays; none: all there are.
+  ///   throws: BackendUnavailable (as probe says), ConfigError (no such device), ResourceError
+  std::unique_ptr<Backend> (*make)(const std::vector<int>& devices, int workers);
 };
 
 using BackendModuleEntry = const BackendModule* (*)();
