@@ -20,9 +20,9 @@
 ///     static constexpr int kParameterCount;
 ///     static constexpr LayerParameter kParameters[];     // name, default, range: grammar, help and checks
 ///     // Variance of one sample through the layer; coefficients and their derivatives with respect to log a(input).
-///     static Variance sample(Variance in, const double* params, double* c, double* dc);
+///     NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc);
 ///     // k(x,x): tangent kernel of one sample, and d/da of variance and kernel. Smooth: no angle involved.
-///     static SelfState self(SelfState in, const double* params);
+///     NTKROB_HD static SelfState self(SelfState in, const double* params);
 ///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: what the fast forms are tested
 ///     against. template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
 ///     // Fast forms. V: a vector of pairs (one x, several y). x, y: coefficients; dx: derivatives of x's.
@@ -30,7 +30,7 @@
 ///     template <class V> NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y);
 ///   };
 ///
-/// NTKROB_HD marks what runs once per pair, and so on a device too; the rest runs on the host only.
+/// NTKROB_HD marks what runs once per pair or sample, and so on a device too; the rest runs on the host only.
 /// V offers + - *, fma(a,b,c) = a b + c, sqrt, rsqrt_or_zero(x, limit) (0 where x <= limit), min,
 /// select_greater(a,b,p,q) = a > b ? p : q, conversion from a number, and V::scalar (float or double). gradient() must
 /// compute u and t by the very operations of value(): a value's bits do not depend on whether derivatives are asked
