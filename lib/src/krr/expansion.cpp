@@ -4,6 +4,8 @@
 #include <type_traits>
 
 #include "krr/keep.hpp"
+#include "ntkrob/backend/points.hpp"
+#include "ntkrob/model/iterates.hpp"
 
 namespace ntkrob {
 namespace {
@@ -129,6 +131,15 @@ void BasicKernelExpansion<R>::logits_and_grad(ConstView2D<float> x, const Cotang
   kernel_.apply_grad(input.view(), prepared_, coefficients_.view(), strip, output.view(), gradient.view());
   output.commit();
   gradient.commit();
+}
+
+template <class R>
+std::unique_ptr<Iterates> BasicKernelExpansion<R>::iterates(ConstView2D<float> x) const {
+  check_fitted();
+  NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
+  if (!std::is_same<R, float>::value || kernel_.program() != nullptr || kernel_.backend().steps() == nullptr)
+    return nullptr;
+  return std::make_unique<IteratesIn<Points>>(*this, Points(kernel_.backend(), x));
 }
 
 template <class R>

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <utility>
 
-#include "nn/iterates.hpp"
 #include "nn/on_device.hpp"
 #include "nn/stack.hpp"
+#include "ntkrob/backend/points.hpp"
 #include "ntkrob/base/random.hpp"
+#include "ntkrob/model/iterates.hpp"
 
 namespace ntkrob {
 namespace {
@@ -217,7 +218,7 @@ void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, V
 std::unique_ptr<Iterates> Net::iterates(ConstView2D<float> x) const {
   NTKROB_CHECK_SHAPE(x, x.rows, shape_.size());
   if (device() == nullptr || backend_->steps() == nullptr) return nullptr;
-  return std::make_unique<nn::NetIterates>(*this, x);
+  return std::make_unique<IteratesIn<Points>>(*this, Points(*backend_, x));
 }
 
 void Net::for_each(index n, const std::function<void(index)>& task) const {

@@ -22,6 +22,8 @@ class BasicKernelExpansion : public Model {
   void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
   void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                        View2D<float> dx) const override;
+  /// On backends that take steps (Backend::steps), for R float and kernels on vectors.
+  std::unique_ptr<Iterates> iterates(ConstView2D<float> x) const override;
   void for_each(index n, const std::function<void(index task)>& task) const override;
 
   const Kernel& kernel() const { return kernel_; }

@@ -21,6 +21,7 @@ class RoughMachine final : public Model {
   void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override;
   void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                        View2D<float> dx) const override;
+  std::unique_ptr<Iterates> iterates(ConstView2D<float> x) const override;
   void for_each(index n, const std::function<void(index task)>& task) const override { machine_->for_each(n, task); }
 
  private:

@@ -5,6 +5,7 @@
 /// does to every row what ThreatModel does, with the same arithmetic (ntkrob/base/ball.hpp).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "ntkrob/base/ball.hpp"
@@ -41,6 +42,32 @@ class Iterates {
   /// z = the points; the points kept.   z: N x D (overwritten); rows of which nothing was kept hold anything
   virtual void read(View2D<float> z) const = 0;
   virtual void read_kept(View2D<float> z) const = 0;
+};
+
+/// The Iterates of a model whose passes take views of its backend's arrays.   Points: those of the backend
+/// (ntkrob/backend/points.hpp), which models know and attacks do not
+template <class Points>
+class IteratesIn final : public Iterates {
+ public:
+  IteratesIn(const Model& model, Points points) : model_(model), points_(std::move(points)) {}
+
+  void start_at_centres() override { points_.start_at_centres(); }
+  void start_at_random(const Ball& ball, const std::vector<RandomStream>& streams) override {
+    points_.start_at_random(ball, streams);
+  }
+  void logits(View2D<float> out) override { model_.logits(points_.view(), out); }
+  void gradient(const CotangentFn& cotangent, View2D<float> out) override {
+    model_.logits_and_grad(points_.view(), cotangent, out, points_.gradient());
+  }
+  void ascend(const Ball& ball, float step) override { points_.ascend(ball, step); }
+  std::vector<index> zero_gradients() const override { return points_.zero_gradients(); }
+  void keep(const std::vector<index>& rows) override { points_.keep(rows); }
+  void read(View2D<float> z) const override { points_.read(z); }
+  void read_kept(View2D<float> z) const override { points_.read_kept(z); }
+
+ private:
+  const Model& model_;
+  Points points_;
 };
 
 }  // namespace ntkrob
