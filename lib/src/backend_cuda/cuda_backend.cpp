@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "backend_cuda/arrays.hpp"
+#include "backend_cuda/images/backend_images.hpp"
 #include "backend_cuda/launch.hpp"
 #include "backend_cuda/linalg.hpp"
 #include "backend_cuda/nets/runner.hpp"
@@ -135,6 +136,25 @@ class CudaBackend final : public Backend {
   void weigh_tile(ConstView2D<double> u, ConstView2D<double> vt, View2D<double> dq, ConstView2D<double> da,
                   View2D<double> row_sum) override {
     weigh(u, vt, dq, da, row_sum);
+  }
+
+  std::string supports_images(const Program&) const override { return {}; }
+  void image_tile(const ImageTile<float>& tile) override { cuda::image_tile(device_, tile); }
+  void image_tile(const ImageTile<double>& tile) override { cuda::image_tile(device_, tile); }
+  void image_table(const Program& program, ConstView2D<float> y, ImageTable<float>& table) override {
+    cuda::image_table(*this, device_, program, y, table);
+  }
+  void image_table(const Program& program, ConstView2D<double> y, ImageTable<double>& table) override {
+    cuda::image_table(*this, device_, program, y, table);
+  }
+  std::size_t image_table_bytes(const Program& program, index n, std::size_t bytes_per_number) const override {
+    return cuda::image_table_bytes(program, n, bytes_per_number);
+  }
+  std::size_t image_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
+    return cuda::image_bytes(program, bytes_per_number, gradient);
+  }
+  std::size_t image_row_bytes(const Program& program, std::size_t bytes_per_number, bool gradient) const override {
+    return cuda::image_row_bytes(program, bytes_per_number, gradient);
   }
 
  private:

@@ -29,6 +29,14 @@ bool read_by_nonlinear(const Program& program, int value) {
   return false;
 }
 
+std::vector<int> exact_pools(const Program& program) {
+  std::vector<int> pools;
+  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k)
+    if (program.ops[static_cast<std::size_t>(k)].type == Operation::pool && read_by_nonlinear(program, k + 1))
+      pools.push_back(k);
+  return pools;
+}
+
 Layout::Layout(const Program& p) : program(p), readers_(p.values.size()) {
   for (std::size_t k = 0; k < p.ops.size(); ++k) {
     readers_[static_cast<std::size_t>(p.ops[k].in)].push_back(static_cast<int>(k));

@@ -96,5 +96,7 @@ struct Layout {
 
 /// Whether what follows a value reads its variances for more than linear operations.
 bool read_by_nonlinear(const Program& program, int value);
+/// Pools whose variances nonlinear layers read. They are the pooled covariances of a sample with itself.
+std::vector<int> exact_pools(const Program& program);
 
 }  // namespace ntkrob

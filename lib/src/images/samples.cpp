@@ -251,11 +251,8 @@ void add_adjoints(const Layout& layout, int v, const Sample<R>& s, const SampleG
 }
 
 template <class R>
-void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, SampleGradient& gradient, double* dx,
-                    const std::function<bool(int, const double*, std::vector<double>&)>& through_pool) {
-  std::vector<double> g(static_cast<std::size_t>(layout.doubles), 0.0);
-  add_adjoints(layout, static_cast<int>(layout.program.values.size()) - 1, s, gradient, 1, g);
-  for (int k = static_cast<int>(layout.program.ops.size()) - 1; k >= 0; --k) {
+void back_through(const Layout& layout, int first, int end, const Sample<R>& s, std::vector<double>& g) {
+  for (int k = end - 1; k >= first; --k) {
     const Op& op = layout.op(k);
     const auto at = [&](int v) { return static_cast<std::size_t>(layout.variance[static_cast<std::size_t>(v)]); };
     const index n = layout.shape(op.in).positions();
@@ -270,7 +267,6 @@ void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, S
       }
       case Operation::shift:
       case Operation::pool:
-        if (through_pool(k, go, g)) break;
         window_means(layout, k, gi, g.data() + at(k + 1), true);
         break;
       case Operation::mean:
@@ -308,21 +304,46 @@ void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, S
       }
     }
   }
+}
+
+template <class R>
+void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, const SampleGradient& g,
+                    const std::vector<double>& variance_gradient, R* dx) {
   const index channels = layout.program.input.channels;
   for (index p = 0; p < layout.shape(0).positions(); ++p)
     for (index c = 0; c < channels; ++c)
-      dx[p * channels + c] = gradient.pixels[static_cast<std::size_t>(p * channels + c)] / s.scale[0] +
-                             2 * g[static_cast<std::size_t>(p)] * static_cast<double>(pixels[p * channels + c]) /
-                                 static_cast<double>(channels);
+      dx[p * channels + c] =
+          static_cast<R>(g.pixels[static_cast<std::size_t>(p * channels + c)] / s.scale[0] +
+                         2 * variance_gradient[static_cast<std::size_t>(p)] *
+                             static_cast<double>(pixels[p * channels + c]) / static_cast<double>(channels));
 }
 
-#define NTKROB_INSTANTIATE(R)                                                                       \
-  template void fill_sample(const Layout&, const R*, Sample<R>&);                                   \
-  template void refill_after(const Layout&, int, Sample<R>&);                                       \
-  template void add_adjoints(const Layout&, int, const Sample<R>&, const SampleGradient&, double,   \
-                             std::vector<double>&);                                                 \
-  template void back_to_pixels(const Layout&, const R*, const Sample<R>&, SampleGradient&, double*, \
-                               const std::function<bool(int, const double*, std::vector<double>&)>&);
+index block_numbers(const Layout& layout, index lanes) {
+  return lanes * (layout.y_size + layout.shape(0).positions() * layout.program.input.channels);
+}
+
+template <class R>
+void put_lanes(const Layout& layout, const Sample<R>& s, index first, index end, index lanes, R* block) {
+  for (index k = 0; k < layout.y_size; ++k)
+    std::fill(block + k * lanes + first, block + k * lanes + end, s.table[static_cast<std::size_t>(k)]);
+  const index channels = layout.program.input.channels, positions = layout.shape(0).positions();
+  R* planes = block + layout.y_size * lanes;
+  for (index p = 0; p < positions; ++p)
+    for (index c = 0; c < channels; ++c) {
+      R* at = planes + (c * positions + p) * lanes;
+      std::fill(at + first, at + end, s.pixels[static_cast<std::size_t>(p * channels + c)]);
+    }
+}
+
+#define NTKROB_INSTANTIATE(R)                                                                     \
+  template void fill_sample(const Layout&, const R*, Sample<R>&);                                 \
+  template void refill_after(const Layout&, int, Sample<R>&);                                     \
+  template void add_adjoints(const Layout&, int, const Sample<R>&, const SampleGradient&, double, \
+                             std::vector<double>&);                                               \
+  template void back_through(const Layout&, int, int, const Sample<R>&, std::vector<double>&);    \
+  template void back_to_pixels(const Layout&, const R*, const Sample<R>&, const SampleGradient&,  \
+                               const std::vector<double>&, R*);                                   \
+  template void put_lanes(const Layout&, const Sample<R>&, index, index, index, R*);
 NTKROB_INSTANTIATE(float)
 NTKROB_INSTANTIATE(double)
 

@@ -1,8 +1,6 @@
 /// The numbers of one sample, operation by operation, and the way back from their adjoints to the pixels.
 #pragma once
 
-#include <functional>
-
 #include "images/layout.hpp"
 
 namespace ntkrob {
@@ -38,15 +36,22 @@ void fill_sample(const Layout& layout, const R* pixels, Sample<R>& s);
 template <class R>
 void refill_after(const Layout& layout, int v, Sample<R>& s);
 
-/// dL/d pixels from adjoints, which are used up. through_pool(operation, dL/da of its output): true if that operation
-/// has done its part, adding to the adjoints of earlier values.
-/// variance_gradient: scratch, dL/da by value.
-template <class R>
-void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, SampleGradient& g, double* dx,
-                    const std::function<bool(int, const double*, std::vector<double>&)>& through_pool);
 /// Adds the adjoints of values up to v to dL/da.
 template <class R>
 void add_adjoints(const Layout& layout, int v, const Sample<R>& s, const SampleGradient& g, double factor,
                   std::vector<double>& variance_gradient);
+/// From dL/da of the values behind operations [first, end) to those in front of them.
+template <class R>
+void back_through(const Layout& layout, int first, int end, const Sample<R>& s, std::vector<double>& variance_gradient);
+/// dL/d pixels from dL/da of the input, and from the adjoints of the pixels themselves.
+template <class R>
+void back_to_pixels(const Layout& layout, const R* pixels, const Sample<R>& s, const SampleGradient& g,
+                    const std::vector<double>& variance_gradient, R* dx);
+
+/// Numbers of a block of the tables of y: `lanes` samples side by side.
+index block_numbers(const Layout& layout, index lanes);
+/// Puts a sample into lanes [first, end) of a block: its table, then a plane for each channel of its pixels.
+template <class R>
+void put_lanes(const Layout& layout, const Sample<R>& s, index first, index end, index lanes, R* block);
 
 }  // namespace ntkrob

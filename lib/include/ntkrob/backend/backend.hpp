@@ -101,6 +101,7 @@ struct ImageTable {
   index n = 0;
   Matrix<R> numbers;
   std::vector<double> scale;
+  Resident resident;  // instead of the others, on a device
 };
 /// Tables are read from a sample that is a multiple of this.
 constexpr index kImageStep = 16;

@@ -7,26 +7,13 @@
 namespace ntkrob {
 namespace {
 
-/// Pools whose variances nonlinear layers read. They are the pooled covariances of a sample with itself.
-std::vector<int> exact_pools(const Program& program) {
-  std::vector<int> pools;
-  for (int k = 0; k < static_cast<int>(program.ops.size()); ++k)
-    if (program.ops[static_cast<std::size_t>(k)].type == Operation::pool && read_by_nonlinear(program, k + 1))
-      pools.push_back(k);
-  return pools;
-}
-
-index block_size(const Layout& layout) {
-  return kImageLanes * (layout.y_size + layout.shape(0).positions() * layout.program.input.channels);
-}
-
 template <class R>
 std::size_t runner_bytes(const Layout& layout, bool gradient) {
   const int last = static_cast<int>(layout.program.ops.size());
   std::size_t bytes = Sweep<R>::bytes(layout, last, gradient);
   for (const int k : exact_pools(layout.program)) bytes += Sweep<R>::bytes(layout, k + 1, gradient);
   // A block of its own for y, one for pairs of a sample with itself.
-  return bytes + 2 * static_cast<std::size_t>(block_size(layout)) * sizeof(R) +
+  return bytes + 2 * static_cast<std::size_t>(block_numbers(layout, kImageLanes)) * sizeof(R) +
          sample_bytes(layout, sizeof(R), gradient);
 }
 
@@ -54,25 +41,13 @@ struct ImageRunner<R>::State {
     if (!pool_sweeps[k]) pool_sweeps[k] = std::make_unique<Sweep<R>>(layout, pools[k] + 1, gradient);
     return *pool_sweeps[k];
   }
-  /// Lanes [lane, end) of a block from a sample.
-  void put(const Sample<R>& s, index lane, index end, R* block) const {
-    R* planes = block + layout.y_size * kImageLanes;
-    for (index k = 0; k < layout.y_size; ++k)
-      std::fill(block + k * kImageLanes + lane, block + k * kImageLanes + end, s.table[static_cast<std::size_t>(k)]);
-    const index channels = program.input.channels;
-    for (index p = 0; p < layout.shape(0).positions(); ++p)
-      for (index c = 0; c < channels; ++c) {
-        R* at = planes + c * plane() + p * kImageLanes;
-        std::fill(at + lane, at + end, s.pixels[static_cast<std::size_t>(p * channels + c)]);
-      }
-  }
   Pairs<R> pairs(const Sample<R>& x, const R* block) const {
     return {{x.table.data(), block}, x.pixels.data(), block + layout.y_size * kImageLanes, plane()};
   }
   /// A sample with itself, in every lane.
   Pairs<R> self_pairs(const Sample<R>& s) {
-    self_block.resize(static_cast<std::size_t>(block_size(layout)));
-    put(s, 0, kImageLanes, self_block.data());
+    self_block.resize(static_cast<std::size_t>(ntkrob::block_numbers(layout, kImageLanes)));
+    put_lanes(layout, s, 0, kImageLanes, kImageLanes, self_block.data());
     return pairs(s, self_block.data());
   }
   void fill(const R* pixels, Sample<R>& s, const ImageFunctions<R>& functions);
@@ -105,9 +80,13 @@ void ImageRunner<R>::State::fill(const R* pixels, Sample<R>& s, const ImageFunct
 template <class R>
 void ImageRunner<R>::State::back(const R* pixels, const Sample<R>& s, SampleGradient& g,
                                  const ImageFunctions<R>& functions, R* dx) {
-  const auto through_pool = [&](int k, const double* go, std::vector<double>& variance_gradient) {
-    const auto found = std::find(pools.begin(), pools.end(), k);
-    if (found == pools.end()) return false;
+  std::vector<double> by_variance(static_cast<std::size_t>(layout.doubles), 0.0);
+  int end = static_cast<int>(program.ops.size());
+  add_adjoints(layout, end, s, g, 1, by_variance);
+  for (std::size_t pool = pools.size(); pool-- > 0;) {
+    const int k = pools[pool];
+    back_through(layout, k + 1, end, s, by_variance);
+    const double* go = by_variance.data() + layout.variance[static_cast<std::size_t>(k) + 1];
     const index positions = layout.shape(k + 1).positions();
     const double square = s.scale[static_cast<std::size_t>(k) + 1] * s.scale[static_cast<std::size_t>(k) + 1];
     std::vector<R> gd(static_cast<std::size_t>(positions * kImageLanes), R(0)), gt = gd;
@@ -115,15 +94,13 @@ void ImageRunner<R>::State::back(const R* pixels, const Sample<R>& s, SampleGrad
       gd[static_cast<std::size_t>(p * kImageLanes)] = static_cast<R>(-go[p] * square / 2);
     SampleGradient own;
     own.clear(layout);
-    pool_sweep(static_cast<std::size_t>(found - pools.begin()))
-        .backward(self_pairs(s), gd.data(), gt.data(), false, functions, own);
-    add_adjoints(layout, k, s, own, 2, variance_gradient);
+    pool_sweep(pool).backward(self_pairs(s), gd.data(), gt.data(), false, functions, own);
+    add_adjoints(layout, k, s, own, 2, by_variance);
     for (std::size_t i = 0; i < own.pixels.size(); ++i) g.pixels[i] += 2 * own.pixels[i];
-    return true;
-  };
-  std::vector<double> out(g.pixels.size());
-  back_to_pixels(layout, pixels, s, g, out.data(), through_pool);
-  for (std::size_t k = 0; k < out.size(); ++k) dx[k] = static_cast<R>(out[k]);
+    end = k;
+  }
+  back_through(layout, 0, end, s, by_variance);
+  back_to_pixels(layout, pixels, s, g, by_variance, dx);
 }
 
 template <class R>
@@ -134,7 +111,7 @@ ImageRunner<R>::~ImageRunner() = default;
 
 template <class R>
 index ImageRunner<R>::block_numbers() const {
-  return block_size(state_->layout);
+  return ntkrob::block_numbers(state_->layout, kImageLanes);
 }
 
 template <class R>
@@ -146,7 +123,7 @@ void ImageRunner<R>::fill_block(ConstView2D<R> y, index j, const ImageFunctions<
     s.fill(y.row(j + l), s.y, functions);
     const index end = l + 1 == count ? kImageLanes : l + 1;
     std::fill(scale + l, scale + end, s.y.scale.back());
-    s.put(s.y, l, end, numbers);
+    put_lanes(s.layout, s.y, l, end, kImageLanes, numbers);
   }
 }
 
@@ -216,7 +193,8 @@ std::size_t image_table_size(const Program& program, index n, std::size_t bytes_
   const Layout layout(program);
   const index blocks = (n + kImageLanes - 1) / kImageLanes;
   return static_cast<std::size_t>(blocks) *
-         (static_cast<std::size_t>(block_size(layout)) * bytes_per_number + kImageLanes * sizeof(double));
+         (static_cast<std::size_t>(block_numbers(layout, kImageLanes)) * bytes_per_number +
+          kImageLanes * sizeof(double));
 }
 
 std::size_t image_scratch(const Program& program, std::size_t bytes_per_number, bool gradient) {
