@@ -77,3 +77,41 @@ TEST_CASE("networks on images in blocks equal the textbook formulas, value and g
       check_same(on_host(program, output, x, y, 2 * (k++ % 3)), expected, 1e-13, 1e-11);
     }
 }
+
+TEST_CASE("networks on images in blocks do not depend on the order of threads, the memory of blocks or tables of y",
+          "[backend_cuda][images]") {
+  constexpr ImageShape shape{7, 6, 1};
+  const Matrix<float> x = kit::uniform_matrix<float>(2, shape.size(), 3, -1, 1),
+                      y = kit::uniform_matrix<float>(18, shape.size(), 4, -1, 1);
+  for (const char* spec :
+       {"conv(3)-relu-avgpool(2,stride=1)-conv(3,stride=2)-relu-gap-dense",
+        "conv(3)-product(relu-conv(3) | conv(1))-conv(1)-abs-flatten-dense",
+        // One stored value, read at two steps.
+        "conv(2)-avgpool(2,stride=1,pad=same)-sum(conv(5,pad=valid) | conv(3,stride=3))-relu-gap-dense"}) {
+    INFO(spec);
+    const Program program = compile_program(KernelSpec::parse(spec), shape);
+    const Results<float> found = on_host(program, Output::ntk, x, y, 2);
+    check_same(on_host(program, Output::ntk, x, y, 2, Order::backward), found, 0, 0);
+    const Results<float> made = results_of(program, Output::ntk, x, y, [&](const ImageTile<float>& tile) {
+      kit::image_tile_on_host(tile, 2, Order::forward, false);
+    });
+    check_same(made, found, 0, 0);
+    // Other lanes: other sums, of the same numbers.
+    check_same(on_host(program, Output::ntk, x, y, 0), found, 1e-6, 1e-5);
+  }
+}
+
+TEST_CASE("networks on images in blocks: float32 agrees with the cpu backend, on images that do not fit shared memory",
+          "[backend_cuda][images]") {
+  const auto cpu = make_backend("cpu", 1);
+  for (const ImageShape shape : {ImageShape{9, 40, 3}, ImageShape{33, 34, 1}})
+    for (const char* spec : {"conv(3)-relu-conv(5,dilation=2)-relu-flatten-dense",
+                             "conv(3,stride=5,pad=valid)-relu-residual(conv(2))-gap-dense"}) {
+      INFO(spec << ", " << shape.height << " x " << shape.width);
+      const Matrix<float> x = kit::uniform_matrix<float>(2, shape.size(), 5, -1, 1),
+                          y = kit::uniform_matrix<float>(2, shape.size(), 6, -1, 1);
+      const Program program = compile_program(KernelSpec::parse(spec), shape);
+      for (const Output output : {Output::ntk, Output::nngp})
+        check_same(on_host(program, output, x, y), on(*cpu, program, output, x, y), 1e-6, 1e-5);
+    }
+}

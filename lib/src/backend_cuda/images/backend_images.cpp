@@ -80,8 +80,8 @@ void image_tile(Device& device, const ImageTile<R>& given) {
                      given.table_begin % kImageStep == 0,
                  ShapeError, "samples ", given.table_begin, " to ", given.table_begin + m, " of a table of ",
                  given.table->n, " images");
-    table = {there.numbers.view().data, there.scale.view().data, there.host_scale.data() + given.table_begin,
-             given.table_begin >> shapes.lanes_log};
+    table = {device.here(there.numbers.view().data), device.here(there.scale.view().data),
+             there.host_scale.data() + given.table_begin, given.table_begin >> shapes.lanes_log};
   } else {
     tile.y = on_host(device, work, given.y, y);
   }
@@ -102,6 +102,7 @@ void image_table(Backend& backend, Device& device, const Program& program, Const
   made->scale = Array<double>(backend.arrays(), 1, groups * lanes);
   made->host_scale = Matrix<double>(1, groups * lanes);
   made->lanes_log = shapes.lanes_log;
+  Matrix<R> numbers(groups, shapes.y_stride());
   backend.for_each((groups * lanes + kSamplesAtOnce - 1) / kSamplesAtOnce, [&](index task, int) {
     const index first = task * kSamplesAtOnce, n = std::min(kSamplesAtOnce, y.rows - first);
     Work work(device);
@@ -109,11 +110,13 @@ void image_table(Backend& backend, Device& device, const Program& program, Const
     Matrix<R> copy;
     const ConstView2D<R> rows = on_host(device, work, y.middle_rows(first, n), copy);
     const ImageBlocks<R> blocks = ImageTiles<R, WorkMachine>(machine, shapes).blocks(rows);
-    work.write<R>(blocks.numbers.view(),
-                  Work::on_device(made->numbers.view().middle_rows(first / lanes, blocks.numbers.rows())));
+    std::copy_n(blocks.numbers.data(), blocks.numbers.size(), numbers.row(first / lanes));
     std::copy_n(blocks.scale.data(), blocks.scale.size(), made->host_scale.data() + first);
   });
+  backend.arrays().copy(ConstView2D<R>(numbers.view()), made->numbers.view());
   backend.arrays().copy(ConstView2D<double>(made->host_scale.view()), made->scale.view());
+  device.share(made->numbers.view().data);
+  device.share(made->scale.view().data);
   table.resident = std::move(made);
 }
 

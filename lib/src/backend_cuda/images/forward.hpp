@@ -201,6 +201,8 @@ NTKROB_HD inline R variances_of(const Place<R>& at, int root, int x, int y, int 
 template <class R, class Layers>
 struct ImageForward {
   static constexpr int kThreads = kImageThreads;
+  /// Blocks that hide each other's barriers, as many as there are registers for.
+  static constexpr int kResident = sizeof(R) == 4 && std::is_same_v<Layers, OnlyRelu> ? 6 : 1;
   static constexpr int kFolds = 7;  // 1 << kFolds == kThreads
   struct Shared {
     R memory[kSharedNumbers];
