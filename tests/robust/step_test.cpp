@@ -38,7 +38,9 @@ class FailingBackend : public Backend {
   void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override {
     inner_.add_thin(a, vt, sum);
   }
+  index factor_spd(View2D<float> a) override { return fail ? 0 : inner_.factor_spd(a); }
   index factor_spd(View2D<double> a) override { return fail ? 0 : inner_.factor_spd(a); }
+  void solve_spd(ConstView2D<float> factor, View2D<float> b) override { inner_.solve_spd(factor, b); }
   void solve_spd(ConstView2D<double> factor, View2D<double> b) override { inner_.solve_spd(factor, b); }
   void sample_table(const Chain& chain, ConstView2D<float> x, SampleTable<float>& table) override {
     inner_.sample_table(chain, x, table);

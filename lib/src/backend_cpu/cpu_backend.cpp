@@ -73,9 +73,17 @@ class CpuBackend final : public Backend {
     simd_table().f64.products->thin(a, vt, sum);
   }
 
+  index factor_spd(View2D<float> a) override {
+    NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
+    return blocked_cholesky(a, pool_);
+  }
   index factor_spd(View2D<double> a) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
     return blocked_cholesky(a, pool_);
+  }
+  void solve_spd(ConstView2D<float> factor, View2D<float> b) override {
+    NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);
+    cholesky_solve(factor, b, pool_);
   }
   void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
     NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);

@@ -16,7 +16,9 @@ void serial_gemm(Transpose ta, Transpose tb, double alpha, ConstView2D<double> a
                  View2D<double> c);
 
 /// As Backend::factor_spd and solve_spd. Blocks are fixed, so the bits do not depend on the pool's size.
+index blocked_cholesky(View2D<float> a, WorkerPool& pool);
 index blocked_cholesky(View2D<double> a, WorkerPool& pool);
+void cholesky_solve(ConstView2D<float> factor, View2D<float> b, WorkerPool& pool);
 void cholesky_solve(ConstView2D<double> factor, View2D<double> b, WorkerPool& pool);
 
 /// As Backend::symmetric_eigen: divide and conquer of LAPACK where the system BLAS brings it, else Eigen's solver.

@@ -108,28 +108,10 @@ class ReferenceBackend final : public Backend {
   void add_thin(ConstView2D<float> a, ConstView2D<float> vt, View2D<double> sum) override { add_rows(a, vt, sum); }
   void add_thin(ConstView2D<double> a, ConstView2D<double> vt, View2D<double> sum) override { add_rows(a, vt, sum); }
 
-  index factor_spd(View2D<double> a) override {
-    for (index j = 0; j < a.rows; ++j) {
-      const double pivot = a(j, j) - dot(a.row(j), a.row(j), j);
-      if (!(pivot > 0)) return j;
-      a(j, j) = std::sqrt(pivot);
-      for (index i = j + 1; i < a.rows; ++i) a(i, j) = (a(i, j) - dot(a.row(i), a.row(j), j)) / a(j, j);
-    }
-    return -1;
-  }
-  void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
-    const index n = factor.rows;
-    for (index c = 0; c < b.cols; ++c) {
-      for (index i = 0; i < n; ++i) {
-        for (index k = 0; k < i; ++k) b(i, c) -= factor(i, k) * b(k, c);
-        b(i, c) /= factor(i, i);
-      }
-      for (index i = n - 1; i >= 0; --i) {
-        for (index k = i + 1; k < n; ++k) b(i, c) -= factor(k, i) * b(k, c);
-        b(i, c) /= factor(i, i);
-      }
-    }
-  }
+  index factor_spd(View2D<float> a) override { return factor(a); }
+  index factor_spd(View2D<double> a) override { return factor(a); }
+  void solve_spd(ConstView2D<float> factor, View2D<float> b) override { substitute(factor, b); }
+  void solve_spd(ConstView2D<double> factor, View2D<double> b) override { substitute(factor, b); }
   /// Cyclic Jacobi (Golub & Van Loan, Matrix Computations, 8.5): rotations until all off-diagonal entries vanish.
   void symmetric_eigen(View2D<double> a, double* values) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
@@ -200,6 +182,36 @@ class ReferenceBackend final : public Backend {
         a(p, q) = a(q, p) = 0;
       }
     return done;
+  }
+
+  template <class R>
+  static index factor(View2D<R> a) {
+    for (index j = 0; j < a.rows; ++j) {
+      const double pivot = static_cast<double>(a(j, j)) - dot(a.row(j), a.row(j), j);
+      if (!(pivot > 0)) return j;
+      a(j, j) = static_cast<R>(std::sqrt(pivot));
+      for (index i = j + 1; i < a.rows; ++i)
+        a(i, j) = static_cast<R>((static_cast<double>(a(i, j)) - dot(a.row(i), a.row(j), j)) /
+                                 static_cast<double>(a(j, j)));
+    }
+    return -1;
+  }
+
+  template <class R>
+  static void substitute(View2D<const R> factor, View2D<R> b) {
+    const index n = factor.rows;
+    for (index c = 0; c < b.cols; ++c) {
+      for (index i = 0; i < n; ++i) {
+        double sum = static_cast<double>(b(i, c));
+        for (index k = 0; k < i; ++k) sum -= static_cast<double>(factor(i, k)) * static_cast<double>(b(k, c));
+        b(i, c) = static_cast<R>(sum / static_cast<double>(factor(i, i)));
+      }
+      for (index i = n - 1; i >= 0; --i) {
+        double sum = static_cast<double>(b(i, c));
+        for (index k = i + 1; k < n; ++k) sum -= static_cast<double>(factor(k, i)) * static_cast<double>(b(k, c));
+        b(i, c) = static_cast<R>(sum / static_cast<double>(factor(i, i)));
+      }
+    }
   }
 
   template <class R>

@@ -182,8 +182,10 @@ class Backend {
 
   /// In-place Cholesky factor, lower triangle (the upper one is left as it was). a: n x n
   /// returns: -1, or the index of the first pivot that is not positive (then a holds no factor)
+  virtual index factor_spd(View2D<float> a) = 0;
   virtual index factor_spd(View2D<double> a) = 0;
   /// x = (L L^T)^-1 b. factor: n x n, as left by factor_spd; b: n x r (overwritten by x)
+  virtual void solve_spd(ConstView2D<float> factor, View2D<float> b) = 0;
   virtual void solve_spd(ConstView2D<double> factor, View2D<double> b) = 0;
   /// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors as rows: a = sum_k values[k] v_k
   /// v_k^T with v_k = row k of a afterwards. Serial.   a: n x n (overwritten)   values: n (overwritten)   cost: O(n^3),
