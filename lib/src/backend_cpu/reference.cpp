@@ -191,8 +191,8 @@ class ReferenceBackend final : public Backend {
       if (!(pivot > 0)) return j;
       a(j, j) = static_cast<R>(std::sqrt(pivot));
       for (index i = j + 1; i < a.rows; ++i)
-        a(i, j) = static_cast<R>((static_cast<double>(a(i, j)) - dot(a.row(i), a.row(j), j)) /
-                                 static_cast<double>(a(j, j)));
+        a(i, j) =
+            static_cast<R>((static_cast<double>(a(i, j)) - dot(a.row(i), a.row(j), j)) / static_cast<double>(a(j, j)));
     }
     return -1;
   }

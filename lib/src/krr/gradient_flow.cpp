@@ -50,10 +50,15 @@ BasicGradientFlow<R>::BasicGradientFlow(Kernel kernel, ConstView2D<R> samples, C
 }
 
 template <class R>
+BasicGradientFlow<R>::~BasicGradientFlow() = default;
+template <class R>
+BasicGradientFlow<R>::BasicGradientFlow(BasicGradientFlow&&) noexcept = default;
+
+template <class R>
 void BasicGradientFlow<R>::decompose() {
   if (!vectors_.empty()) return;
   const index n = samples_.rows();
-  krr::check_gram_memory(kernel_, n, 3);  // with the solver's scratch
+  krr::check_gram_memory(kernel_, n, 3 * sizeof(double), " with its eigenvectors and scratch");
   Matrix<double> gram(n, n);
   kernel_.matrix(samples_.view(), samples_.view(), Pairing::same, gram.view());
   double trace = 0;
@@ -65,23 +70,19 @@ void BasicGradientFlow<R>::decompose() {
 }
 
 template <class R>
-void BasicGradientFlow<R>::factor() {
-  if (!factor_.empty()) return;
+void BasicGradientFlow<R>::invert(View2D<double> b) {
+  if (solver_) return solver_->solve(kernel_, b);
+  auto solver = std::make_unique<krr::GramSolver<R>>(false);
   PreparedSet<R> prepared;
-  Matrix<R> products;
-  Matrix<double> factor;
   kernel_.prepare(ConstView2D<R>(samples_.view()), prepared);
-  krr::factor_gram<R>(kernel_, prepared, ridge_, log_, factor, products);
-  factor_ = std::move(factor);
+  solver->fit(kernel_, prepared, ridge_, Factor::float64, log_, b);
+  solver_ = std::move(solver);
 }
 
 template <class R>
 void BasicGradientFlow<R>::damp(double time, View2D<double> b) {
   Backend& backend = kernel_.backend();
-  if (std::isinf(time)) {
-    factor();
-    return backend.solve_spd(factor_.view(), b);
-  }
+  if (std::isinf(time)) return invert(b);
   decompose();
   const double s = time / static_cast<double>(labels_.size());
   Matrix<double> modes(b.rows, b.cols);
@@ -110,7 +111,7 @@ void BasicGradientFlow<R>::predict(ConstView2D<R> x, double time, View2D<double>
   Matrix<double> coefficients = labels_;
   damp(time, coefficients.view());
   if (variance != nullptr && ntk && prior_.empty()) {
-    krr::check_gram_memory(kernel_, n, 2);
+    krr::check_gram_memory(kernel_, n, 2 * sizeof(double), " with that of the other kernel");
     Matrix<double> prior(n, n);
     covariance_.matrix(samples_.view(), samples_.view(), Pairing::same, prior.view());
     prior_ = std::move(prior);

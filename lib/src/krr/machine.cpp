@@ -7,9 +7,20 @@ namespace ntkrob {
 
 template <class R>
 BasicKernelMachine<R>::BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support,
-                                          ConstView2D<R> labels, Ridge ridge, const LogSink& log)
-    : BasicKernelExpansion<R>(std::move(kernel), shape), ridge_(ridge) {
+                                          ConstView2D<R> labels, Ridge ridge, const LogSink& log, Factor factor)
+    : BasicKernelExpansion<R>(std::move(kernel), shape),
+      ridge_(ridge),
+      factor_(factor),
+      solver_(std::make_unique<krr::GramSolver<R>>(true)) {
   refit(support, labels, log);
+}
+
+template <class R>
+BasicKernelMachine<R>::~BasicKernelMachine() = default;
+
+template <class R>
+const FitReport& BasicKernelMachine<R>::report() const {
+  return solver_->report();
 }
 
 template <class R>
@@ -17,8 +28,7 @@ void BasicKernelMachine<R>::refit(ConstView2D<R> support, ConstView2D<R> labels,
   this->begin_fit(support, labels);
   krr::keep(labels, labels_);
   krr::keep(labels, alpha_);
-  report_ = krr::factor_gram<R>(this->kernel(), this->prepared(), ridge_, log, factor_, products_);
-  this->kernel().backend().solve_spd(factor_.view(), alpha_.view());
+  solver_->fit(this->kernel(), this->prepared(), ridge_, factor_, log, alpha_.view());
   this->end_fit(alpha_.view());
 }
 
@@ -51,7 +61,7 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCo
 
   Matrix<double> beta(n, c);
   convert(h.view(), beta.view());
-  kernel.backend().solve_spd(factor_.view(), beta.view());
+  solver_->solve(kernel, beta.view());
 
   // Gram part: dL/dK(S,S) = -(beta alpha^T + alpha beta^T) / 2. Both arguments of K move, which doubles the derivative
   // with respect to the first one; on the diagonal the first-argument rule of Pairing::same is half of the whole, the
@@ -65,12 +75,12 @@ void BasicKernelMachine<R>::support_grad(ConstView2D<R> x, const Kernel::StripCo
       v(i, c + j) = static_cast<R>(-beta(i, j));
       beta_alpha += beta(i, j) * alpha_(i, j);
     }
-  kernel.gram_grad(this->prepared(), products_.view(), u.view(), v.view(), dsupport);
+  kernel.gram_grad(this->prepared(), solver_->products(), u.view(), v.view(), dsupport);
 
   // A relative ridge grows with the trace: dL/d lambda = -sum(beta o alpha), lambda = rho sum_i k(s_i, s_i) / n. The
   // ridge in use counts, also where it was escalated from a relative one.
   if (ridge_.relative) {
-    const double rho = report_.lambda / report_.trace_over_n;
+    const double rho = report().lambda / report().trace_over_n;
     const std::vector<double> weight(static_cast<std::size_t>(n), -rho / static_cast<double>(n) * beta_alpha);
     kernel.add_diag_grad(support, weight.data(), dsupport);
   }

@@ -4,98 +4,189 @@
 #include <cmath>
 #include <limits>
 
+#include "krr/refinement.hpp"
+
 namespace ntkrob::krr {
 namespace {
 
-/// Puts K back: factor_spd destroys the diagonal and the lower triangle only.
-void restore_lower(const std::vector<double>& diagonal, View2D<double> a) {
-  for (index i = 0; i < a.rows; ++i) {
-    for (index j = 0; j < i; ++j) a(i, j) = a(j, i);
-    a(i, i) = diagonal[static_cast<std::size_t>(i)];
-  }
-}
-
-void describe_factor(ConstView2D<double> factor, FitReport& report) {
-  double smallest = std::numeric_limits<double>::infinity(), largest = 0;
-  for (index i = 0; i < factor.rows; ++i) {
-    smallest = std::min(smallest, factor(i, i));
-    largest = std::max(largest, factor(i, i));
-  }
-  report.smallest_pivot = smallest * smallest;
-  report.condition = (largest / smallest) * (largest / smallest);
-}
-
 /// Inner products of the support set are kept for the gradient up to this size (n = 8192 in float32); beyond, they are
-/// formed twice.
+/// formed twice. On a device it is at least an eighth of what there is.
 constexpr std::size_t kProductsLimit = std::size_t(256) << 20;
+
+constexpr index kMostIterations = 100;
+
+/// The least ridge of a float32 factor, relative to trace/n: several times what rounding moves the eigenvalues by.
+constexpr double narrow_ridge(index n) { return 0x1p-28 * static_cast<double>(n); }
+
+std::size_t memory_limit(const Kernel& kernel) {
+  const std::size_t budget = kernel.options().memory_budget;
+  return budget > 0 ? budget : kernel.backend().info().memory_bytes;
+}
+
+/// A place for n x n numbers: as it is where it has the size, else without the old one beside the new.
+template <class T>
+void resize(Arrays& arrays, Array<T>& a, index n) {
+  if (a.rows() == n) return;
+  a = Array<T>();
+  if (n > 0) a = Array<T>(arrays, n, n);
+}
+
+template <class T>
+std::vector<double> diagonal_of(Arrays& arrays, const Array<T>& a) {
+  const ConstView2D<T> entries(a.view().data, a.rows(), 1, a.cols() + 1);
+  std::vector<double> result(static_cast<std::size_t>(a.rows()));
+  arrays.copy(entries, View2D<double>(result.data(), a.rows(), 1));
+  return result;
+}
 
 }  // namespace
 
-void check_gram_memory(const Kernel& kernel, index n, int matrices) {
+void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entry, const std::string& what,
+                       const std::string& remedy) {
   const auto count = static_cast<std::size_t>(n);
-  const std::size_t bytes = checked_mul(checked_mul(count, count, "Gram matrix"),
-                                        sizeof(double) * static_cast<std::size_t>(matrices), "Gram matrix");
-  const std::size_t budget = kernel.options().memory_budget;
-  const std::size_t limit = budget > 0 ? budget : kernel.backend().info().memory_bytes;
+  const std::size_t bytes = checked_mul(checked_mul(count, count, "Gram matrix"), bytes_per_entry, "Gram matrix");
+  const std::size_t limit = memory_limit(kernel);
+  const bool budget = kernel.options().memory_budget > 0;
   NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ", bytes,
-               " bytes", matrices > 1 ? " with its eigenvectors and scratch" : "", ", ",
-               budget > 0 ? "the memory budget is " : "this device has ", limit, "; use fewer support images",
-               budget > 0 ? " or raise --memory" : "",
-               matrices == 1 ? " (without the matrix: evaluate --solver cg)" : "");
+               " bytes", what, ", ", budget ? "the memory budget is " : "this device has ", limit,
+               "; use fewer support images", budget ? " or raise --memory" : "", remedy);
 }
 
 template <class R>
-FitReport factor_gram(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge, const LogSink& log,
-                      Matrix<double>& factor, Matrix<R>& products) {
+void GramSolver<R>::form(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge) {
   const index n = support.samples.rows;
-  NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
-               ", must be finite and at least 0");
-  check_gram_memory(kernel, n);
-  if (factor.rows() != n) factor = Matrix<double>(n, n);
-  const bool keep = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R) <= kProductsLimit;
-  if (!keep || products.rows() != n) products = keep ? Matrix<R>(n, n) : Matrix<R>();
-  kernel.gram(support, factor.view(), products.view());
+  Arrays& arrays = kernel.backend().arrays();
+  const std::size_t entries = static_cast<std::size_t>(n) * static_cast<std::size_t>(n);
+  const std::size_t share = arrays.on_host() ? 0 : memory_limit(kernel) / 8;
+  resize(arrays, gram_, n);
+  const bool keeps = keeps_products_ && entries * sizeof(R) <= std::max(kProductsLimit, share);
+  resize(arrays, products_, keeps ? n : 0);
+  kernel.gram<R>(support, gram_.view(), products_.view());
 
-  std::vector<double> diagonal(static_cast<std::size_t>(n));
+  diagonal_.resize(static_cast<std::size_t>(n));
+  arrays.diagonal(gram_.view(), diagonal_.data());
   double trace = 0;
-  for (index i = 0; i < n; ++i) {
-    diagonal[static_cast<std::size_t>(i)] = factor(i, i);
-    trace += factor(i, i);
-  }
-  FitReport report;
-  report.trace_over_n = trace / static_cast<double>(n);
-  NTKROB_CHECK(report.trace_over_n > 0, NotPositiveDefinite, "the Gram matrix of ", n, " support images has trace ",
+  for (const double d : diagonal_) trace += d;
+  report_ = FitReport();
+  report_.trace_over_n = trace / static_cast<double>(n);
+  NTKROB_CHECK(report_.trace_over_n > 0, NotPositiveDefinite, "the Gram matrix of ", n, " support images has trace ",
                trace, "; the images are all zero and the kernel has no bias");
-
-  const double limit = ridge.escalation_limit * report.trace_over_n;
-  report.lambda = ridge.relative ? ridge.value * report.trace_over_n : ridge.value;
-  const double wanted = report.lambda;
-  for (;;) {
-    for (index i = 0; i < n; ++i) factor(i, i) += report.lambda;
-    const index pivot = kernel.backend().factor_spd(factor.view());
-    if (pivot < 0) break;
-    const double next = 2 * std::max(report.lambda, 1e-12 * report.trace_over_n);
-    NTKROB_CHECK(next <= limit, NotPositiveDefinite, "the Gram matrix of n = ", n,
-                 " support images is not positive definite: pivot ", pivot, " failed with ridge ", report.lambda, " (",
-                 report.lambda / report.trace_over_n, " of trace/n, limit ", ridge.escalation_limit, "); image ", pivot,
-                 " is probably a near-duplicate of an earlier one: remove it or raise --ridge");
-    ntkrob::log(log, LogLevel::debug, text("pivot ", pivot, " of ", n, " failed with ridge ", report.lambda));
-    report.lambda = next;
-    ++report.escalations;
-    restore_lower(diagonal, factor.view());
-  }
-  describe_factor(factor.view(), report);
-  if (report.escalations > 0)
-    ntkrob::log(log, LogLevel::warning,
-                text("the Gram matrix of ", n, " support images was not positive definite with ridge ", wanted,
-                     "; raised to ", report.lambda, " (", report.lambda / report.trace_over_n, " of trace/n) in ",
-                     report.escalations, " doublings; near-duplicate images are the usual cause"));
-  return report;
+  report_.lambda = ridge.relative ? ridge.value * report_.trace_over_n : ridge.value;
 }
 
-template FitReport factor_gram(const Kernel&, const PreparedSet<float>&, const Ridge&, const LogSink&, Matrix<double>&,
-                               Matrix<float>&);
-template FitReport factor_gram(const Kernel&, const PreparedSet<double>&, const Ridge&, const LogSink&, Matrix<double>&,
-                               Matrix<double>&);
+template <class R>
+void GramSolver<R>::factor_wide(const Kernel& kernel, double relative_limit, const LogSink& log) {
+  Arrays& arrays = kernel.backend().arrays();
+  const index n = gram_.rows();
+  const double wanted = report_.lambda, limit = relative_limit * report_.trace_over_n;
+  arrays.set_diagonal(diagonal_.data(), report_.lambda, gram_.view());
+  for (;;) {
+    const index pivot = kernel.backend().factor_spd(gram_.view());
+    if (pivot < 0) break;
+    arrays.mirror_upper(gram_.view());  // factor_spd destroys the diagonal and the lower triangle only
+    arrays.set_diagonal(diagonal_.data(), report_.lambda, gram_.view());
+    const double next = 2 * std::max(report_.lambda, 1e-12 * report_.trace_over_n);
+    NTKROB_CHECK(next <= limit, NotPositiveDefinite, "the Gram matrix of n = ", n,
+                 " support images is not positive definite: pivot ", pivot, " failed with ridge ", report_.lambda, " (",
+                 report_.lambda / report_.trace_over_n, " of trace/n, limit ", relative_limit, "); image ", pivot,
+                 " is probably a near-duplicate of an earlier one: remove it or raise --ridge");
+    ntkrob::log(log, LogLevel::debug, text("pivot ", pivot, " of ", n, " failed with ridge ", report_.lambda));
+    report_.lambda = next;
+    ++report_.escalations;
+    arrays.set_diagonal(diagonal_.data(), report_.lambda, gram_.view());
+  }
+  describe(diagonal_of(arrays, gram_));
+  if (report_.escalations > 0)
+    ntkrob::log(log, LogLevel::warning,
+                text("the Gram matrix of ", n, " support images was not positive definite with ridge ", wanted,
+                     "; raised to ", report_.lambda, " (", report_.lambda / report_.trace_over_n, " of trace/n) in ",
+                     report_.escalations, " doublings; near-duplicate images are the usual cause"));
+}
+
+template <class R>
+std::string GramSolver<R>::factor_narrow(const Kernel& kernel) {
+  Arrays& arrays = kernel.backend().arrays();
+  const index n = gram_.rows();
+  resize(arrays, narrow_, n);
+  // A smaller ridge would drown in float32. A preconditioner may differ from the matrix, but must be definite.
+  const double ridge = std::max(report_.lambda, narrow_ridge(n) * report_.trace_over_n);
+  arrays.set_diagonal(diagonal_.data(), ridge, gram_.view());
+  arrays.copy(ConstView2D<double>(gram_.view()), narrow_.view());
+  arrays.set_diagonal(diagonal_.data(), report_.lambda, gram_.view());
+  const index pivot = kernel.backend().factor_spd(narrow_.view());
+  if (pivot >= 0) return text("pivot ", pivot, " of the float32 factor failed");
+  describe(diagonal_of(arrays, narrow_));
+  return {};
+}
+
+template <class R>
+std::string GramSolver<R>::refine(const Kernel& kernel, View2D<double> b) {
+  const double trace = (report_.trace_over_n + report_.lambda) * static_cast<double>(gram_.rows());
+  const Refinement result = krr::refine(kernel.backend(), gram_.view(), narrow_.view(), trace, kMostIterations, b);
+  report_.iterations = std::max(report_.iterations, result.iterations);
+  if (result.converged) return {};
+  if (!result.definite) return text("the matrix is not positive definite with ridge ", report_.lambda);
+  return text("after ", result.iterations, " iterations the residual is ", result.residual, ", not ", kRounding);
+}
+
+template <class R>
+void GramSolver<R>::give_up_refining(const Kernel& kernel, const std::string& reason, double relative_limit,
+                                     const LogSink& log) {
+  ntkrob::log(log, LogLevel::warning,
+              text("the float32 factor of ", gram_.rows(), " support images is of no use, ", reason,
+                   ": they are factored in float64"));
+  narrow_ = Array<float>();
+  factor_wide(kernel, relative_limit, log);
+  report_.factor = Factor::float64;
+  report_.refused = reason;
+}
+
+template <class R>
+void GramSolver<R>::fit(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge, Factor factor,
+                        const LogSink& log, View2D<double> alpha) {
+  const bool refined = factor == Factor::refined;
+  NTKROB_CHECK(std::isfinite(ridge.value) && ridge.value >= 0, ConfigError, "the ridge is ", ridge.value,
+               ", must be finite and at least 0");
+  check_gram_memory(kernel, support.samples.rows, refined ? sizeof(double) + sizeof(float) : sizeof(double),
+                    refined ? " with its float32 factor" : "",
+                    refined ? " or give --factor float64" : " (without the matrix: evaluate --solver cg)");
+  log_ = refined ? log : LogSink();
+  if (!refined) narrow_ = Array<float>();
+  form(kernel, support, ridge);
+  if (refined) {
+    report_.factor = Factor::refined;
+    std::string reason = factor_narrow(kernel);
+    if (reason.empty()) reason = refine(kernel, alpha);
+    if (reason.empty()) return;
+    give_up_refining(kernel, reason, ridge.escalation_limit, log);
+  } else {
+    factor_wide(kernel, ridge.escalation_limit, log);
+  }
+  if (!alpha.empty()) kernel.backend().solve_spd(gram_.view(), alpha);
+}
+
+template <class R>
+void GramSolver<R>::solve(const Kernel& kernel, View2D<double> b) {
+  if (report_.factor == Factor::refined) {
+    const std::string reason = refine(kernel, b);
+    if (reason.empty()) return;
+    give_up_refining(kernel, reason, 0, log_);  // the ridge stays that of the solutions there are already
+  }
+  kernel.backend().solve_spd(gram_.view(), b);
+}
+
+template <class R>
+void GramSolver<R>::describe(const std::vector<double>& factor_diagonal) {
+  double smallest = std::numeric_limits<double>::infinity(), largest = 0;
+  for (const double d : factor_diagonal) {
+    smallest = std::min(smallest, d);
+    largest = std::max(largest, d);
+  }
+  report_.smallest_pivot = smallest * smallest;
+  report_.condition = (largest / smallest) * (largest / smallest);
+}
+
+template class GramSolver<float>;
+template class GramSolver<double>;
 
 }  // namespace ntkrob::krr

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "ntkrob/base/log.hpp"
@@ -42,6 +43,8 @@ class BasicGradientFlow {
   ///   throws: ShapeError; NonFinite; ResourceError where the matrices exceed the kernel's budget (or the memory)
   BasicGradientFlow(Kernel kernel, ConstView2D<R> samples, ConstView2D<R> labels, Ridge ridge = {0.0},
                     const LogSink& log = {});
+  ~BasicGradientFlow();
+  BasicGradientFlow(BasicGradientFlow&&) noexcept;
 
   /// Mean and variance at time t of the outputs at x; t = 0: the untrained nets, t = kForever: fully trained.
   ///   x: M x D   mean: M x C (overwritten)   variance: M (overwritten), or null: not computed. Never negative: what
@@ -60,18 +63,19 @@ class BasicGradientFlow {
   /// b <- g b at time t.   b: n x r
   void damp(double time, View2D<double> b);
   void decompose();
-  void factor();
+  /// b = (K + lambda I)^-1 b
+  void invert(View2D<double> b);
 
   Kernel kernel_, covariance_;
   Matrix<R> samples_;
   Matrix<double> labels_;
   Ridge ridge_;
   LogSink log_;
-  std::vector<double> values_;  // eigenvalues
-  double lambda_ = 0;           // the ridge on them
-  Matrix<double> vectors_;      // rows: eigenvectors; empty before the first finite time
-  Matrix<double> factor_;       // Cholesky factor; empty before the first infinite time
-  Matrix<double> prior_;        // N(S,S) for the variance of ntk; empty before
+  std::vector<double> values_;                  // eigenvalues
+  double lambda_ = 0;                           // the ridge on them
+  Matrix<double> vectors_;                      // rows: eigenvectors; empty before the first finite time
+  std::unique_ptr<krr::GramSolver<R>> solver_;  // null before the first infinite time
+  Matrix<double> prior_;                        // N(S,S) for the variance of ntk; empty before
 };
 
 using GradientFlow = BasicGradientFlow<float>;

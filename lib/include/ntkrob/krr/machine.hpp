@@ -5,6 +5,7 @@
 /// formulas in lib/doc/numerics.md.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "ntkrob/krr/expansion.hpp"
 
 namespace ntkrob {
+namespace krr {
+template <class R>
+class GramSolver;
+}
 
 /// lambda = value * trace(K_SS) / n (relative, the default) or value itself.
 struct Ridge {
@@ -22,28 +27,43 @@ struct Ridge {
   double escalation_limit = 1e-2;
 };
 
+/// How the regression is solved.
+enum class Factor {
+  float64,  // by a Cholesky factor in float64
+  /// By conjugate gradients in float64, preconditioned with a Cholesky factor in float32, to the residual that a
+  /// float64 factor leaves: for devices whose float64 is slow. Where that fails the float64 factor takes over, with a
+  /// warning.
+  refined
+};
+
 /// What the fit did; for reports.
 struct FitReport {
   double lambda = 0;  // the ridge actually added to the diagonal
   double trace_over_n = 0;
   int escalations = 0;        // how often the ridge was doubled
-  double condition = 0;       // (largest / smallest diagonal of the factor)^2: a lower bound of the condition number
+  double condition = 0;       // (largest / smallest diagonal of the factor)^2: a lower bound of the condition number;
+                              // refined: of the float32 factor, which has a larger ridge where this one is tiny
   double smallest_pivot = 0;  // smallest squared diagonal of the factor
+  Factor factor = Factor::float64;  // the one in use
+  index iterations = 0;             // refined: the most that one solve has taken
+  std::string refused;              // why the float64 factor took over from the refined one, or empty
 };
 
 /// The fitted machine. R: see BasicKernelExpansion.
 template <class R>
 class BasicKernelMachine : public BasicKernelExpansion<R> {
  public:
-  /// Copies support (n x D) and labels (n x C), builds the Gram matrix, factors and solves.
+  /// Copies support (n x D) and labels (n x C), builds the Gram matrix, factors and solves. With Factor::refined the
+  /// log is kept for later solves.
   ///   throws: ShapeError, NonFinite, NotPositiveDefinite, ResourceError (Gram matrix larger than the budget)
   BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support, ConstView2D<R> labels, Ridge ridge = {},
-                     const LogSink& log = {});
+                     const LogSink& log = {}, Factor factor = Factor::float64);
+  ~BasicKernelMachine() override;
 
   /// As a new machine with the same kernel, shape and ridge; memory is kept where the shapes are the same.
   void refit(ConstView2D<R> support, ConstView2D<R> labels, const LogSink& log = {});
 
-  const FitReport& report() const { return report_; }
+  const FitReport& report() const;
   ConstView2D<R> labels() const { return labels_.view(); }
 
   /// Derivatives of a loss L through prediction and solve. The inputs x are constants (for adversarial x: the envelope
@@ -58,12 +78,11 @@ class BasicKernelMachine : public BasicKernelExpansion<R> {
   void support_grad(ConstView2D<R> x, ConstView2D<R> g, View2D<R> dsupport, View2D<R> dlabels) const;
 
  private:
-  Matrix<R> labels_;       // n x C
-  Matrix<double> factor_;  // n x n, lower
-  Matrix<R> products_;     // n x n inner products of the support, or empty
-  Matrix<double> alpha_;   // n x C, float64 solution
+  Matrix<R> labels_;      // n x C
+  Matrix<double> alpha_;  // n x C, float64 solution
   Ridge ridge_;
-  FitReport report_;
+  Factor factor_;
+  std::unique_ptr<krr::GramSolver<R>> solver_;
 };
 
 using KernelMachine = BasicKernelMachine<float>;
