@@ -103,10 +103,20 @@ class CudaBackend final : public Backend {
     thin_transposed(a, v, sum);
   }
 
+  index factor_spd(View2D<float> a) override {
+    NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
+    Work work(device_);
+    return cuda::factor_spd(work, a);
+  }
   index factor_spd(View2D<double> a) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);
     Work work(device_);
     return cuda::factor_spd(work, a);
+  }
+  void solve_spd(ConstView2D<float> factor, View2D<float> b) override {
+    NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);
+    Work work(device_);
+    cuda::solve_spd(work, factor, b);
   }
   void solve_spd(ConstView2D<double> factor, View2D<double> b) override {
     NTKROB_CHECK_SHAPE(factor, b.rows, b.rows);

@@ -23,6 +23,8 @@ void launch(const DiagonalOut& diagonal, Stream stream) { launch_program(diagona
 void launch(const DiagonalIn& diagonal, Stream stream) { launch_program(diagonal, stream); }
 void launch(const UpperMirror& mirror, Stream stream) { launch_program(mirror, stream); }
 void launch(const FirstSet& search, Stream stream) { launch_program(search, stream); }
+void launch(const BadPivots<float>& pivots, Stream stream) { launch_program(pivots, stream); }
+void launch(const BadPivots<double>& pivots, Stream stream) { launch_program(pivots, stream); }
 void launch(const SamePairs<float>& pairs, Stream stream) { launch_program(pairs, stream); }
 void launch(const SamePairs<double>& pairs, Stream stream) { launch_program(pairs, stream); }
 

@@ -95,6 +95,21 @@ struct DiagonalIn : EachElement<DiagonalIn> {
   NTKROB_HD void at(index, index i) const { a(i, i) = values(0, i) + shift; }
 };
 
+/// flags(0,i): whether the pivot i of a Cholesky factor is bad: NaN passes cuSOLVER, and behind a pivot that it has
+/// refused there is no factor.
+template <class R>
+struct BadPivots : EachElement<BadPivots<R>> {
+  DeviceView<const R> factor;
+  const int* info = nullptr;  // of cuSOLVER: 0, or the number of the first bad pivot counted from 1
+  DeviceView<int> flags;      // 1 x n
+  NTKROB_HD index rows() const { return 1; }
+  NTKROB_HD index cols() const { return factor.rows; }
+  NTKROB_HD void at(index, index i) const {
+    const R pivot = factor(i, i);
+    flags(0, i) = (*info == 0 || i + 1 < *info) && pivot > R(0) && pivot - pivot == R(0) ? 0 : 1;
+  }
+};
+
 /// A block into a matrix, in pieces of 32 x 32. With `mirrored`, its pairs on and above the diagonal and, through the
 /// memory of a block, their mirror images: read and written along rows.
 template <class R, class O>

@@ -56,5 +56,7 @@ void launch(const SampleColumns<double>& columns, Stream stream);
 void launch(const SamePairs<float>& pairs, Stream stream);
 void launch(const SamePairs<double>& pairs, Stream stream);
 void launch(const FirstSet& search, Stream stream);
+void launch(const BadPivots<float>& pivots, Stream stream);
+void launch(const BadPivots<double>& pivots, Stream stream);
 
 }  // namespace ntkrob::cuda

@@ -1,7 +1,7 @@
 #include "backend_cuda/linalg.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 
 #include "backend_cuda/launch.hpp"
 
@@ -20,6 +20,19 @@ cublasStatus_t call_gemm(cublasHandle_t handle, cublasOperation_t ta, cublasOper
 }
 
 cublasOperation_t operation(Transpose t) { return t == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N; }
+
+cublasStatus_t call_trsm(cublasHandle_t handle, cublasOperation_t trans, index m, index n, const float* a, index lda,
+                         float* b, index ldb) {
+  const float one = 1;
+  return cublasStrsm_64(handle, CUBLAS_SIDE_RIGHT, CUBLAS_FILL_MODE_UPPER, trans, CUBLAS_DIAG_NON_UNIT, m, n, &one, a,
+                        lda, b, ldb);
+}
+cublasStatus_t call_trsm(cublasHandle_t handle, cublasOperation_t trans, index m, index n, const double* a, index lda,
+                         double* b, index ldb) {
+  const double one = 1;
+  return cublasDtrsm_64(handle, CUBLAS_SIDE_RIGHT, CUBLAS_FILL_MODE_UPPER, trans, CUBLAS_DIAG_NON_UNIT, m, n, &one, a,
+                        lda, b, ldb);
+}
 
 /// Scratch of a cuSOLVER routine, on the device and on the host, and its verdict.
 struct SolverScratch {
@@ -40,6 +53,9 @@ struct SolverScratch {
     return value;
   }
 };
+
+template <class R>
+constexpr cudaDataType kType = std::is_same<R, float>::value ? CUDA_R_32F : CUDA_R_64F;
 
 }  // namespace
 
@@ -62,45 +78,44 @@ template void gemm(Work&, Transpose, Transpose, double, ConstView2D<double>, Con
 /// The lower triangle of a row-major matrix is the upper one of a column-major matrix.
 constexpr cublasFillMode_t kLower = CUBLAS_FILL_MODE_UPPER;
 
-index factor_spd(Work& work, View2D<double> a) {
+template <class R>
+index factor_spd(Work& work, View2D<R> a) {
   const index n = a.rows;
   if (n == 0) return -1;
   Queue& queue = work.queue();
-  const DeviceMatrix<double> matrix = work.upload<double>(ConstView2D<double>(a));
+  const DeviceView<R> matrix = work.out(a, true);
+  index bad = -1;
   SolverScratch scratch;
-  check(cusolverDnXpotrf_bufferSize(queue.solver(), queue.parameters(), kLower, n, CUDA_R_64F, matrix.data(), n,
-                                    CUDA_R_64F, &scratch.device_bytes, &scratch.host_bytes),
+  check(cusolverDnXpotrf_bufferSize(queue.solver(), queue.parameters(), kLower, n, kType<R>, matrix.data, matrix.stride,
+                                    kType<R>, &scratch.device_bytes, &scratch.host_bytes),
         "planning a factorisation");
   scratch.make(work);
-  check(cusolverDnXpotrf(queue.solver(), queue.parameters(), kLower, n, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
+  check(cusolverDnXpotrf(queue.solver(), queue.parameters(), kLower, n, kType<R>, matrix.data, matrix.stride, kType<R>,
                          scratch.device.data(), scratch.device_bytes, scratch.host.data(), scratch.host_bytes,
                          scratch.info.data()),
         "factoring a matrix");
-  const int info = scratch.verdict(work);
-  NTKROB_CHECK(info >= 0, ResourceError, "backend cuda: factoring a matrix: argument ", -info, " is wrong");
-  if (info > 0) return info - 1;
-  work.read(matrix.view(), a);
-  work.finish();
-  for (index j = 0; j < n; ++j)  // a pivot that is not a number
-    if (!(a(j, j) > 0) || !std::isfinite(a(j, j))) return j;
-  return -1;
+  const DeviceView<int> flags = work.scratch<int>(1, n);
+  launch(BadPivots<R>{{}, matrix, scratch.info.data(), flags}, work.stream());
+  launch(FirstSet{flags, work.out(View2D<index>(&bad, 1, 1))}, work.stream());
+  work.finish();  // not before is the scratch on the host free
+  return bad;
 }
+template index factor_spd(Work&, View2D<float>);
+template index factor_spd(Work&, View2D<double>);
 
-void solve_spd(Work& work, ConstView2D<double> factor, View2D<double> b) {
-  const index n = b.rows, r = b.cols;
+/// Row-major right-hand sides are B^T in column-major order, and the factor is L^T: X^T = B^T L^-T L^-1.
+template <class R>
+void solve_spd(Work& work, ConstView2D<R> factor, View2D<R> b) {
   if (b.empty()) return;
-  Queue& queue = work.queue();
-  const DeviceMatrix<double> matrix = work.upload<double>(factor), rows = work.upload<double>(ConstView2D<double>(b)),
-                             columns = work.make<double>(r, n);
-  const DeviceMatrix<int> info = work.make<int>(1, 1);
-  launch(Transposition<double>{rows.view(), columns.view()}, work.stream());
-  check(cusolverDnXpotrs(queue.solver(), queue.parameters(), kLower, n, r, CUDA_R_64F, matrix.data(), n, CUDA_R_64F,
-                         columns.data(), n, info.data()),
-        "solving with a factor");
-  launch(Transposition<double>{columns.view(), rows.view()}, work.stream());
-  work.read(rows.view(), b);
+  const DeviceView<const R> triangle = work.in(factor);
+  const DeviceView<R> sides = work.out(b, true);
+  for (const cublasOperation_t by : {CUBLAS_OP_N, CUBLAS_OP_T})
+    check(call_trsm(work.queue().blas(), by, b.cols, b.rows, triangle.data, triangle.stride, sides.data, sides.stride),
+          "solving with a factor");
   work.finish();
 }
+template void solve_spd(Work&, ConstView2D<float>, View2D<float>);
+template void solve_spd(Work&, ConstView2D<double>, View2D<double>);
 
 void symmetric_eigen(Work& work, View2D<double> a, double* values) {
   const index n = a.rows;

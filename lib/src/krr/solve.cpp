@@ -20,7 +20,8 @@ constexpr double narrow_ridge(index n) { return 0x1p-28 * static_cast<double>(n)
 
 std::size_t memory_limit(const Kernel& kernel) {
   const std::size_t budget = kernel.options().memory_budget;
-  return budget > 0 ? budget : kernel.backend().info().memory_bytes;
+  const DeviceInfo device = kernel.backend().info();
+  return budget > 0 ? budget : device.array_bytes > 0 ? device.array_bytes : device.memory_bytes;
 }
 
 /// A place for n x n numbers: as it is where it has the size, else without the old one beside the new.
@@ -31,11 +32,17 @@ void resize(Arrays& arrays, Array<T>& a, index n) {
   if (n > 0) a = Array<T>(arrays, n, n);
 }
 
-template <class T>
-std::vector<double> diagonal_of(Arrays& arrays, const Array<T>& a) {
-  const ConstView2D<T> entries(a.view().data, a.rows(), 1, a.cols() + 1);
+/// The diagonal as float64, gathered before it goes to the host.
+std::vector<double> diagonal_of(Arrays& arrays, const Array<float>& a) {
+  Array<double> gathered(arrays, a.rows(), 1);
+  arrays.copy(ConstView2D<float>(a.view().data, a.rows(), 1, a.cols() + 1), gathered.view());
   std::vector<double> result(static_cast<std::size_t>(a.rows()));
-  arrays.copy(entries, View2D<double>(result.data(), a.rows(), 1));
+  arrays.copy(ConstView2D<double>(gathered.view()), View2D<double>(result.data(), a.rows(), 1));
+  return result;
+}
+std::vector<double> diagonal_of(Arrays& arrays, const Array<double>& a) {
+  std::vector<double> result(static_cast<std::size_t>(a.rows()));
+  arrays.diagonal(a.view(), result.data());
   return result;
 }
 
@@ -63,8 +70,7 @@ void GramSolver<R>::form(const Kernel& kernel, const PreparedSet<R>& support, co
   resize(arrays, products_, keeps ? n : 0);
   kernel.gram<R>(support, gram_.view(), products_.view());
 
-  diagonal_.resize(static_cast<std::size_t>(n));
-  arrays.diagonal(gram_.view(), diagonal_.data());
+  diagonal_ = diagonal_of(arrays, gram_);
   double trace = 0;
   for (const double d : diagonal_) trace += d;
   report_ = FitReport();
