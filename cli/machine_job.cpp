@@ -94,6 +94,19 @@ std::string solve_text(const SolveReport& r) {
               " of trace/n, predictions within ", scientific(r.prediction_bound), " of the exact solution");
 }
 
+nlohmann::ordered_json fit_json(const FitReport& r) {
+  return {{"solver", "direct"},         {"factor", r.factor == Factor::refined ? "refined" : "float64"},
+          {"lambda", r.lambda},         {"trace_over_n", r.trace_over_n},
+          {"iterations", r.iterations}, {"refused", r.refused}};
+}
+
+std::string fit_text(const FitReport& r) {
+  if (r.factor == Factor::float64) return "solved with a float64 factor";
+  return text("solved with a float32 factor, refined in ", r.iterations,
+              r.iterations == 1 ? " iteration" : " iterations", ", ridge ", scientific(r.lambda / r.trace_over_n),
+              " of trace/n");
+}
+
 /// R: the precision of the machine.
 template <class R>
 Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Session& session) {
@@ -116,8 +129,14 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Sessio
   ridge.value = job.ridge;
   Machine machine;
   if (job.solver == "direct") {
-    machine.model =
-        std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge, session.console.sink());
+    const Factor factor = parse_factor(job.factor);
+    auto fitted = std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge,
+                                                          session.console.sink(), factor);
+    if (factor == Factor::refined) {
+      session.console.note(fit_text(fitted->report()));
+      machine.solve = fit_json(fitted->report());
+    }
+    machine.model = std::move(fitted);
     return machine;
   }
   SolveOptions options = solve_options(job, session);
@@ -138,6 +157,9 @@ void check_machine(const MachineJob& job) {
                "\", must be mixed or float64");
   NTKROB_CHECK(job.solver == "direct" || job.solver == "cg", ConfigError, "solver is \"", job.solver,
                "\", must be direct or cg");
+  parse_factor(job.factor);
+  NTKROB_CHECK(job.solver == "direct" || job.factor == "float64", ConfigError, "--factor ", job.factor,
+               " needs --solver direct");
   const MachineJob defaults;
   NTKROB_CHECK(job.solver == "cg" || (job.rank == defaults.rank && job.tolerance == defaults.tolerance &&
                                       job.iterations == defaults.iterations),
@@ -159,8 +181,10 @@ std::string explain_machine(const MachineJob& job, const Dataset& support, Sessi
   const Kernel kernel = make_kernel(job, support, session);
   const index n = support_size(job, support);
   if (job.solver == "direct")
-    return text("solver     direct: a float64 factor of ", n, " x ", n, ", ",
-                bytes_text(8.0 * static_cast<double>(n) * static_cast<double>(n)), "\n");
+    return text(
+        "solver     direct: a ", job.factor == "refined" ? "float32 factor and the float64 matrix" : "float64 factor",
+        " of ", n, " x ", n, ", ",
+        bytes_text((job.factor == "refined" ? 12.0 : 8.0) * static_cast<double>(n) * static_cast<double>(n)), "\n");
   const auto options = solve_options(job, session);
   const SolvePlan plan = job.precision == "float64" ? plan_solve<double>(kernel, n, support.classes, options)
                                                     : plan_solve<float>(kernel, n, support.classes, options);

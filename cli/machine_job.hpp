@@ -19,6 +19,7 @@ struct MachineJob {
   std::string precision = "mixed";
   index n = 0;  // the first n images of the training split; 0: all
   std::string solver = "direct";
+  std::string factor = "float64";
   index rank = 0;
   double tolerance = 1e-6;
   index iterations = 1000;
@@ -32,6 +33,8 @@ void visit_machine(Job& j, Visitor&& visitor) {
   visitor("ridge", j.ridge, "ridge of the kernel machine relative to trace / n");
   visitor("precision", j.precision, "mixed | float64, of the kernel machine");
   visitor("solver", j.solver, "direct: a factor of the n x n matrix | cg: by iteration, in n x rank memory");
+  visitor("factor", j.factor,
+          "float64 | refined, of direct: refined is a float32 factor, refined to float64 (for devices with slow float64)");
   visitor("rank", j.rank, "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what --memory holds");
   visitor("tolerance", j.tolerance, "cg: largest relative residual, over the classes");
   visitor("iterations", j.iterations, "cg: give up after N");
@@ -48,7 +51,7 @@ std::string explain_machine(const MachineJob& job, const Dataset& support, Sessi
 
 struct Machine {
   std::unique_ptr<Model> model;
-  nlohmann::ordered_json solve;  // what an iterative solve reports, else null
+  nlohmann::ordered_json solve;  // what a solve that iterates reports, else null
 };
 /// The kernel machine on the training split of `support`.
 ///   throws: as its constructor; Interrupted after Ctrl-C

@@ -8,7 +8,7 @@
 
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/krr/machine.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
@@ -207,16 +207,21 @@ std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session
   KernelOptions kernel_options;
   kernel_options.memory_budget = session.globals.memory.value;
   kernel_options.shape = data.shape;
+  const Factor factor = parse_factor(o.factor);
   std::string plans;
+  std::size_t gram = 0;  // the same for each kernel
   for (const std::string& spec : split_kernels(o.kernel)) {
     const Kernel kernel(KernelSpec::parse(spec), session.backend(), kernel_options);
     plans += block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, data.classes)) +
              block_text("support", kernel.explain(Verb::grad, o.n, o.n, d, 2 * data.classes));
+    gram = o.precision == "float64" ? machine_bytes<double>(kernel, o.n, factor)
+                                    : machine_bytes<float>(kernel, o.n, factor);
   }
-  const double gram = 2 * 8.0 * static_cast<double>(o.n) * static_cast<double>(o.n);
   return "options\n" + options_text(option_texts(o)) +
          text("data      ", job.data, ": ", data.train.n, " images, ", d, " pixels, ", data.classes, " classes\n") +
-         session.backend_text() + "Gram      matrix and factor: " + bytes_text(gram) + " for each kernel\n" + plans;
+         session.backend_text() + "Gram      " +
+         (factor == Factor::refined ? "matrix, float32 factor" : "float64 factor") +
+         " and inner products: " + bytes_text(static_cast<double>(gram)) + " for each kernel\n" + plans;
 }
 
 nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOutcome& outcome, Session& session) {

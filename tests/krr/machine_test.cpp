@@ -33,8 +33,9 @@ Kernel make_kernel(const std::string& spec, std::size_t budget = 0) {
 
 using Machine64 = BasicKernelMachine<double>;
 
-Machine64 make_machine(const std::string& spec, ConstView2D<double> s, ConstView2D<double> y, Ridge ridge) {
-  return Machine64(make_kernel(spec), ImageShape{1, 1, s.cols}, s, y, ridge);
+Machine64 make_machine(const std::string& spec, ConstView2D<double> s, ConstView2D<double> y, Ridge ridge,
+                       Factor factor = Factor::float64) {
+  return Machine64(make_kernel(spec), ImageShape{1, 1, s.cols}, s, y, ridge, {}, factor);
 }
 
 Matrix<double> outputs(const Machine64& machine, ConstView2D<double> x) {
@@ -66,9 +67,10 @@ struct Outer {
 
 }  // namespace
 
-TEST_CASE("support and label gradients equal central differences for every spec, ridge and loss", "[krr][grad]") {
+TEST_CASE("support and label gradients equal central differences for every spec, ridge, factor and loss", "[krr][grad]") {
   const auto spec = GENERATE(as<std::string>{}, "fc:1(b=0)", "fc:1(b=0.1)", "fc:3(b=0)", "fc:3(b=0.1)");
   const auto relative = GENERATE(true, false);
+  const auto factor = GENERATE(Factor::float64, Factor::refined);
   const Outer outer{GENERATE(as<std::string>{}, "mse", "ce")};
   CAPTURE(spec, relative, outer.loss);
   const Matrix<double> s = random_matrix(kN, kD, "support"), y = random_matrix(kN, kC, "labels", -1, 1),
@@ -78,16 +80,17 @@ TEST_CASE("support and label gradients equal central differences for every spec,
   ridge.relative = relative;
   ridge.escalation_limit = 0.1;
 
-  const Machine64 machine = make_machine(spec, s, y, ridge);
+  const Machine64 machine = make_machine(spec, s, y, ridge, factor);
+  REQUIRE(machine.report().factor == factor);
   Matrix<double> g(kB, kC), ds(kN, kD), dy(kN, kC);
   outer.value(outputs(machine, x).view(), g.view());
   machine.support_grad(x, g.view(), ds.view(), dy.view());
 
   const auto of_support = [&](ConstView2D<double> moved) {
-    return outer.value(outputs(make_machine(spec, moved, y, ridge), x).view(), {});
+    return outer.value(outputs(make_machine(spec, moved, y, ridge, factor), x).view(), {});
   };
   const auto of_labels = [&](ConstView2D<double> moved) {
-    return outer.value(outputs(make_machine(spec, s, moved, ridge), x).view(), {});
+    return outer.value(outputs(make_machine(spec, s, moved, ridge, factor), x).view(), {});
   };
   NTKROB_CHECK_SAME(kit::check_gradient(of_support, ds.view(), s.view(), 1e-9));
   NTKROB_CHECK_SAME(kit::check_gradient(of_labels, dy.view(), y.view(), 1e-9));

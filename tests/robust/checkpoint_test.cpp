@@ -54,6 +54,7 @@ TEST_CASE("a run cut at any step and restored ends with the same bytes", "[robus
   RobustifyOptions options = small_options();
   SECTION("mixed, adam") {}
   SECTION("float64, adam") { options.precision = "float64"; }
+  SECTION("mixed, refined factors") { options.factor = "refined"; }
   SECTION("mixed, signed") { options.optimizer = "signed"; }
   SECTION("mixed, learned labels, without validation") {
     options.learn_labels = true;

@@ -32,6 +32,7 @@ TEST_CASE("each bad option is refused with its name, its value and its range", "
       {[](auto& o) { o.attack_steps = 0; }, {"--attack-steps", "0"}},
       {[](auto& o) { o.attack_step = -1; }, {"--attack-step", "-1"}},
       {[](auto& o) { o.inner_loss = "hinge"; }, {"--inner-loss", "hinge", "ce | mse | margin"}},
+      {[](auto& o) { o.factor = "float32"; }, {"--factor", "float32", "float64 | refined"}},
       {[](auto& o) { o.attack_precision = "float16"; }, {"--attack-precision", "float16", "float32 | bfloat16"}},
       {[](auto& o) { o.attack_precision = "bfloat16", o.precision = "float64"; },
        {"--attack-precision is bfloat16", "--precision float64", "--precision mixed"}},

@@ -5,6 +5,22 @@
 
 namespace ntkrob {
 
+Factor parse_factor(const std::string& text) {
+  NTKROB_CHECK(text == "float64" || text == "refined", ConfigError, "--factor is \"", text,
+               "\", must be float64 | refined");
+  return text == "refined" ? Factor::refined : Factor::float64;
+}
+
+template <class R>
+std::size_t machine_bytes(const Kernel& kernel, index n, Factor factor) {
+  const auto count = static_cast<std::size_t>(n);
+  const std::size_t entry = sizeof(double) + (factor == Factor::refined ? sizeof(float) : 0);
+  return checked_mul(checked_mul(count, count, "Gram matrix"), entry, "Gram matrix") +
+         krr::products_bytes<R>(kernel, n);
+}
+template std::size_t machine_bytes<float>(const Kernel&, index, Factor);
+template std::size_t machine_bytes<double>(const Kernel&, index, Factor);
+
 template <class R>
 BasicKernelMachine<R>::BasicKernelMachine(Kernel kernel, ImageShape shape, ConstView2D<R> support,
                                           ConstView2D<R> labels, Ridge ridge, const LogSink& log, Factor factor)

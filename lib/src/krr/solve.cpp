@@ -60,14 +60,18 @@ void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entr
 }
 
 template <class R>
+std::size_t products_bytes(const Kernel& kernel, index n) {
+  const std::size_t share = kernel.backend().arrays().on_host() ? 0 : memory_limit(kernel) / 8;
+  const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R);
+  return bytes <= std::max(kProductsLimit, share) ? bytes : 0;
+}
+
+template <class R>
 void GramSolver<R>::form(const Kernel& kernel, const PreparedSet<R>& support, const Ridge& ridge) {
   const index n = support.samples.rows;
   Arrays& arrays = kernel.backend().arrays();
-  const std::size_t entries = static_cast<std::size_t>(n) * static_cast<std::size_t>(n);
-  const std::size_t share = arrays.on_host() ? 0 : memory_limit(kernel) / 8;
   resize(arrays, gram_, n);
-  const bool keeps = keeps_products_ && entries * sizeof(R) <= std::max(kProductsLimit, share);
-  resize(arrays, products_, keeps ? n : 0);
+  resize(arrays, products_, keeps_products_ && products_bytes<R>(kernel, n) > 0 ? n : 0);
   kernel.gram<R>(support, gram_.view(), products_.view());
 
   diagonal_ = diagonal_of(arrays, gram_);
@@ -141,8 +145,8 @@ void GramSolver<R>::give_up_refining(const Kernel& kernel, const std::string& re
   ntkrob::log(log, LogLevel::warning,
               text("the float32 factor of ", gram_.rows(), " support images is of no use, ", reason,
                    ": they are factored in float64"));
-  narrow_ = Array<float>();
   factor_wide(kernel, relative_limit, log);
+  narrow_ = Array<float>();
   report_.factor = Factor::float64;
   report_.refused = reason;
 }
@@ -192,6 +196,8 @@ void GramSolver<R>::describe(const std::vector<double>& factor_diagonal) {
   report_.condition = (largest / smallest) * (largest / smallest);
 }
 
+template std::size_t products_bytes<float>(const Kernel&, index);
+template std::size_t products_bytes<double>(const Kernel&, index);
 template class GramSolver<float>;
 template class GramSolver<double>;
 

@@ -14,6 +14,11 @@ namespace ntkrob::krr {
 void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entry, const std::string& what = {},
                        const std::string& remedy = {});
 
+/// Bytes of the inner products of n support images for Kernel::gram_grad, or 0: they would be large, and are formed
+/// twice.
+template <class R>
+std::size_t products_bytes(const Kernel& kernel, index n);
+
 /// (K(S,S) + lambda I) alpha = Y. Matrices of n x n stay in the memory of the kernel's backend; right-hand sides and
 /// solutions are host matrices. One call at a time.
 template <class R>

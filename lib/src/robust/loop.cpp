@@ -115,7 +115,8 @@ template <class R>
 std::unique_ptr<BasicKernelMachine<R>> Loop<R>::fit(const Kernel& kernel, const Iterate& iterate) const {
   Ridge ridge;
   ridge.value = options_.ridge;
-  return std::make_unique<Machine>(kernel, data_.shape, iterate.support.view(), iterate.labels.view(), ridge, log_);
+  return std::make_unique<Machine>(kernel, data_.shape, iterate.support.view(), iterate.labels.view(), ridge, log_,
+                                   parse_factor(options_.factor));
 }
 
 template <class R>

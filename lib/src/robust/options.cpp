@@ -68,6 +68,7 @@ void RobustifyOptions::validate() const {
   check_positive("--label-lr", label_lr);
   NTKROB_CHECK_RANGE("--eps-ramp", eps_ramp, 0.0, 1.0);
   NTKROB_CHECK_RANGE("--ridge", ridge, 0.0, 1.0);
+  check_choice("--factor", factor, {"float64", "refined"});
   NTKROB_CHECK_RANGE("--duplicate-angle", duplicate_angle, 0.0, kHalfPi);
   check_count("--validation", validation, 0);
   check_count("--validate-every", validate_every, 1);

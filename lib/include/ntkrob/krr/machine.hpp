@@ -36,6 +36,9 @@ enum class Factor {
   refined
 };
 
+/// "float64" or "refined".   throws: ConfigError
+Factor parse_factor(const std::string& text);
+
 /// What the fit did; for reports.
 struct FitReport {
   double lambda = 0;  // the ridge actually added to the diagonal
@@ -86,5 +89,10 @@ class BasicKernelMachine : public BasicKernelExpansion<R> {
 };
 
 using KernelMachine = BasicKernelMachine<float>;
+
+/// Bytes of the n x n matrices that a machine of precision R keeps in the memory of its backend: Gram matrix or factor,
+/// the float32 factor of Factor::refined, and the inner products for gradients where there is room for them.
+template <class R>
+std::size_t machine_bytes(const Kernel& kernel, index n, Factor factor);
 
 }  // namespace ntkrob

@@ -38,6 +38,7 @@ struct RobustifyOptions {
   bool clip = true;                   // keep support pixels in [0,1]
   double eps_ramp = 0;                // eps grows linearly from 0 over this fraction of the steps
   double ridge = 1e-6;                // relative to trace / n
+  std::string factor = "float64";     // float64 | refined: how the machines are solved (krr/machine.hpp)
   double duplicate_angle = 1e-3;      // support candidates closer than this angle (radians) to a chosen one are dropped
   index validation = 500;             // training images held out to choose the best iterate; 0: keep the last
   index validate_every = 10;          // outer steps between validations
@@ -76,6 +77,8 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("clip", o.clip, "keep support pixels in [0,1]");
   visitor("eps-ramp", o.eps_ramp, "fraction of the steps over which eps grows from 0");
   visitor("ridge", o.ridge, "ridge relative to trace / n");
+  visitor("factor", o.factor,
+          "float64 | refined: a float32 factor, refined to float64 (for devices with slow float64)");
   visitor("duplicate-angle", o.duplicate_angle, "radians; closer candidates are dropped at initialisation");
   visitor("validation", o.validation, "training images held out to choose the best iterate; 0: keep the last");
   visitor("validate-every", o.validate_every, "outer steps between validations");
