@@ -9,6 +9,9 @@ namespace {
 /// A cycle ends when its recursion is this far below what is accepted, so that the check that follows passes.
 constexpr double kGoal = kRounding / 4;
 
+/// Of |b|: a larger residual is no solution, however large x is (the matrix is singular to rounding).
+constexpr double kMostOfSide = 0x1p-10;
+
 using Columns = std::vector<double>;  // a number for each column
 
 Columns dots(const Matrix<double>& a, const Matrix<double>& b) {
@@ -112,7 +115,8 @@ class Solver {
     const Columns part = dots(r_, r_), size = dots(x_, x_);
     double worst = 0;
     for (std::size_t c = 0; c < part.size(); ++c) {
-      const double scale = std::sqrt(right_[c]) + trace_ * std::sqrt(size[c]);
+      const double right = std::sqrt(right_[c]);
+      const double scale = std::min(right + trace_ * std::sqrt(size[c]), kMostOfSide / kRounding * right);
       const double relative = part[c] == 0 ? 0 : std::sqrt(part[c]) / scale;
       if (!(relative <= worst)) worst = relative;
     }

@@ -7,7 +7,8 @@
 
 namespace ntkrob::krr {
 
-/// Accepted of |b - A x|, relative to |b| + trace(A) |x|; a float64 factor leaves some 2e-17 for kernels.
+/// Accepted of |b - A x|, relative to |b| + trace(A) |x|; a float64 factor leaves some 2e-17 for kernels. And no more
+/// than a thousandth of |b|.
 constexpr double kRounding = 0x1p-52;
 
 struct Refinement {
