@@ -124,6 +124,27 @@ TEST_CASE("every backend fits, predicts and differentiates as the processor does
   });
 }
 
+TEST_CASE("a machine of a network on images is the same on every backend", "[krr][factor]") {
+  constexpr index kImages = 20;
+  constexpr ImageShape kShape{3, 2, 2};
+  const Matrix<double> s(images<double>(true).view().middle_rows(kN - kImages, kImages)),
+      y(random_matrix<double>(kN, kC, "labels", -1, 1).view().middle_rows(0, kImages)),
+      x = random_matrix<double>(7, kD, "batch"), g = random_matrix<double>(7, kC, "cotangent", -1, 1);
+  const auto support_grad = [&](Backend& backend, Factor factor) {
+    const Kernel kernel(KernelSpec::parse("cnn:2"), backend, KernelOptions{Output::ntk, 0, kShape});
+    const BasicKernelMachine<double> machine(kernel, kShape, s.view(), y.view(), {1e-4}, {}, factor);
+    Matrix<double> ds(kImages, kD);
+    machine.support_grad(x.view(), g.view(), ds.view(), {});
+    return ds;
+  };
+  const auto cpu = make_backend("cpu", 2);
+  const Matrix<double> expected = support_grad(*cpu, Factor::float64);
+  for_each_backend([&](Backend& backend) {
+    for (const Factor factor : {Factor::float64, Factor::refined})
+      NTKROB_CHECK_SAME(kit::compare(support_grad(backend, factor).view(), expected.view(), 1e-9 * largest(expected)));
+  });
+}
+
 TEST_CASE("where refinement fails the float64 factor takes over with its ridge, and one line says so",
           "[krr][factor]") {
   for_each_backend([](Backend& backend) {

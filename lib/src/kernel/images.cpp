@@ -152,21 +152,15 @@ void image_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pair
   NTKROB_CHECK_SHAPE(out, x.rows, y.rows);
   if (!nngp.empty()) NTKROB_CHECK_SHAPE(nngp, x.rows, y.rows);
   const bool half = pairing == Pairing::same;
-  const auto place = [&](ConstView2D<R> part, index i, index first, View2D<O> target) {
-    for (index a = 0; a < part.rows; ++a)
-      for (index b = half ? i + a - first : 0; b < part.cols; ++b) {
-        target(i + a, first + b) = static_cast<O>(part(a, b));
-        if (half) target(first + b, i + a) = static_cast<O>(part(a, b));
-      }
-  };
+  Arrays& arrays = kernel.backend().arrays();
   const Images<R> images(kernel, x, y, false, nullptr, nngp.empty() ? 1 : 2);
   images.for_each_strip([&](index i, index n, View2D<R> values) {
     const index first = half ? i / kImageStep * kImageStep : 0, m = y.rows - first;
     const View2D<R> part = values.middle_cols(0, m);
     const View2D<R> other = nngp.empty() ? View2D<R>() : values.middle_cols(y.rows, m);
     images.values(i, n, first, part, other);
-    place(part, i, first, out);
-    if (!nngp.empty()) place(other, i, first, nngp);
+    arrays.place(ConstView2D<R>(part), {i, first, half}, out);
+    if (!nngp.empty()) arrays.place(ConstView2D<R>(other), {i, first, half}, nngp);
   });
 }
 
