@@ -63,16 +63,6 @@ bool wait_for_rows(Process& process, const std::string& log, int rows) {
   return process.running();
 }
 
-/// A variable of the environment of what runs next.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Environment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
-
 struct Strokes {
   Folder folder;
   std::string data = folder / "strokes.h5";

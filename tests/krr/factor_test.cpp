@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "kit/check.hpp"
+#include "krr/random_matrix.hpp"
 #include "krr/refinement.hpp"
 #include "krr/solve.hpp"
 #include "ntkrob/base/random.hpp"
@@ -13,16 +14,6 @@ namespace ntkrob {
 namespace {
 
 constexpr index kN = 250, kD = 12, kC = 3, kB = 40;
-
-template <class R>
-Matrix<R> random_matrix(index rows, index cols, const char* stream, double low = 0, double high = 1) {
-  const Rng rng(11, stream);
-  Matrix<R> a(rows, cols);
-  for (index i = 0; i < rows; ++i)
-    for (index j = 0; j < cols; ++j)
-      a(i, j) = static_cast<R>(rng.uniform(static_cast<std::uint64_t>(i * cols + j), low, high));
-  return a;
-}
 
 /// Distinct images, or with some that nearly repeat others.
 template <class R>

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kit/check.hpp"
+#include "krr/random_matrix.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -11,16 +12,6 @@ namespace ntkrob {
 namespace {
 
 constexpr index kN = 7, kD = 5, kC = 3, kB = 6;
-
-template <class R = double>
-Matrix<R> random_matrix(index rows, index cols, const char* stream, double low = 0, double high = 1) {
-  const Rng rng(11, stream);
-  Matrix<R> a(rows, cols);
-  for (index i = 0; i < rows; ++i)
-    for (index j = 0; j < cols; ++j)
-      a(i, j) = static_cast<R>(rng.uniform(static_cast<std::uint64_t>(i * cols + j), low, high));
-  return a;
-}
 
 Backend& backend() {
   static const std::unique_ptr<Backend> instance = make_backend("cpu", 2);
@@ -67,7 +58,8 @@ struct Outer {
 
 }  // namespace
 
-TEST_CASE("support and label gradients equal central differences for every spec, ridge, factor and loss", "[krr][grad]") {
+TEST_CASE("support and label gradients equal central differences for every spec, ridge, factor and loss",
+          "[krr][grad]") {
   const auto spec = GENERATE(as<std::string>{}, "fc:1(b=0)", "fc:1(b=0.1)", "fc:3(b=0)", "fc:3(b=0.1)");
   const auto relative = GENERATE(true, false);
   const auto factor = GENERATE(Factor::float64, Factor::refined);

@@ -10,16 +10,6 @@ using namespace ntkrob::cli_test;
 
 namespace {
 
-/// A variable of the environment of what runs while it lives.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Environment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
-
 struct Strokes {
   Folder folder;
   std::string data = folder / "strokes.h5";
