@@ -1,10 +1,5 @@
 /// A window, a dense layer and pointwise layers at all pairs of a patch, in one pass; and the adjoint. Included by
-/// steps.cpp only.
-///
-/// With D, T the means over the window, A = a^2 and B = b^2 the variances behind the dense layer:
-///     D <- c_x c_y D + (c_x - c_y)(c_x A0 - c_y B0) + (beta_x - beta_y)^2      A0, B0: variances in front of it
-///     u = (D - (a - b)^2) / 2ab,      t = 1 - u + c_x c_y T / ab
-/// then the layers on (u, t), then D = (a - b)^2 + 2ab u and T = ab t with the roots of the output.
+/// steps.cpp only. Formulas: images/pair.hpp.
 #pragma once
 
 #include "backend_cpu/images/points.hpp"
@@ -58,11 +53,10 @@ NTKROB_INLINE void along(index n, F&& f) {
 /// From gap and kernel behind the layers to the output's planes.
 template <class R>
 NTKROB_INLINE void put(const UnitCall<R>& c, index p, index q, index at, Vec<R> u, Vec<R> t) {
-  using V = Vec<R>;
-  const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
-  const V difference = a - b, product = a * b;
-  fma(difference, difference, V(2) * product * u).store(c.to.d + at);
-  (product * t).store(c.to.t + at);
+  const Roots<R> roots(c, p, q);
+  const images::State<Vec<R>> out = images::behind_layers(roots.a, roots.b, u, t);
+  out.d.store(c.to.d + at);
+  out.t.store(c.to.t + at);
 }
 
 /// One layer, everything in registers.
@@ -77,7 +71,7 @@ void unit_of_one(const UnitCall<R>& c) {
       V d, t;
       sums.get(p, l, d, t);
       const index q = (y0 + p) * kImageLanes + l;
-      const Normal<R> in(c, affines[part], x0 + p, q, d, t);
+      const Normal<R> in = normal_of(c, affines[part], x0 + p, q, d, t);
       const Coefficients<L, R> k(c, 0, x0 + p, q, false);
       PairValue<V> s{in.u, in.t};
       L::value(s, k.x, k.y);
@@ -98,7 +92,7 @@ void unit_of_many(const UnitCall<R>& c) {
     along<R>(c.out.w, [&](index p, index l, index part) {
       V d, t;
       sums.get(p, l, d, t);
-      const Normal<R> in(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
+      const Normal<R> in = normal_of(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
       in.u.store(u + p * kImageLanes + l);
       in.t.store(kernel + p * kImageLanes + l);
     });
@@ -134,18 +128,12 @@ void unit_of_none(const UnitCall<R>& c) {
       sums.get(p, l, d, t);
       const Affine<R>& affine = affines[part];
       const index at = (o * c.out.stride + p) * kImageLanes + l;
-      t = affine.factor * t;
-      if (c.unit->dense) {
-        const Point<R> in(c, affine, c.out.x_at(o) + p, (c.out.y_at(o) + p) * kImageLanes + l, d);
-        // Where a variance is 0 so is the covariance, to the last bit.
-        const V covariance = V(0.5) * (fma(in.a, in.a, in.b * in.b) - in.d);
-        t = t + select_greater(in.a * in.b, V(0), covariance, V(0));
-        d = in.d;
-      } else {
-        d = affine.factor * d;
-      }
-      d.store(c.to.d + at);
-      t.store(c.to.t + at);
+      images::State<V> out{affine.factor * d, affine.factor * t};
+      if (c.unit->dense)
+        out = images::behind_dense(affine,
+                                   point_of(c, affine, c.out.x_at(o) + p, (c.out.y_at(o) + p) * kImageLanes + l, d), t);
+      out.d.store(c.to.d + at);
+      out.t.store(c.to.t + at);
     });
   }
 }
@@ -154,7 +142,7 @@ template <class R>
 void unit(const UnitCall<R>& c) {
   const ImageUnit<R>& u = *c.unit;
   if (!u.normal) return unit_of_none(c);
-  if (u.n_run == 0) return unit_of_one<Unchanged>(c);
+  if (u.n_run == 0) return unit_of_one<images::Unchanged>(c);
   if (u.n_run > 1) return unit_of_many(c);
   layers::visit(u.run[0].kind, [&](auto layer) { unit_of_one<decltype(layer)>(c); });
 }
@@ -187,20 +175,13 @@ template <class R>
 NTKROB_INLINE void point_back(const UnitCall<R>& c, const Affine<R>& affine, const Normal<R>& in, const Slopes<R>& s,
                               index p, index q, index out_at, index row_at, const BackRows<R>& rows) {
   using V = Vec<R>;
-  const V a(c.tables.x[c.unit->root_out + p]), b = V::load(c.tables.y + kImageLanes * c.unit->root_out + q);
-  const V product = a * b, gd = V::load(c.to_g.d + out_at), gt = V::load(c.to_g.t + out_at);
-  const V gu_out = V(2) * product * gd, gt_out = product * gt;
-  (a * fma(gd, fma(b, s.u, a - b), V(0.5) * gt * b * s.t)).store(rows.out_log + row_at);
-  const V g_kernel = gt_out * s.tt;
-  const V gu = fma(gu_out, s.du, fma(gt_out, s.dt, -(affine.dense * g_kernel)));
-  const V g = V(0.5) * in.inverse * gu;
-  const V live = select_greater(in.inverse, V(0), in.u, V(0));
-  const V explicit_part = fma(gu_out, s.eu, gt_out * s.et);
-  const V through_root = fma(g_kernel, in.scaled, gu * fma(in.a - in.b, in.a * in.inverse, live));
-  fma(g * affine.difference, in.a * in.a * affine.inverse_c, fma(V(-0.5), through_root, explicit_part))
-      .store(rows.mid_log + row_at);
-  (affine.factor * g).store(rows.gd + row_at);
-  (affine.factor * in.inverse * g_kernel).store(rows.gt + row_at);
+  const Roots<R> roots(c, p, q);
+  const images::UnitAdjoint<V> g = images::layers_back(
+      affine, in, s, roots.a, roots.b, images::State<V>{V::load(c.to_g.d + out_at), V::load(c.to_g.t + out_at)});
+  g.out_log.store(rows.out_log + row_at);
+  g.mid_log.store(rows.mid_log + row_at);
+  g.d.store(rows.gd + row_at);
+  g.t.store(rows.gt + row_at);
 }
 
 /// Row adjoints to their places.
@@ -226,9 +207,10 @@ void unit_of_one_back(const UnitCall<R>& c) {
       V d, t;
       taped(c, o, p, l, d, t);
       const index q = (y0 + p) * kImageLanes + l;
-      const Normal<R> in(c, affines[part], x0 + p, q, d, t);
+      const Normal<R> in = normal_of(c, affines[part], x0 + p, q, d, t);
       Slopes<R> s(in.u, in.t);
-      s.through(Coefficients<L, R>(c, 0, x0 + p, q, true));
+      const Coefficients<L, R> k(c, 0, x0 + p, q, true);
+      s.template through<L>(k.x, k.dx, k.y);
       point_back(c, affines[part], in, s, x0 + p, q, (o * c.out.stride + p) * kImageLanes + l, p * kImageLanes + l,
                  rows);
     });
@@ -257,7 +239,7 @@ void unit_of_many_back(const UnitCall<R>& c) {
     const auto point = [&](index p, index l, index part) {
       V d, t;
       taped(c, o, p, l, d, t);
-      return Normal<R>(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
+      return normal_of(c, affines[part], x0 + p, (y0 + p) * kImageLanes + l, d, t);
     };
     along<R>(c.out.w, [&](index p, index l, index part) {
       const Normal<R> in = point(p, l, part);
@@ -268,7 +250,8 @@ void unit_of_many_back(const UnitCall<R>& c) {
         using L = decltype(type);
         along<R>(c.out.w, [&](index p, index l, index) {
           Slopes<R> s = load(p * kImageLanes + l);
-          s.through(Coefficients<L, R>(c, layer, x0 + p, (y0 + p) * kImageLanes + l, true));
+          const Coefficients<L, R> k(c, layer, x0 + p, (y0 + p) * kImageLanes + l, true);
+          s.template through<L>(k.x, k.dx, k.y);
           store(s, p * kImageLanes + l);
         });
       });
@@ -289,15 +272,14 @@ void unit_of_none_back(const UnitCall<R>& c) {
     along<R>(c.out.w, [&](index p, index l, index part) {
       const Affine<R>& affine = affines[part];
       const index at = (o * c.out.stride + p) * kImageLanes + l, row_at = p * kImageLanes + l;
-      V gd = V::load(c.to_g.d + at);
-      const V gt = V::load(c.to_g.t + at);
+      const images::State<V> given{V::load(c.to_g.d + at), V::load(c.to_g.t + at)};
+      images::UnitAdjoint<V> g{affine.factor * given.d, affine.factor * given.t, V(0), V(0)};
       if (c.unit->dense) {
-        const V a(c.tables.x[c.unit->mid + c.out.x_at(o) + p]), square = a * a;
-        gd = fma(V(-0.5), gt, gd);
-        fma(V(0.5) * gt, square, gd * affine.difference * (square * affine.inverse_c)).store(rows.mid_log + row_at);
+        g = images::dense_back(affine, V(c.tables.x[c.unit->mid + c.out.x_at(o) + p]), given);
+        g.mid_log.store(rows.mid_log + row_at);
       }
-      (affine.factor * gd).store(rows.gd + row_at);
-      (affine.factor * gt).store(rows.gt + row_at);
+      g.d.store(rows.gd + row_at);
+      g.t.store(rows.gt + row_at);
     });
     row_back(c, o, rows, c.unit->dense, false);
   }
@@ -307,7 +289,7 @@ template <class R>
 void unit_back(const UnitCall<R>& c) {
   const ImageUnit<R>& u = *c.unit;
   if (!u.normal) return unit_of_none_back(c);
-  if (u.n_run == 0) return unit_of_one_back<Unchanged>(c);
+  if (u.n_run == 0) return unit_of_one_back<images::Unchanged>(c);
   if (u.n_run > 1) return unit_of_many_back(c);
   layers::visit(u.run[0].kind, [&](auto layer) { unit_of_one_back<decltype(layer)>(c); });
 }
