@@ -1,6 +1,7 @@
 /// Factor and solves on every backend of this machine but the reference, and the float32 factor with its refinement.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "kit/check.hpp"
 #include "krr/random_matrix.hpp"
@@ -44,6 +45,7 @@ double largest(const Matrix<R>& a) {
 struct Fitted {
   FitReport report;
   Matrix<double> alpha, logits, dsupport, dlabels;
+  double unit;  // roundoff of the coefficients
 };
 
 template <class R>
@@ -54,7 +56,12 @@ Fitted fit(Backend& backend, const Matrix<R>& s, double ridge, Factor factor, co
   const Matrix<float> x32 = random_matrix<float>(kB, kD, "batch");
   Matrix<R> ds(kN, kD), dy(kN, kC);
   Matrix<float> f(kB, kC);
-  Fitted result{{}, Matrix<double>(kN, kC), Matrix<double>(kB, kC), Matrix<double>(kN, kD), Matrix<double>(kN, kC)};
+  Fitted result{{},
+                Matrix<double>(kN, kC),
+                Matrix<double>(kB, kC),
+                Matrix<double>(kN, kD),
+                Matrix<double>(kN, kC),
+                std::numeric_limits<R>::epsilon() / 2};
   machine.logits(x32.view(), f.view());
   machine.support_grad(x.view(), g.view(), ds.view(), dy.view());
   convert(machine.coefficients(), result.alpha.view());
@@ -69,7 +76,12 @@ void check_close(const Fitted& a, const Fitted& b, double solves, double values)
   NTKROB_CHECK_SAME(kit::compare(a.alpha.view(), b.alpha.view(), solves * largest(b.alpha)));
   NTKROB_CHECK_SAME(kit::compare(a.dlabels.view(), b.dlabels.view(), solves * largest(b.dlabels)));
   NTKROB_CHECK_SAME(kit::compare(a.dsupport.view(), b.dsupport.view(), values * largest(b.dsupport)));
-  NTKROB_CHECK_SAME(kit::compare(a.logits.view(), b.logits.view(), std::max(values, 1e-6) * largest(b.logits)));
+  // Where images nearly repeat, large coefficients cancel in a logit: their roundings remain.
+  double squares = 0;
+  for (index i = 0; i < b.alpha.size(); ++i) squares += b.alpha.data()[i] * b.alpha.data()[i];
+  const double rounding = 4 * b.unit * std::sqrt(squares) * b.report.trace_over_n;
+  NTKROB_CHECK_SAME(
+      kit::compare(a.logits.view(), b.logits.view(), std::max(values, 1e-6) * largest(b.logits) + rounding));
 }
 
 }  // namespace
