@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "backend/each_backend.hpp"
 #include "kit/check.hpp"
 #include "krr/random_matrix.hpp"
 #include "krr/refinement.hpp"
@@ -24,15 +25,6 @@ Matrix<R> images(bool duplicates) {
   for (index i = 0; duplicates && i < kN / 8; ++i)
     for (index j = 0; j < kD; ++j) s(kN - 1 - i, j) = s(i, j) + noise(i, j);
   return s;
-}
-
-/// The cpu backend, and cuda where there is a device, if only an emulated one.
-void for_each_backend(const std::function<void(Backend& tested)>& check) {
-  for (const BackendState& state : backends()) {
-    if (state.name == "reference" || !state.available) continue;
-    INFO("backend " << state.name);
-    check(*make_backend(state.name, 2));
-  }
 }
 
 template <class R>
@@ -87,7 +79,7 @@ void check_close(const Fitted& a, const Fitted& b, double solves, double values)
 }  // namespace
 
 TEST_CASE("a refined machine is that of the float64 factor, also where images nearly repeat", "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     for (const bool duplicates : {false, true})
       for (const double ridge : {1e-2, 1e-6, 1e-10}) {
         INFO("duplicates " << duplicates << ", ridge " << ridge);
@@ -113,7 +105,7 @@ TEST_CASE("a refined machine is that of the float64 factor, also where images ne
 
 TEST_CASE("every backend fits, predicts and differentiates as the processor does", "[krr][factor]") {
   const auto cpu = make_backend("cpu", 2);
-  for_each_backend([&](Backend& backend) {
+  kit::for_each_backend([&](Backend& backend) {
     for (const Factor factor : {Factor::float64, Factor::refined}) {
       const Matrix<double> s = images<double>(false);
       const Fitted here = fit<double>(backend, s, 1e-4, factor), there = fit<double>(*cpu, s, 1e-4, factor);
@@ -142,7 +134,7 @@ TEST_CASE("a machine of a network on images is the same on every backend", "[krr
   };
   const auto cpu = make_backend("cpu", 2);
   const Matrix<double> expected = support_grad(*cpu, Factor::float64);
-  for_each_backend([&](Backend& backend) {
+  kit::for_each_backend([&](Backend& backend) {
     for (const Factor factor : {Factor::float64, Factor::refined})
       NTKROB_CHECK_SAME(kit::compare(support_grad(backend, factor).view(), expected.view(), 1e-9 * largest(expected)));
   });
@@ -150,7 +142,7 @@ TEST_CASE("a machine of a network on images is the same on every backend", "[krr
 
 TEST_CASE("where refinement fails the float64 factor takes over with its ridge, and one line says so",
           "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     Matrix<double> s = images<double>(false);
     for (index i = 1; i < kN; ++i)
       for (index j = 0; j < kD; ++j) s(i, j) = s(0, j);
@@ -174,7 +166,7 @@ TEST_CASE("where refinement fails the float64 factor takes over with its ridge, 
 }
 
 TEST_CASE("a later solve that does not converge leaves the ridge and the matrix as they are", "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     Matrix<double> s = images<double>(false);  // with equal labels, equal images have a solution without ridge
     for (index i = 1; i < kN; ++i)
       for (index j = 0; j < kD; ++j) s(i, j) = s(0, j);
@@ -208,7 +200,7 @@ TEST_CASE("a later solve that does not converge leaves the ridge and the matrix 
 }
 
 TEST_CASE("what cannot be factored is named on every backend, and nothing that is not finite passes", "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     const Matrix<double> y = random_matrix<double>(kN, kC, "labels");
     Matrix<double> s = images<double>(false);
     for (index i = 1; i < kN; ++i)
@@ -236,7 +228,7 @@ TEST_CASE("what cannot be factored is named on every backend, and nothing that i
 }
 
 TEST_CASE("solves of many columns in arrays and in host memory have the same bits", "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     Arrays& arrays = backend.arrays();
     const index n = 70, r = 90;
     Matrix<double> gram = random_matrix<double>(n, n, "gram", -1, 1), a(n, n), b = random_matrix<double>(n, r, "sides"),
@@ -256,7 +248,7 @@ TEST_CASE("solves of many columns in arrays and in host memory have the same bit
 }
 
 TEST_CASE("memory is refused before it is taken, with the float32 factor counted", "[krr][factor]") {
-  for_each_backend([](Backend& backend) {
+  kit::for_each_backend([](Backend& backend) {
     const Matrix<double> s = images<double>(false), y = random_matrix<double>(kN, kC, "labels");
     const Kernel kernel(KernelSpec::parse("fc:2"), backend, KernelOptions{Output::ntk, 600000});
     CHECK_THROWS_WITH(BasicKernelMachine<double>(kernel, {1, 1, kD}, s.view(), y.view(), {}, {}, Factor::refined),
