@@ -61,6 +61,7 @@ void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entr
 
 template <class R>
 std::size_t products_bytes(const Kernel& kernel, index n) {
+  if (kernel.program() != nullptr) return 0;
   const std::size_t share = kernel.backend().arrays().on_host() ? 0 : memory_limit(kernel) / 8;
   const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * sizeof(R);
   return bytes <= std::max(kProductsLimit, share) ? bytes : 0;

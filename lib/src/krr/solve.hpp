@@ -15,7 +15,7 @@ void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entr
                        const std::string& remedy = {});
 
 /// Bytes of the inner products of n support images for Kernel::gram_grad, or 0: they would be large, and are formed
-/// twice.
+/// twice, or the kernel is of a network on images, which has none.
 template <class R>
 std::size_t products_bytes(const Kernel& kernel, index n);
 
@@ -35,7 +35,7 @@ class GramSolver {
   void solve(const Kernel& kernel, View2D<double> b);
 
   const FitReport& report() const { return report_; }
-  /// For Kernel::gram_grad: n x n, or empty where they are not kept or would be large.
+  /// For Kernel::gram_grad: n x n, or empty (products_bytes).
   ConstView2D<R> products() const { return products_.view(); }
 
  private:
