@@ -4,8 +4,10 @@
 #include "command.hpp"
 #include "convert_model.hpp"
 #include "dataset_text.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/net.hpp"
+#include "ntkrob/version.hpp"
 #include "robustify_job.hpp"
 
 namespace ntkrob::cli {
@@ -14,15 +16,39 @@ namespace {
 
 struct ConvertParams {
   std::vector<std::string> inputs;
-  IdxFiles idx;
+  ReadOptions read;
   bool initial = false;
   ConvertModelParams model;
   std::string output;
 };
 
+std::string joined(const std::vector<std::string>& items) {
+  std::string all;
+  for (const std::string& item : items) all += (all.empty() ? "" : ", ") + item;
+  return all;
+}
+
+std::string named_input(const PartFiles& parts) {
+  return parts.train_images.empty() ? parts.test_images : parts.train_images;
+}
+
+/// How a data set of others came in; one of ntkrob keeps its own history.
+void record(Dataset& data, const ConvertParams& p, const std::string& input) {
+  Provenance& provenance = data.provenance;
+  const std::vector<std::string> reading = reading_record(data, p.read, input);
+  provenance.reading.insert(provenance.reading.end(), reading.begin(), reading.end());
+  if (!provenance.command.empty()) return;
+  provenance.library_version = kVersion;
+  provenance.command = "ntkrob convert";
+  for (const std::string& one : p.inputs) provenance.command += " " + file_name(one);
+  provenance.command += read_arguments(p.read);
+  provenance.options = p.read.given();
+  provenance.parent = file_name(input);
+  provenance.parent_checksum = data.train.empty() ? "" : data.checksum();
+}
+
 void convert_files(const ConvertParams& p, Session& session) {
-  const bool named = !p.idx.train_images.empty() || !p.idx.train_labels.empty() || !p.idx.test_images.empty() ||
-                     !p.idx.test_labels.empty();
+  const bool named = p.read.parts.any();
   if (!p.model.weights.empty()) {
     NTKROB_CHECK(p.inputs.empty() && !named && !p.initial, ConfigError,
                  "--model converts a net and takes no images beside it");
@@ -33,10 +59,14 @@ void convert_files(const ConvertParams& p, Session& session) {
   NTKROB_CHECK(!p.inputs.empty() || named, ConfigError,
                "no input: name files or a folder, or --train-images and --train-labels");
   check_output(p.output, session.globals.force);
-  Dataset data = open_dataset(p.inputs, p.idx);
-  if (p.initial) data = originals_of(data, p.inputs.empty() ? p.idx.train_images : p.inputs.front());
+  const std::string input = p.inputs.empty() ? named_input(p.read.parts) : p.inputs.front();
+  Dataset data = open_inputs(session, p.inputs, p.read);
+  record(data, p, input);
+  if (p.initial) data = originals_of(data, input);
+  const std::vector<std::string> lost = left_out_by(data, p.output);
   if (session.globals.dry_run) {
     std::printf("would write %s:\n%s", p.output.c_str(), dataset_text(data).c_str());
+    if (!lost.empty()) std::printf("dropped   %s\n", joined(lost).c_str());
     return;
   }
   if (p.output.back() == '/') {
@@ -45,7 +75,8 @@ void convert_files(const ConvertParams& p, Session& session) {
     NTKROB_CHECK(!error, ResourceError, "cannot make the folder ", p.output, ": ", error.message());
   }
   save_dataset(data, p.output, session.globals.force);
-  session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test images"));
+  if (!lost.empty()) session.console.note(text(p.output, " cannot hold and drops: ", joined(lost)));
+  session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
 }
 
 }  // namespace
@@ -54,21 +85,26 @@ Command make_convert() {
   auto p = std::make_shared<ConvertParams>();
   Command command;
   command.options.add_positionals("INPUT", p->inputs, "files or a folder; the format is recognised by content");
-  command.options.add("train-images", p->idx.train_images, "IDX file of the training images").type = "FILE";
-  command.options.add("train-labels", p->idx.train_labels, "IDX file of the training labels").type = "FILE";
-  command.options.add("test-images", p->idx.test_images, "IDX file of the test images").type = "FILE";
-  command.options.add("test-labels", p->idx.test_labels, "IDX file of the test labels").type = "FILE";
+  command.options.add("train-images", p->read.parts.train_images, "file with one array (IDX, NPY, NPZ, HDF5, text), the training images").type = "FILE";
+  command.options.add("train-labels", p->read.parts.train_labels, "the training labels").type = "FILE";
+  command.options.add("test-images", p->read.parts.test_images, "the test images").type = "FILE";
+  command.options.add("test-labels", p->read.parts.test_labels, "the test labels").type = "FILE";
   command.options.add("initial", p->initial, "write the images that a robust set was optimised from");
   command.options.add("model", p->model.weights, "convert a net: arrays of a PyTorch state_dict, NPZ or HDF5").type =
       "FILE";
   command.options.add("spec", p->model.spec, "its layers, see below");
   command.options.add("input-shape", p->model.input_shape, "height x width x channels of its input");
   command.options.add("group", p->model.group, "where the arrays are in an HDF5 file, e.g. net/weights");
+  add_read_options(command.options, p->read);
   command.options.add_output(p->output, "where to write; the extension chooses the format");
   command.examples = {"ntkrob convert mnist/ -o mnist.h5",
                       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
                       "train-labels-idx1-ubyte.gz -o mnist.h5",
                       "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
+                      "ntkrob convert usps.h5 --x train/data --y train/target --image-shape 16x16x1 -o usps16.h5",
+                      "ntkrob convert optdigits.tra --test-file optdigits.tes --value-range 0:16 -o digits.h5",
+                      "ntkrob convert emnist/ --layout NWH --renumber -o letters.h5",
+                      "ntkrob convert har.csv --y Activity --drop subject --value-range columns --test-fraction 0.2 -o har.h5",
                       "ntkrob convert robust.h5 -o robust.npz",
                       "ntkrob convert robust.h5 --initial -o originals.h5",
                       "ntkrob convert robust.h5 -o robust/          a folder of IDX files",

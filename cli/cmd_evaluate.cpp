@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "device_file.hpp"
 #include "evaluate_job.hpp"
+#include "input.hpp"
 #include "machine_job.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
@@ -21,10 +22,11 @@ struct EvaluateParams {
   std::string transfer_from;
   MachineJob source;
   EvaluateJob job;
+  ReadOptions read;
 };
 
 /// A net from a file, or a kernel machine; null where neither is named.
-Machine open_model(const std::string& net, const MachineJob& machine, Session& session) {
+Machine open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Session& session) {
   if (!net.empty()) {
     const StateDict state = load_state(net, "ntkrob.model/1");
     try {
@@ -34,7 +36,7 @@ Machine open_model(const std::string& net, const MachineJob& machine, Session& s
     }
   }
   if (machine.kernel.empty()) return {};
-  const Dataset support = open_dataset({machine.support});
+  const Dataset support = open_input(session, machine.support, read, 2);
   return make_machine(machine, support, session);
 }
 
@@ -94,11 +96,12 @@ EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& ne
 /// Judges the net after quantisation, and beside it the net.
 void evaluate_int8(const EvaluateParams& p, const Dataset& data, Session& session) {
   const Net net(load_state(p.model, "ntkrob.model/1"), session.backend());
-  const Int8Model model(net, calibration_images(p.job.calibrate, net).view());
+  const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, session).view());
   const EvaluateOutcome outcome = run_evaluate(p.job, model, &net, data, session);
   const EvaluateOutcome beside = evaluate_float32(p, static_cast<index>(outcome.samples.size()), net, data, session);
   if (!p.job.json.empty()) {
     nlohmann::ordered_json json = evaluate_json(p.job, outcome);
+    json["reading"] = readings_json(session);
     json["dtype"] = "int8";
     json["float32"] = float32_json(beside);
     write_text(p.job.json, json.dump(2) + "\n", session.globals.force);
@@ -110,7 +113,8 @@ void evaluate_int8(const EvaluateParams& p, const Dataset& data, Session& sessio
 
 void evaluate_model(EvaluateParams& p, Session& session) {
   check(p, session);
-  const Dataset data = open_dataset({p.data});
+  const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
+  const Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
   ThreatModel threat;
   threat.norm = parse_norm(p.job.norm);
   threat.eps = static_cast<float>(p.job.eps);
@@ -125,7 +129,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
       KernelOptions options;
       options.memory_budget = session.globals.memory.value;
       options.shape = data.shape;
-      const Dataset support = open_dataset({p.machine.support});
+      const Dataset support = open_input(session, p.machine.support, p.read, 2);
       const index n = support_size(p.machine, support);
       const Kernel kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options);
       std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes) +
@@ -134,12 +138,13 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   }
   if (session.globals.dry_run) return;
   if (p.job.int8) return evaluate_int8(p, data, session);
-  const Machine machine = open_model(p.model, p.machine, session);
-  const Machine source = open_model(p.transfer_from, p.source, session);
+  const Machine machine = open_model(p.model, p.machine, p.read, session);
+  const Machine source = open_model(p.transfer_from, p.source, p.read, session);
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
   const bool force = session.globals.force;
   if (!p.job.json.empty()) {
     nlohmann::ordered_json json = evaluate_json(p.job, outcome);
+    json["reading"] = readings_json(session);
     if (!machine.solve.is_null()) json["solve"] = machine.solve;
     write_text(p.job.json, json.dump(2) + "\n", force);
   }
@@ -163,6 +168,7 @@ Command make_evaluate() {
   set.add("transfer-from", p->transfer_from, "net on which attacks named transfer(ATTACK) are made").type = "FILE";
   set.add("source-kernel", p->source.kernel, "make them on the kernel machine of this kernel instead");
   set.add("source-support", p->source.support, "support set of that machine").type = "FILE";
+  add_read_options(set, p->read);
   set.add("json", p->job.json, "write the report, per sample too, to FILE").type = "FILE";
   set.add("html", p->job.html, "write it as a page for people, with curves and images, to FILE").type = "FILE";
   set.add("checkpoint", p->job.checkpoint, "state for --resume; default: <json or html>.ckpt.h5, else none").type =

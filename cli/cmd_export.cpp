@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "device_file.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/device.hpp"
 #include "ntkrob/nn/onnx.hpp"
@@ -15,6 +16,7 @@ struct ExportParams {
   std::string input, name, output, calibrate;
   bool int8 = false;
   DeviceExport device;
+  ReadOptions read;
 };
 
 std::string extension(const std::string& path) { return std::filesystem::path(path).extension(); }
@@ -27,11 +29,11 @@ struct Export {
   std::string layers;    // of a net, in C++
 };
 
-Export export_data(const ExportParams& p) {
+Export export_data(const ExportParams& p, Session& session) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, "--int8 and --calibrate are about nets, ", p.input,
                " is a data set");
   NTKROB_CHECK(extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
-  const Dataset data = open_dataset({p.input});
+  const Dataset data = open_input(session, p.input, p.read);
   const DeviceBlock block = encode_device_data(data, p.device);
   Export result;
   result.contents = text(block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
@@ -78,7 +80,7 @@ Export export_net(const ExportParams& p, Session& session) {
     const DeviceNet device = device_net(net);
     if (p.int8) {
       result.bytes =
-          int8_block(device, calibrate(device, calibration_images(p.calibrate, net).view(), session.backend()));
+          int8_block(device, calibrate(device, calibration_images(p.calibrate, net, p.read, session).view(), session.backend()));
       form = "int8, calibrated on " + file_name(p.calibrate);
     } else {
       result.bytes = weights_block(device);
@@ -101,7 +103,7 @@ void export_file(ExportParams& p, Session& session) {
   if (p.name.empty()) p.name = is_net ? "trained_net" : "robust_set";
   check_identifier(p.name);
   check_output(p.output, session.globals.force);
-  const Export result = is_net ? export_net(p, session) : export_data(p);
+  const Export result = is_net ? export_net(p, session) : export_data(p, session);
   if (session.globals.dry_run) {
     std::printf("would write %s: %s\n", p.output.c_str(), result.what.c_str());
     return;
@@ -124,6 +126,7 @@ Command make_export() {
   set.add("int8", p->int8, "of a net: quantised to int8, for inference in integer arithmetic");
   set.add("calibrate", p->calibrate, "data whose training split tells --int8 the range of values").type = "FILE";
   set.add("name", p->name, "what a header calls the bytes; default: robust_set, or trained_net");
+  add_read_options(set, p->read);
   set.add_output(p->output, "a C++ header where it ends in .hpp or .h, ONNX (nets) in .onnx, else the bare bytes");
   command.examples = {"ntkrob export robust.h5 -o robust_set.hpp",
                       "ntkrob export robust.h5 --downsample 2 --per-class 50 --budget 128K -o robust.nkd",

@@ -5,6 +5,7 @@
 
 #include "command.hpp"
 #include "dataset_text.hpp"
+#include "input.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -20,6 +21,7 @@ struct InfoParams {
   bool backends = false;
   bool formats = false;
   std::string json;
+  ReadOptions read;
 };
 
 Json backends_json() {
@@ -140,16 +142,19 @@ void info(const InfoParams& p, Session& session) {
       report["file"] = state_json(kind, p.file, schema, session.memory_limit());
       lines += state_text(report["file"]);
     } else {
-      const Dataset data = open_dataset({p.file});
+      const Dataset data = open_input(session, p.file, p.read);
       report["file"] = {{"file", p.file}, {"kind", "dataset"}, {"schema", schema}};
       report["file"].update(dataset_json(data));
       report["file"]["checksum"] = data.train.empty() ? "" : data.checksum();
+      report["file"]["reading"] = data.notes;
       report["file"]["provenance"] = provenance_json(data.provenance);
       lines += "dataset   " + p.file + (schema.empty() ? "" : "  (schema " + schema + ")") + "\n" + dataset_text(data);
+      for (const std::string& note : data.notes) lines += "note      " + note + "\n";
       if (!data.train.empty()) lines += "checksum  " + data.checksum() + "\n";
       lines += provenance_text(data.provenance);
     }
   }
+  if (!session.readings.empty()) report["reading"] = readings_json(session);
   if (p.json == "-")
     std::cout << report.dump(2) << "\n";
   else
@@ -166,6 +171,7 @@ Command make_info() {
   command.options.add("backends", p->backends, "list the backends, available or not, and why");
   command.options.add("formats", p->formats, "list the file formats");
   command.options.add("json", p->json, "write the report to FILE; - prints it").type = "FILE";
+  add_read_options(command.options, p->read);
   command.examples = {"ntkrob info robust.h5", "ntkrob info net.h5 --json -", "ntkrob info --backends"};
   command.run = [p](Session& session) { info(*p, session); };
   return command;

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "command.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/matrix_file.hpp"
 #include "ntkrob/kernel/stream.hpp"
@@ -23,6 +24,7 @@ struct KernelParams {
   std::string precision = "mixed";
   index n = 0;
   index eigenvalues = 0;
+  ReadOptions read;
 
   std::vector<Output> outputs() const {
     return nngp ? std::vector<Output>{Output::ntk, Output::nngp} : std::vector<Output>{Output::ntk};
@@ -36,8 +38,10 @@ struct Images {
   index classes = 0;
 };
 
-Images first_images(const std::string& path, const std::string& split, index n) {
-  const Dataset data = open_dataset({path});
+Images first_images(const KernelParams& p, const std::string& path, Session& session) {
+  const std::string& split = p.split;
+  const index n = p.n;
+  const Dataset data = open_input(session, path, p.read, p.b.empty() ? 1 : 2);
   NTKROB_CHECK(n <= data.split(split).n, ConfigError, "n is ", n, ", but split ", split, " of ", path, " has only ",
                data.split(split).n, " images");
   return {data.images(split, n == 0 ? data.split(split).n : n), data.shape, data.classes};
@@ -120,8 +124,8 @@ void kernel_matrix(const KernelParams& p, Session& session) {
   NTKROB_CHECK(p.eigenvalues > 0 || !p.output.empty(), ConfigError, "output: name the file to write with -o FILE");
   const KernelSpec spec = KernelSpec::parse(p.kernel);
   if (!p.output.empty()) check_output(p.output, session.globals.force);
-  Images a = first_images(p.a, p.split, p.n);
-  Images b = p.b.empty() ? Images() : first_images(p.b, p.split, p.n);
+  Images a = first_images(p, p.a, session);
+  Images b = p.b.empty() ? Images() : first_images(p, p.b, session);
   NTKROB_CHECK(p.b.empty() || a.shape == b.shape, ShapeError, "images of ", p.a, " have ", a.shape.size(),
                " pixels, those of ", p.b, " ", b.shape.size());
 
@@ -172,6 +176,7 @@ Command make_kernel() {
   set.add("precision", p->precision, "mixed (float32) | float64");
   set.add("n", p->n, "only the first N images of each file; 0: all");
   set.add("eigenvalues", p->eigenvalues, "print the N largest eigenvalues; no matrix is written, -o is optional");
+  add_read_options(set, p->read);
   set.add_output(p->output, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;
   command.examples = {"ntkrob kernel --kernel fc:3 mnist.h5 --n 2000 -o K.h5",
                       "ntkrob kernel --kernel fc:2 a.h5 b.h5 --nngp --precision float64 -o K.h5",

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "command.hpp"
+#include "input.hpp"
 #include "machine_job.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
@@ -25,6 +26,7 @@ struct PredictParams {
   std::string posterior = "ntk";
   bool variance = false;
   index n = 0, n_support = 0;
+  ReadOptions read;
 
   double end() const {
     if (time == "inf") return std::numeric_limits<double>::infinity();
@@ -111,7 +113,9 @@ void check(const PredictParams& p, const Session& session) {
 void predict(const PredictParams& p, Session& session) {
   check(p, session);
   const KernelSpec spec = KernelSpec::parse(p.machine.kernel);
-  const Dataset support = open_dataset({p.machine.support}), data = open_dataset({p.data});
+  const std::size_t inputs = p.machine.support == p.data ? 1 : 2;
+  const Dataset support = open_input(session, p.machine.support, p.read, inputs),
+                data = open_input(session, p.data, p.read, inputs);
   NTKROB_CHECK(support.shape == data.shape, ShapeError, "images of ", p.machine.support, " have ", support.shape.size(),
                " pixels, those of ", p.data, " ", data.shape.size());
   const index n_support = count(p.n_support, support.train.n, "n-support", p.machine.support);
@@ -178,6 +182,7 @@ Command make_predict() {
   set.add("variance", p->variance, "the variance over initialisations too");
   set.add("ridge", p->machine.ridge, "ridge relative to trace / n; for nngp the variance of the noise");
   set.add("precision", p->machine.precision, "mixed | float64, of kernel values");
+  add_read_options(set, p->read);
   set.add_output(p->output, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]").required = false;
   command.examples = {"ntkrob predict --kernel fc:3 --support mnist.h5 --n-support 1000 --data mnist.h5 -o P.h5",
                       "ntkrob predict --kernel fc:2 --support robust.h5 --data mnist.h5 --time 1000",

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/spec.hpp"
 #include "ntkrob/optim/optimizer.hpp"
@@ -22,7 +23,7 @@ void robustify(RobustifyParams& p, Session& session) {
   job.options.validate();
   check_output(job.output, session.globals.force);
   if (!p.json.empty()) check_output(p.json, session.globals.force);
-  const Dataset data = open_dataset({job.data});
+  const Dataset data = open_input(session, job.data, job.read);
   if (session.globals.dry_run || session.globals.explain) std::cout << robustify_plan(job, data, session);
   if (session.globals.dry_run) return;
   const RobustifyOutcome outcome = run_robustify(job, data, session);
@@ -42,6 +43,7 @@ Command make_robustify() {
   set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
   visit_robustify(p->job.options, set.bind());
   set.add("kernel", p->job.options.kernel, "").joiner = "|";
+  add_read_options(set, p->job.read);
   set.add_output(p->job.output, "the robust set, HDF5");
   set.add("log", p->job.log, "write metrics of every step to this CSV file").type = "FILE";
   set.add("json", p->json, "write a report to FILE").type = "FILE";

@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "image_grid.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 
 namespace ntkrob::cli {
@@ -16,6 +17,7 @@ struct ShowParams {
   index scale = 0;
   bool initial = false;
   std::string output;
+  ReadOptions read;
 };
 
 void show(const ShowParams& p, Session& session) {
@@ -25,7 +27,8 @@ void show(const ShowParams& p, Session& session) {
                p.output, ", must end in .png");
   NTKROB_CHECK(!(p.initial && !p.second.empty()), ConfigError, "initial: give --initial or a second file, not both");
   check_output(p.output, session.globals.force);
-  const Dataset data = open_dataset({p.file});
+  const std::size_t inputs = p.second.empty() ? 1 : 2;
+  const Dataset data = open_input(session, p.file, p.read, inputs);
   Matrix<float> left = data.images(p.split), right;
   if (p.initial) {
     const Matrix<float>& initial = data.provenance.initial_images;
@@ -37,7 +40,7 @@ void show(const ShowParams& p, Session& session) {
     right = std::move(left);
     left = initial;
   } else if (!p.second.empty()) {
-    const Dataset other = open_dataset({p.second});
+    const Dataset other = open_input(session, p.second, p.read, inputs);
     NTKROB_CHECK(other.shape == data.shape, ShapeError, "images of ", p.file, " are ", data.shape.height, " x ",
                  data.shape.width, " x ", data.shape.channels, ", those of ", p.second, " are ", other.shape.height,
                  " x ", other.shape.width, " x ", other.shape.channels);
@@ -69,6 +72,7 @@ Command make_show() {
   command.options.add("split", p->split, "train | test");
   command.options.add("scale", p->scale, "pixels per image pixel; 0: so that it can be looked at");
   command.options.add("initial", p->initial, "draw each image beside the one it was optimised from");
+  add_read_options(command.options, p->read);
   command.options.add_output(p->output, "PNG file");
   command.examples = {"ntkrob show strokes.h5 --n 100 -o strokes.png",
                       "ntkrob show robust.h5 --initial --n 60 -o pairs.png",

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 #include "train_job.hpp"
@@ -21,8 +22,9 @@ void train_net(const TrainParams& p, Session& session) {
   p.job.train.validate();
   check_output(p.output, force);
   if (!p.json.empty()) check_output(p.json, force);
-  const Dataset data = open_dataset({p.job.data});
-  const Dataset other = p.test.empty() ? Dataset() : open_dataset({p.test});
+  const std::size_t inputs = p.test.empty() ? 1 : 2;
+  const Dataset data = open_input(session, p.job.data, p.job.read, inputs);
+  const Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
   const Dataset& test = p.test.empty() ? data : other;
   NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
   if (session.globals.dry_run || session.globals.explain) {
@@ -55,6 +57,7 @@ Command make_train() {
   set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
   visit_train_job(p->job, set.bind());
   set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
+  add_read_options(set, p->job.read);
   set.add_output(p->output, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
   command.examples = {"ntkrob train robust.h5 --model mlp:256,128 --test mnist.h5 -o net.h5",

@@ -29,15 +29,11 @@ std::pair<double, double> value_range(const Split& split) {
   return {*low, *high};
 }
 
-std::string shape_text(const ImageShape& s) {
-  return s.height == 1 && s.width == 1 ? text(s.channels) : text(s.height, " x ", s.width, " x ", s.channels);
-}
-
 std::string split_text(const char* name, const Dataset& data, const Split& split) {
   if (split.empty()) return text(name, "     absent\n");
   const auto [low, high] = value_range(split);
   std::string lines =
-      text(name, "     ", split.n, " images of ", shape_text(data.shape), ", ", split.is_bytes() ? "uint8" : "float32",
+      text(name, "     ", split.n, " ", data.kind_text(), ", ", split.is_bytes() ? "uint8" : "float32",
            ", values from ", low, " to ", high, split.targets.empty() ? "" : ", with real-valued targets", "\n");
   lines += "          per class:";
   const std::vector<index> counts = class_counts(data, split);
@@ -67,6 +63,7 @@ std::string dataset_text(const Dataset& data) {
   lines += text("classes   ", data.classes);
   for (std::size_t c = 0; c < data.class_names.size(); ++c) lines += (c == 0 ? ": " : ", ") + data.class_names[c];
   lines += text("\nrange     [", data.value_low, ", ", data.value_high, "] is read as [0, 1]\n");
+  if (!data.feature_low.empty()) lines.replace(lines.rfind("range"), std::string::npos, "range     each feature has its own, read as [0, 1]\n");
   if (!data.train.empty() && data.train.is_bytes())
     lines.replace(lines.rfind("range"), std::string::npos, "range     0 .. 255 is read as [0, 1]\n");
   return lines;
@@ -74,6 +71,8 @@ std::string dataset_text(const Dataset& data) {
 
 Json dataset_json(const Dataset& data) {
   Json json;
+  const char* kinds[] = {"pictures", "signals", "rows"};
+  json["data"] = kinds[static_cast<int>(data.kind())];
   json["shape"] = {data.shape.height, data.shape.width, data.shape.channels};
   json["classes"] = data.classes;
   json["class_names"] = data.class_names;
@@ -87,6 +86,7 @@ std::string provenance_text(const Provenance& p) {
   if (p.command.empty() && p.options.empty() && p.parent.empty()) return "";
   std::string lines = "made by   " + p.command + "  (ntkrob " + p.library_version + ")\n";
   if (!p.parent.empty()) lines += "made from " + p.parent + "  " + p.parent_checksum + "\n";
+  for (const std::string& clause : p.reading) lines += "read      " + clause + "\n";
   if (!p.options.empty()) lines += "options\n" + options_text(p.options);
   for (const auto& [name, values] : p.curves)
     if (!values.empty())
@@ -102,6 +102,7 @@ Json provenance_json(const Provenance& p) {
   json["command"] = p.command;
   json["parent"] = p.parent;
   json["parent_checksum"] = p.parent_checksum;
+  json["reading"] = p.reading;
   json["options"] = Json::object();
   for (const auto& [name, value] : p.options) json["options"][name] = value;
   json["curves"] = Json::object();

@@ -260,8 +260,8 @@ std::string device_header(const std::string& bytes, const std::string& name, con
   return out + "\n};\n";
 }
 
-Matrix<float> calibration_images(const std::string& path, const Net& net) {
-  const Dataset data = open_dataset({path});
+Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Session& session) {
+  const Dataset data = open_input(session, path, read, 2);
   NTKROB_CHECK(data.shape == net.input_shape(), ShapeError, "--calibrate: images of ", path, " are ", data.shape.height,
                " x ", data.shape.width, " x ", data.shape.channels, ", the net takes ", net.input_shape().height, " x ",
                net.input_shape().width, " x ", net.input_shape().channels);

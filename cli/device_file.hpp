@@ -7,6 +7,7 @@
 #include "ntkrob/backend/backend.hpp"
 #include "ntkrob/data/dataset.hpp"
 #include "ntkrob/nn/net.hpp"
+#include "input.hpp"
 #include "options.hpp"
 
 namespace ntkrob::cli {
@@ -48,7 +49,7 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
 std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
                           const std::string& layers);
 /// The training split, for the quantisation of a net. throws: ShapeError, ConfigError; as open_dataset
-Matrix<float> calibration_images(const std::string& path, const Net& net);
+Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Session& session);
 /// throws: ConfigError unless it is an identifier
 void check_identifier(const std::string& name);
 

@@ -30,6 +30,7 @@ struct Option {
   std::string type;  // what the value is, for the help: NUMBER, N, TEXT, FILE ...
   Kind kind = Kind::value;
   bool required = false;
+  std::string group;   // heading in the help, or empty
   std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text

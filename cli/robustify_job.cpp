@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "input.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/krr/machine.hpp"
@@ -31,7 +32,7 @@ std::string canonical_command(const RobustifyJob& job) {
     else
       line += " --" + name + " " + value;
   }
-  return line;
+  return line + read_arguments(job.read);
 }
 
 /// Metrics as CSV, a row per step, flushed. A resumed run first drops the rows after its checkpoint.
@@ -76,6 +77,8 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   robust.shape = data.shape;
   robust.classes = data.classes;
   robust.class_names = data.class_names;
+  robust.feature_low = data.feature_low;
+  robust.feature_high = data.feature_high;
   robust.beyond_range = !job.options.clip;
   robust.train.n = set.images.rows();
   robust.train.pixels = std::move(set.images);
@@ -89,6 +92,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   p.options.emplace_back("backend", session.backend().info().name);
   p.options.emplace_back("best-step", std::to_string(set.best_step));
   p.parent = file_name(job.data);
+  p.reading = reading_record(data, job.read, job.data);
   p.parent_checksum = data.checksum();
   std::vector<double> loss, adversarial, step, clean, robust_accuracy;
   for (const StepRecord& r : robustifier.history()) {
@@ -195,6 +199,8 @@ Dataset originals_of(const Dataset& robust, const std::string& file) {
   originals.shape = robust.shape;
   originals.classes = robust.classes;
   originals.class_names = robust.class_names;
+  originals.feature_low = robust.feature_low;
+  originals.feature_high = robust.feature_high;
   originals.train.n = robust.train.n;
   originals.train.pixels = initial;
   originals.train.labels = robust.train.labels;
@@ -229,6 +235,7 @@ nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOu
   json["schema"] = "ntkrob.robustify/1";
   json["version"] = kVersion;
   json["data"] = job.data;
+  json["reading"] = readings_json(session);
   json["data_checksum"] = outcome.robust.provenance.parent_checksum;
   json["output"] = job.output;
   json["backend"] = session.backend().info().description;

@@ -19,6 +19,7 @@ struct RobustifyJob {
   std::string checkpoint;  // empty: <output>.ckpt.h5
   std::string log;         // CSV, empty: none
   bool resume = false;
+  ReadOptions read;        // how the data were read, for provenance
 
   std::string checkpoint_path() const { return checkpoint.empty() ? output + ".ckpt" + state_extension() : checkpoint; }
 };

@@ -88,6 +88,8 @@ class Session {
   Globals globals;
   Console console;
   std::vector<std::string> arguments;  // as typed, without the program's name
+  /// Inputs that were opened, each with what its reader recognised.
+  std::vector<std::pair<std::string, std::vector<std::string>>> readings;
 
   /// Made at the first call.
   Backend& backend();

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "input.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
@@ -98,9 +99,12 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
     if (value == "true") command += " --" + name;
     if (value != "true" && value != "false") command += " --" + name + " " + value;
   }
-  state.set("provenance/command", command);
+  state.set("provenance/command", command + read_arguments(job.read));
   state.set("provenance/parent", file_name(job.data));
   state.set("provenance/parent_checksum", data.checksum());
+  std::string reading;
+  for (const std::string& clause : reading_record(data, job.read, job.data)) reading += (reading.empty() ? "" : "\n") + clause;
+  if (!reading.empty()) state.set("provenance/reading", reading);
   return state;
 }
 
@@ -109,6 +113,7 @@ nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outco
   json["schema"] = "ntkrob.train/1";
   json["version"] = kVersion;
   json["data"] = job.data;
+  json["reading"] = readings_json(session);
   json["backend"] = session.backend().info().description;
   for (const auto& [name, value] : resolved_options(job)) json["options"][name] = value;
   json["parameters"] = outcome.net->parameter_count();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ntkrob/data/dataset.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/trainer.hpp"
 #include "session.hpp"
 
@@ -36,6 +37,7 @@ struct TrainJob {
   std::string norm = "linf";
   double eps = 0.1;
   index attack_steps = 7;
+  ReadOptions read;  // how the data were read, for provenance
 };
 
 template <class Job, class Visitor>

@@ -8,6 +8,18 @@
 
 namespace ntkrob {
 
+DataKind Dataset::kind() const {
+  if (shape.width != 1) return DataKind::picture;
+  return shape.height == 1 ? DataKind::table : DataKind::signal;
+}
+
+std::string Dataset::kind_text() const {
+  if (kind() == DataKind::table) return text("rows of ", shape.channels, shape.channels == 1 ? " feature" : " features");
+  if (kind() == DataKind::signal)
+    return text("signals of ", shape.height, " steps, ", shape.channels, shape.channels == 1 ? " channel" : " channels");
+  return text("images of ", shape.height, " x ", shape.width, " x ", shape.channels);
+}
+
 const Split& Dataset::split(const std::string& which) const {
   NTKROB_CHECK(which == "train" || which == "test", ConfigError, "split \"", which, "\"; there are train and test");
   const Split& result = which == "train" ? train : test;
@@ -108,6 +120,10 @@ void Dataset::validate(const std::string& where) const {
                shape.height, " x ", shape.width, " x ", shape.channels, " has no pixels");
   NTKROB_CHECK(std::isfinite(value_low) && std::isfinite(value_high) && value_low < value_high, IoError, where,
                ": value_range [", value_low, ", ", value_high, "] must be two finite numbers, the lower first");
+  NTKROB_CHECK(feature_low.size() == feature_high.size() &&
+                   (feature_low.empty() || static_cast<index>(feature_low.size()) == shape.channels),
+               IoError, where, ": ranges of ", feature_low.size(), " and ", feature_high.size(), " features for ",
+               shape.channels, " channels");
   NTKROB_CHECK(class_names.empty() || static_cast<index>(class_names.size()) == classes, IoError, where, ": ",
                class_names.size(), " class names for ", classes, " classes");
   validate_split(*this, train, where, "training");

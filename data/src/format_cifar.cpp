@@ -2,6 +2,7 @@
 ///
 /// CIFAR-10: one label byte. CIFAR-100: coarse and fine label; the fine one is used. The two are told apart by the
 /// file's length.
+#include "catalogue.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
 #include "raw_array.hpp"
@@ -73,10 +74,13 @@ bool recognise_cifar(const Probe& probe) {
   return false;
 }
 
-Dataset read_cifar(const std::vector<std::string>& inputs, const IdxFiles&) {
+RawDataset read_cifar(const std::vector<std::string>& inputs, const ReadOptions& options) {
   RawDataset raw;
+  expect_no_array_names(options, inputs[0], "CIFAR binary");
+  raw.pictures = true;
   raw.file = inputs[0];
   std::size_t record = 0;
+  std::vector<std::string> train, test;
   for (const std::string& input : inputs) {
     std::vector<std::string> files;
     if (is_folder(input)) {
@@ -85,11 +89,17 @@ Dataset read_cifar(const std::vector<std::string>& inputs, const IdxFiles&) {
     } else {
       files.push_back(input);
     }
-    for (const std::string& file : files) append_batch(file, record, names_test_split(file) ? raw.test : raw.train);
+    for (const std::string& file : files) {
+      const bool is_test = names_test_split(file);
+      append_batch(file, record, is_test ? raw.test : raw.train);
+      (is_test ? test : train).push_back(file_name(file));
+    }
   }
+  if (!train.empty()) raw.notes.push_back("training split: " + names_text(train));
+  if (!test.empty()) raw.notes.push_back("test split: " + names_text(test));
   raw.classes = record == kRecord10 ? 10 : 100;
   if (record == kRecord10) raw.class_names.assign(std::begin(kClasses10), std::end(kClasses10));
-  return assemble(std::move(raw));
+  return raw;
 }
 
 }  // namespace ntkrob::io

@@ -1,173 +1,131 @@
-/// CSV: one sample per line, the label in the first column or in the column that a header line names "label".
+/// Tables of text: one sample per line, its label in one column. text_table.cpp says which.
 ///
-/// Separators are comma, semicolon or tab. Whole numbers 0 .. 255 are pixels as bytes; everything else is floating
+/// Separators are comma, semicolon, tab or blanks. Whole numbers 0 .. 255 are kept as bytes; everything else is floating
 /// point.
-#include <charconv>
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 
 #include "formats.hpp"
-#include "input_file.hpp"
-#include "raw_array.hpp"
+#include "part_files.hpp"
+#include "text_table.hpp"
 
 namespace ntkrob::io {
 namespace {
 
-constexpr std::size_t kMaxLineBytes = std::size_t{1} << 26;
+bool is_empty(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
 
-/// Lines of a stream, with their number.
-class Lines {
- public:
-  explicit Lines(const std::string& path) : stream_(path), buffer_(std::size_t{1} << 16, '\0') {}
-  const std::string& path() const { return stream_.path(); }
-  std::size_t number() const { return number_; }
-
-  bool next(std::string& line) {
-    line.clear();
-    bool any = false;
-    while (true) {
-      if (at_ == filled_) {
-        filled_ = stream_.read_some(buffer_.data(), buffer_.size());
-        at_ = 0;
-        if (filled_ == 0) break;
-      }
-      any = true;
-      const char* begin = buffer_.data() + at_;
-      const void* end = std::memchr(begin, '\n', filled_ - at_);
-      const std::size_t length = end ? static_cast<std::size_t>(static_cast<const char*>(end) - begin) : filled_ - at_;
-      line.append(begin, length);
-      at_ += length + (end ? 1 : 0);
-      NTKROB_CHECK(line.size() <= kMaxLineBytes, IoError, path(), ": line ", number_ + 1, ": longer than ",
-                   kMaxLineBytes, " bytes; this is no CSV file");
-      if (end) break;
-    }
-    if (!any) return false;
-    ++number_;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    return true;
-  }
-
- private:
-  InputStream stream_;
-  std::string buffer_;
-  std::size_t at_ = 0, filled_ = 0, number_ = 0;
-};
-
-std::string_view trimmed(std::string_view field) {
-  while (!field.empty() && (field.front() == ' ' || field.front() == '"')) field.remove_prefix(1);
-  while (!field.empty() && (field.back() == ' ' || field.back() == '"')) field.remove_suffix(1);
-  return field;
+/// 0,1,2,... as pandas names columns that have no names.
+bool counts_up(const std::vector<std::string_view>& row) {
+  for (std::size_t c = 0; c < row.size(); ++c)
+    if (row[c] != std::to_string(c)) return false;
+  constexpr std::size_t kFewest = 8;  // no row of pixels counts up so far
+  return row.size() >= kFewest;
 }
 
-std::vector<std::string_view> fields(const std::string& line, char separator) {
-  std::vector<std::string_view> result;
-  std::string_view rest = line;
-  for (std::size_t at; (at = rest.find(separator)) != std::string_view::npos; rest.remove_prefix(at + 1))
-    result.push_back(trimmed(rest.substr(0, at)));
-  result.push_back(trimmed(rest));
-  return result;
-}
-
-bool parse(std::string_view field, double& value) {
-  if (!field.empty() && field.front() == '+') field.remove_prefix(1);
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  return error == std::errc() && end == field.data() + field.size();
-}
-
-char separator_of(const std::string& line) {
-  for (const char candidate : {',', ';', '\t'})
-    if (line.find(candidate) != std::string::npos) return candidate;
-  return ',';
-}
-
-/// What was gathered from the files of one split.
-struct Table {
-  std::size_t columns = 0, label_column = 0, n = 0;
-  char separator = ',';
-  bool whole_bytes = true;
-  double high = 0;
-  std::vector<float> values;
-  std::vector<std::int64_t> labels;
-};
-
-void take_header(const std::vector<std::string_view>& names, Table& table) {
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (lower(std::string(names[i])) == "label") table.label_column = i;
-}
-
-void take_line(const std::string& path, std::size_t line, const std::vector<std::string_view>& row, Table& table) {
-  NTKROB_CHECK(row.size() == table.columns, IoError, path, ": line ", line, ": ", row.size(),
-               " columns, the first line has ", table.columns);
-  for (std::size_t i = 0; i < row.size(); ++i) {
+/// A header has texts where the lines below have numbers.
+bool is_header(const std::vector<std::string_view>& first, const std::vector<std::string_view>& second) {
+  if (counts_up(first)) return true;
+  bool any_number = false;
+  for (std::size_t c = 0; c < first.size(); ++c) {
     double value = 0;
-    NTKROB_CHECK(parse(row[i], value), IoError, path, ": line ", line, ", column ", i + 1, ": \"", row[i].substr(0, 40),
-                 "\" is not a number");
-    if (i == table.label_column) {
-      NTKROB_CHECK(value >= 0 && value < kMaxClasses && value == std::floor(value), IoError, path, ": line ", line,
-                   ", column ", i + 1, ": label ", value, " is not a whole number in 0 .. ", kMaxClasses - 1);
-      table.labels.push_back(static_cast<std::int64_t>(value));
-      continue;
-    }
-    NTKROB_CHECK(std::isfinite(value), IoError, path, ": line ", line, ", column ", i + 1, ": pixel is ", value,
-                 "; pixels must be finite");
-    table.whole_bytes = table.whole_bytes && value >= 0 && value <= 255 && value == std::floor(value);
-    table.high = std::max(table.high, value);
-    table.values.push_back(static_cast<float>(value));
+    const bool number = parse_field(first[c], value);
+    any_number = any_number || number;
+    if (!number && (c >= second.size() || parse_field(second[c], value))) return true;
   }
-  ++table.n;
+  return !any_number;
 }
 
-void read_table(const std::string& path, Table& table) {
-  Lines lines(path);
-  std::string line;
-  bool first = true;
-  while (lines.next(line)) {
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    if (first) table.separator = separator_of(line);
-    const std::vector<std::string_view> row = fields(line, table.separator);
-    if (first) {
-      first = false;
-      NTKROB_CHECK(table.columns == 0 || table.columns == row.size(), IoError, path, ": ", row.size(),
-                   " columns, the file before has ", table.columns);
-      table.columns = row.size();
-      NTKROB_CHECK(row.size() >= 2, IoError, path, ": line ", lines.number(),
-                   ": one column; a sample is a label and its pixels, separated by commas");
-      double value = 0;
-      bool header = false;
-      for (const std::string_view field : row) header = header || !parse(field, value);
-      if (header) {
-        take_header(row, table);
-        continue;
-      }
-    }
-    take_line(path, lines.number(), row, table);
+/// The lines of a table, the separator, and its header.
+struct Opened {
+  explicit Opened(const std::string& path) : lines(path) {}
+  Lines lines;
+  char separator = ',';
+  std::vector<std::string> names;
+  std::vector<std::pair<std::size_t, std::string>> pending;  // lines read ahead that are samples
+  std::size_t columns = 0;
+};
+
+void open(Opened& o) {
+  std::string line, scratch, other;
+  std::vector<std::pair<std::size_t, std::string>> ahead;
+  while (ahead.size() < 2 && o.lines.next(line))
+    if (!is_empty(line)) ahead.emplace_back(o.lines.number(), line);
+  NTKROB_CHECK(!ahead.empty(), IoError, o.lines.path(), ": holds no samples");
+  o.separator = separator_of(ahead[0].second);
+  std::vector<std::string_view> first, second;
+  split_fields(ahead[0].second, o.separator, first, scratch);
+  o.columns = first.size();
+  if (ahead.size() > 1) split_fields(ahead[1].second, o.separator, second, other);
+  if (is_header(first, second)) {
+    for (const std::string_view name : first) o.names.emplace_back(name);
+    ahead.erase(ahead.begin());
   }
-  NTKROB_CHECK(table.n > 0, IoError, path, ": holds no samples");
+  o.pending = std::move(ahead);
 }
 
-RawSplit to_split(Table&& table, const std::string& path) {
-  RawSplit split;
-  RawArray x, y;
-  x.where = y.where = path;
-  const std::size_t size = table.columns - 1;
-  x.shape = {table.n, size};
-  // 784 or 64 byte values are a square grey picture; without that, convolutions and pictures would not know the shape.
-  const auto side = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(size))));
-  const bool bytes = table.whole_bytes && table.high > 1;
-  if (bytes && side * side == size && side >= 8) x.shape = {table.n, side, side, 1};
-  if (bytes) {
-    x.bytes.assign(table.values.begin(), table.values.end());
+template <class Use>
+void each_row(Opened& o, const Use& use) {
+  std::vector<std::string_view> row;
+  std::string line, scratch;
+  for (const auto& [number, pending] : o.pending) {
+    split_fields(pending, o.separator, row, scratch);
+    use(number, row);
+  }
+  while (o.lines.next(line)) {
+    if (is_empty(line)) continue;
+    split_fields(line, o.separator, row, scratch);
+    use(o.lines.number(), row);
+  }
+}
+
+std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options, std::unique_ptr<TextTable> onto) {
+  Opened o(path);
+  open(o);
+  NTKROB_CHECK(o.columns >= 2, IoError, path, ": line 1: one column; a sample is a label and its pixels, separated by commas");
+  if (onto) {
+    NTKROB_CHECK(onto->columns() == o.columns && onto->names() == o.names, IoError, path, ": ", o.columns,
+                 " columns, the file before has ", onto->columns(), ", or another header");
   } else {
-    x.kind = RawArray::Kind::floats;
-    x.floats =
-        Matrix<float>(ConstView2D<float>(table.values.data(), static_cast<index>(table.n), static_cast<index>(size)));
+    onto = std::make_unique<TextTable>(path, o.columns, o.names, options);
   }
-  y.kind = RawArray::Kind::ints;
-  y.shape = {table.n};
-  y.ints = std::move(table.labels);
-  split.x = std::move(x);
-  split.y = std::move(y);
-  return split;
+  const std::size_t before = onto->rows();
+  each_row(o, [&](std::size_t number, const std::vector<std::string_view>& row) { onto->add(number, row); });
+  NTKROB_CHECK(onto->rows() > before, IoError, path, ": holds no samples");
+  return onto;
+}
+
+RawArray whole_table(const std::string& path) {
+  Opened o(path);
+  open(o);
+  RawArray array;
+  array.where = path;
+  std::vector<float> values;
+  std::vector<std::string> texts;
+  std::size_t rows = 0;
+  bool all_numbers = true;
+  each_row(o, [&](std::size_t number, const std::vector<std::string_view>& row) {
+    NTKROB_CHECK(row.size() == o.columns, IoError, path, ": line ", number, ": ", row.size(), " columns, the first line has ", o.columns);
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      double value = 0;
+      const bool good = parse_field(row[c], value);
+      all_numbers = all_numbers && good;
+      NTKROB_CHECK(good || o.columns == 1, IoError, path, ": line ", number, ", column ", c + 1, ": \"", row[c].substr(0, 40), "\" is not a number");
+      values.push_back(static_cast<float>(value));
+      if (o.columns == 1) texts.emplace_back(row[c]);
+    }
+    ++rows;
+  });
+  NTKROB_CHECK(rows > 0, IoError, path, ": holds no samples");
+  if (o.columns == 1) array.shape = {rows};
+  else array.shape = {rows, o.columns};
+  if (!all_numbers) {
+    array.kind = RawArray::Kind::texts;
+    array.names = texts;
+    for (std::size_t i = 0; i < rows; ++i) array.ints.push_back(static_cast<std::int64_t>(i));
+    return array;
+  }
+  array.kind = RawArray::Kind::floats;
+  array.floats = Matrix<float>(ConstView2D<float>(values.data(), static_cast<index>(rows), static_cast<index>(o.columns)));
+  return array;
 }
 
 }  // namespace
@@ -178,32 +136,47 @@ bool recognise_csv(const Probe& probe) {
   for (const char c : probe.head) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 9 || (byte > 13 && byte < 32)) return false;
-    separator = separator || c == ',' || c == ';' || c == '\t';
+    separator = separator || c == ',' || c == ';' || c == '\t' || c == ' ' || c == '\n';
     digit = digit || (c >= '0' && c <= '9');
   }
   return separator && digit;
 }
 
-Dataset read_csv(const std::vector<std::string>& inputs, const IdxFiles&) {
-  RawDataset raw;
-  raw.file = inputs[0];
-  Table train, test;
-  std::string train_path, test_path;
-  for (const std::string& input : inputs) {
-    const bool is_test = inputs.size() > 1 && names_test_split(input);
-    read_table(input, is_test ? test : train);
-    (is_test ? test_path : train_path) = input;
+Catalogue table_catalogue(const std::string& path) {
+  Catalogue catalogue;
+  catalogue.file = path;
+  catalogue.arrays.push_back({"", [path] { return whole_table(path).shape; }, [path] { return whole_table(path); }});
+  return catalogue;
+}
+
+RawDataset take_tables(std::unique_ptr<TextTable> train, std::unique_ptr<TextTable> test, RawDataset raw) {
+  TextTable& first = train ? *train : *test;
+  first.decide(raw.notes);
+  if (train && test && !test->decide_like(*train)) {
+    raw.notes.push_back(text("the test file has no label column: its ", test->rows(), " samples are left out"));
+    test.reset();
   }
   // Both splits must come out as the same kind of pixels.
-  const bool bytes = (train.n == 0 || train.whole_bytes) && (test.n == 0 || test.whole_bytes);
-  const double high = std::max(train.high, test.high);
-  for (Table* table : {&train, &test}) {
-    table->whole_bytes = bytes;
-    table->high = high;
+  const bool bytes = (!train || train->whole_bytes()) && (!test || test->whole_bytes());
+  raw.columns = first.feature_names();
+  if (train) raw.train = train->take(bytes);
+  if (test) raw.test = test->take(bytes);
+  return raw;
+}
+
+RawDataset read_csv(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  if (inputs.size() > 1 && are_parts(inputs)) return read_parts(inputs, options);
+  RawDataset raw;
+  raw.file = inputs[0];
+  NTKROB_CHECK(options.x_test.empty(), ConfigError, "--x-test names an array, but ", inputs[0], " is a table");
+  std::unique_ptr<TextTable> train, test;
+  for (const std::string& input : inputs) {
+    const bool is_test = inputs.size() > 1 && names_test_split(input);
+    std::unique_ptr<TextTable>& table = is_test ? test : train;
+    table = read_table(input, options, std::move(table));
+    if (inputs.size() > 1) raw.notes.push_back(text(input, " is ", is_test ? "the test split" : "of the training split"));
   }
-  if (train.n > 0) raw.train = to_split(std::move(train), train_path);
-  if (test.n > 0) raw.test = to_split(std::move(test), test_path);
-  return assemble(std::move(raw));
+  return take_tables(std::move(train), std::move(test), std::move(raw));
 }
 
 }  // namespace ntkrob::io

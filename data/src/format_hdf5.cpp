@@ -1,23 +1,16 @@
-/// HDF5 data sets: schema "ntkrob.dataset/1", and plain files that just hold x_train and y_train. See
-/// lib/doc/file-format.md.
+/// HDF5 data sets: schema "ntkrob.dataset/1", and files of others (hdf5_catalogue.cpp). See lib/doc/file-format.md.
 #include "atomic_file.hpp"
+#include "catalogue.hpp"
 #include "formats.hpp"
 #include "hdf5_file.hpp"
 #include "input_file.hpp"
+#include "part_files.hpp"
 #include "state_file.hpp"
 
 namespace ntkrob::io {
 namespace {
 
 constexpr const char* kSchema = "ntkrob.dataset/1";
-
-RawSplit read_split(hid_t file, const std::string& path, const std::string& which) {
-  RawSplit split;
-  if (has_member(file, "x_" + which)) split.x = read_raw(file, "x_" + which, path);
-  if (has_member(file, "y_" + which)) split.y = read_raw(file, "y_" + which, path);
-  if (has_member(file, "labels_" + which)) split.labels = read_raw(file, "labels_" + which, path);
-  return split;
-}
 
 Provenance read_provenance(hid_t file, const std::string& path) {
   Provenance p;
@@ -29,6 +22,7 @@ Provenance read_provenance(hid_t file, const std::string& path) {
   p.command = find_text(group, "command", where).value_or("");
   p.parent = find_text(group, "parent", where).value_or("");
   p.parent_checksum = find_text(group, "parent_checksum", where).value_or("");
+  if (has_attribute(group, "reading")) p.reading = read_texts(group, "reading", where);
   if (has_member(group, "options")) {
     Handle options = open_member(group, "options", where + "/options");
     for (const std::string& name : attribute_names(options, where + "/options"))
@@ -48,19 +42,11 @@ Provenance read_provenance(hid_t file, const std::string& path) {
     }
   }
   if (has_member(group, "initial_images")) {
-    RawArray images = read_raw(group, "initial_images", where);
+    RawArray images = read_raw(open_member(group, "initial_images", where + "/initial_images"), where + ": initial_images");
     NTKROB_CHECK(images.kind == RawArray::Kind::floats, IoError, images.where, ": must be floating-point numbers");
     p.initial_images = std::move(images.floats);
   }
   return p;
-}
-
-std::string members_text(hid_t file, const std::string& path) {
-  std::string list;
-  const std::vector<std::string> names = member_names(file, path);
-  for (std::size_t i = 0; i < names.size() && i < 12; ++i) list += (i ? ", " : "") + names[i];
-  if (names.size() > 12) list += ", ...";
-  return list.empty() ? "nothing" : list;
 }
 
 void write_split(hid_t file, const Dataset& data, const Split& split, const std::string& which) {
@@ -96,6 +82,7 @@ void write_provenance(hid_t file, const Dataset& data) {
   write_text_attribute(group, "command", p.command);
   write_text_attribute(group, "parent", p.parent);
   write_text_attribute(group, "parent_checksum", p.parent_checksum);
+  if (!p.reading.empty()) write_texts_attribute(group, "reading", p.reading);
   Handle options = create_group(group, "options");
   for (const auto& [name, value] : p.options) write_text_attribute(options, name, value);
   Handle curves = create_group(group, "curves");
@@ -110,46 +97,43 @@ void write_provenance(hid_t file, const Dataset& data) {
 
 }  // namespace
 
-bool recognise_hdf5(const Probe& probe) { return probe.head.compare(0, 8, "\x89HDF\r\n\x1a\n", 8) == 0; }
-
 std::string hdf5_schema(const std::string& path) {
   const Session session;
   Handle file = open_to_read(path);
   return find_text(file, "ntkrob_schema", path).value_or("");
 }
 
-Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) {
-  expect_one_input(inputs, "HDF5");
+RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  if (inputs.size() > 1) return read_parts(inputs, options);
   const std::string& path = inputs[0];
-  const Session session;
-  Handle file = open_to_read(path);
   RawDataset raw;
   raw.file = path;
-  const auto schema = find_text(file, "ntkrob_schema", path);
-  if (schema) check_schema(*schema, kSchema, path);
-  raw.guess_layout = !schema;
-  raw.train = read_split(file, path, "train");
-  raw.test = read_split(file, path, "test");
-  NTKROB_CHECK(raw.train.x || raw.test.x, IoError, path, ": has no dataset x_train or x_test, but ",
-               members_text(file, path), "; a data set needs x_train and y_train");
-  if (has_attribute(file, "value_range")) {
-    const std::vector<double> range = read_numbers(file, "value_range", path);
-    NTKROB_CHECK(range.size() == 2, IoError, path, ": attribute value_range holds ", range.size(),
-                 " numbers, expected [low, high]");
-    raw.value_range = {static_cast<float>(range[0]), static_cast<float>(range[1])};
-    raw.beyond_range = has_attribute(file, "beyond_range");
+  {
+    const Session session;
+    Handle file = open_to_read(path);
+    const auto schema = find_text(file, "ntkrob_schema", path);
+    if (schema) check_schema(*schema, kSchema, path);
+    if (has_attribute(file, "value_range")) {
+      const std::vector<double> range = read_numbers(file, "value_range", path);
+      NTKROB_CHECK(range.size() == 2, IoError, path, ": attribute value_range holds ", range.size(),
+                   " numbers, expected [low, high]");
+      raw.value_range = {static_cast<float>(range[0]), static_cast<float>(range[1])};
+      raw.beyond_range = schema.has_value() && has_attribute(file, "beyond_range");
+    }
+    // ntkrob always writes both; a schema that somebody added to a file of his own says nothing about its axes.
+    raw.own = schema.has_value() && raw.value_range.has_value();
+    raw.targets = schema.has_value();
+    if (has_attribute(file, "class_names")) raw.class_names = read_texts(file, "class_names", path);
+    if (has_attribute(file, "classes")) {
+      const std::vector<std::int64_t> classes = read_integers(file, "classes", path);
+      NTKROB_CHECK(classes.size() == 1 && classes[0] >= 1 && classes[0] <= kMaxClasses, IoError, path,
+                   ": attribute classes must be one number in 1 .. ", kMaxClasses);
+      raw.classes = static_cast<index>(classes[0]);
+    }
+    if (schema) raw.provenance = read_provenance(file, path);
   }
-  if (has_attribute(file, "class_names")) raw.class_names = read_texts(file, "class_names", path);
-  if (has_attribute(file, "classes")) {
-    const std::vector<std::int64_t> classes = read_integers(file, "classes", path);
-    NTKROB_CHECK(classes.size() == 1 && classes[0] >= 1 && classes[0] <= kMaxClasses, IoError, path,
-                 ": attribute classes must be one number in 1 .. ", kMaxClasses);
-    raw.classes = static_cast<index>(classes[0]);
-  }
-  Provenance provenance = read_provenance(file, path);
-  Dataset data = assemble(std::move(raw));
-  data.provenance = std::move(provenance);
-  return data;
+  take_arrays(hdf5_catalogue(path), options, raw);
+  return raw;
 }
 
 void write_hdf5(const Dataset& data, const std::string& path, bool force) {
@@ -163,6 +147,11 @@ void write_hdf5(const Dataset& data, const std::string& path, bool force) {
   if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
   write_split(file, data, data.train, "train");
   write_split(file, data, data.test, "test");
+  if (!data.feature_low.empty()) {
+    std::vector<float> ranges = data.feature_low;
+    ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
+    write_dataset(file, "feature_range", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {2, data.feature_low.size()}, ranges.data());
+  }
   write_provenance(file, data);
   file.save(path, force);
 }

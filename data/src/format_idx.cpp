@@ -1,18 +1,39 @@
 /// IDX: big-endian header {0, 0, type, rank, extents...}, then the values. Images and labels are separate files.
 ///
-/// Types: 0x08 unsigned bytes and 0x0D float32 (what write_idx makes of float pixels). Either the caller names the
-/// files, or they are recognised by their usual names (train-images..., train-labels..., t10k-... or test-...).
+/// Types: 0x08 unsigned and 0x09 signed bytes, 0x0B and 0x0C whole numbers of 2 and 4 bytes, 0x0D float32 (what write_idx
+/// makes of float pixels), 0x0E float64. Either the caller names the files, or they are recognised by their usual names
+/// (train-images..., train-labels..., t10k-... or test-...).
 #include <cstring>
+#include <tuple>
 
 #include "atomic_file.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
+#include "part_files.hpp"
 #include "raw_array.hpp"
 
 namespace ntkrob::io {
 namespace {
 
-constexpr unsigned char kBytes = 0x08, kFloats = 0x0D;
+constexpr unsigned char kBytes = 0x08, kFloats = 0x0D, kDoubles = 0x0E;
+
+/// Bytes of one value, 0 for a type that does not exist.
+std::size_t width_of(unsigned char type) {
+  switch (type) {
+    case 0x08:
+    case 0x09:
+      return 1;
+    case 0x0B:
+      return 2;
+    case 0x0C:
+    case 0x0D:
+      return 4;
+    case 0x0E:
+      return 8;
+    default:
+      return 0;
+  }
+}
 
 std::uint32_t big_endian(const unsigned char* p) {
   return std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | p[3];
@@ -28,8 +49,8 @@ RawArray read_array(const std::string& path) {
   stream.read(magic, 4, "the IDX header");
   NTKROB_CHECK(magic[0] == 0 && magic[1] == 0, IoError, path, ": offset 0: starts with bytes ", int{magic[0]}, ", ",
                int{magic[1]}, ", an IDX file starts with 0, 0; it is another format or damaged");
-  NTKROB_CHECK(magic[2] == kBytes || magic[2] == kFloats, IoError, path, ": offset 2: element type ", int{magic[2]},
-               "; supported are 8 (unsigned bytes) and 13 (float32)");
+  NTKROB_CHECK(width_of(magic[2]) > 0, IoError, path, ": offset 2: element type ", int{magic[2]},
+               "; there are 8, 9 (bytes), 11, 12 (whole numbers), 13 and 14 (floating point)");
   NTKROB_CHECK(magic[3] >= 1 && magic[3] <= 4, IoError, path, ": offset 3: ", int{magic[3]},
                " dimensions; 1 (labels) to 4 (images) are supported");
   RawArray raw;
@@ -39,7 +60,7 @@ RawArray read_array(const std::string& path) {
     stream.read(extent, 4, "the IDX header");
     raw.shape.push_back(big_endian(extent));
   }
-  const std::size_t width = magic[2] == kBytes ? 1 : 4;
+  const std::size_t width = width_of(magic[2]);
   const std::size_t count = product(raw.shape, path);
   const std::size_t needed = stream.offset() + count * width;
   NTKROB_CHECK(needed <= stream.upper_bound(), IoError, path, ": the header says ", raw.shape_text(), ", that is ",
@@ -49,15 +70,28 @@ RawArray read_array(const std::string& path) {
     raw.bytes.resize(count);
     stream.read(raw.bytes.data(), count, "the values");
   } else {
-    raw.kind = RawArray::Kind::floats;
-    raw.floats = Matrix<float>(static_cast<index>(raw.shape[0]),
-                               static_cast<index>(raw.shape[0] == 0 ? 0 : count / raw.shape[0]));
-    stream.read(raw.floats.data(), count * 4, "the values");
+    std::vector<unsigned char> stored(count * width);
+    stream.read(stored.data(), stored.size(), "the values");
+    const bool floats = magic[2] == kFloats || magic[2] == kDoubles;
+    raw.kind = floats ? RawArray::Kind::floats : RawArray::Kind::ints;
+    if (floats)
+      raw.floats = Matrix<float>(static_cast<index>(raw.shape[0]),
+                                 static_cast<index>(raw.shape[0] == 0 ? 0 : count / raw.shape[0]));
+    else
+      raw.ints.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-      unsigned char stored[4];
-      std::memcpy(stored, raw.floats.data() + i, 4);
-      const std::uint32_t bits = big_endian(stored);
-      std::memcpy(raw.floats.data() + i, &bits, 4);
+      std::uint64_t bits = 0;
+      for (std::size_t b = 0; b < width; ++b) bits = bits << 8 | stored[i * width + b];
+      float single = 0;
+      double twice = 0;
+      const auto low = static_cast<std::uint32_t>(bits);
+      std::memcpy(&single, &low, 4);
+      std::memcpy(&twice, &bits, 8);
+      if (magic[2] == kFloats) raw.floats.data()[i] = single;
+      if (magic[2] == kDoubles) raw.floats.data()[i] = static_cast<float>(twice);
+      if (magic[2] == 0x09) raw.ints[i] = static_cast<std::int8_t>(bits);
+      if (magic[2] == 0x0B) raw.ints[i] = static_cast<std::int16_t>(bits);
+      if (magic[2] == 0x0C) raw.ints[i] = static_cast<std::int32_t>(bits);
     }
   }
   NTKROB_CHECK(stream.at_end(), IoError, path, ": more data after the ", needed, " bytes that the header ",
@@ -80,7 +114,7 @@ RawArray read_labels(const std::string& path) {
 }
 
 /// Puts a file where its name says it belongs; false when the name says nothing.
-bool place(const std::string& path, IdxFiles& files) {
+bool place(const std::string& path, PartFiles& files) {
   const std::string name = lower(file_name(path));
   const bool images = name.find("images") != std::string::npos, labels = name.find("labels") != std::string::npos;
   if (images == labels) return false;
@@ -98,11 +132,15 @@ bool is_idx_name(const std::string& name) {
          (name.find("images") != std::string::npos || name.find("labels") != std::string::npos);
 }
 
-void place_folder(const std::string& folder, IdxFiles& files) {
+void place_folder(const std::string& folder, PartFiles& files, std::vector<std::string>& ignored) {
   for (const std::string& name : list_folder(folder)) {
+    if (name[0] == '.') continue;
     // A packed and an unpacked copy side by side are the same data: the unpacked one is read.
     if (ends_with(name, ".gz") && is_file(folder + "/" + name.substr(0, name.size() - 3))) continue;
-    if (is_idx_name(lower(name)) && is_file(folder + "/" + name)) place(folder + "/" + name, files);
+    if (is_idx_name(lower(name)) && is_file(folder + "/" + name))
+      place(folder + "/" + name, files);
+    else
+      ignored.push_back(name);
   }
 }
 
@@ -174,15 +212,24 @@ bool recognise_idx(const Probe& probe) {
   // A CIFAR record may begin like an IDX header (label 0, dark pixels); its files are named .bin.
   if (ends_with(name, ".bin") || ends_with(name, ".bin.gz")) return false;
   return (probe.head.size() >= 8 && probe.head[0] == 0 && probe.head[1] == 0 &&
-          (probe.head[2] == kBytes || probe.head[2] == kFloats) && probe.head[3] >= 1 && probe.head[3] <= 4) ||
+          width_of(static_cast<unsigned char>(probe.head[2])) > 0 && probe.head[3] >= 1 && probe.head[3] <= 4) ||
          is_idx_name(lower(file_name(probe.path)));
 }
 
-Dataset read_idx(const std::vector<std::string>& inputs, const IdxFiles& idx) {
-  IdxFiles files = idx;
+Catalogue idx_catalogue(const std::string& path) {
+  Catalogue catalogue;
+  catalogue.file = path;
+  catalogue.arrays.push_back({"", [path] { return read_array(path).shape; }, [path] { return read_array(path); }});
+  return catalogue;
+}
+
+RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  expect_no_array_names(options, inputs[0], "IDX");
+  PartFiles files;
+  std::vector<std::string> ignored;
   for (const std::string& input : inputs) {
     if (is_folder(input)) {
-      place_folder(input, files);
+      place_folder(input, files, ignored);
       continue;
     }
     NTKROB_CHECK(place(input, files), ConfigError, input,
@@ -192,8 +239,22 @@ Dataset read_idx(const std::vector<std::string>& inputs, const IdxFiles& idx) {
   RawDataset raw;
   raw.file = !files.train_images.empty() ? files.train_images : files.test_images;
   read_pair(files.train_images, files.train_labels, "train", raw.train);
+  // A test split that is not whole does not block the training split.
+  if (!files.train_images.empty() && files.test_images.empty() != files.test_labels.empty()) {
+    raw.notes.push_back(text("left out: ", files.test_images.empty() ? files.test_labels : files.test_images,
+                             files.test_images.empty() ? ", which has no images" : ", which has no labels"));
+    files.test_images.clear();
+    files.test_labels.clear();
+  }
   read_pair(files.test_images, files.test_labels, "test", raw.test);
-  return assemble(std::move(raw));
+  for (const auto& [images, labels, which] :
+       {std::tuple<std::string, std::string, const char*>{files.train_images, files.train_labels, "training"},
+        {files.test_images, files.test_labels, "test"}})
+    if (!images.empty()) raw.notes.push_back(text(which, " split: ", file_name(images), ", ", file_name(labels)));
+  if (!ignored.empty()) raw.notes.push_back("left out: " + names_text(ignored));
+  if (lower(file_name(raw.file)).find("emnist") != std::string::npos && options.layout.empty())
+    raw.notes.push_back("EMNIST's files hold every picture transposed; --layout NWH turns them");
+  return raw;
 }
 
 void write_idx(const Dataset& data, const std::string& path, bool force) {

@@ -1,67 +1,41 @@
-/// NPZ: a ZIP archive of .npy arrays, as numpy.savez and savez_compressed write them.
+/// NPZ, a ZIP archive of .npy arrays as numpy.savez and savez_compressed write them, and single .npy files.
 ///
-/// Arrays x_train, y_train, x_test, y_test; also X, y or x, y for the training split. Optional value_range = [low,
-/// high].
-#include <cstring>
-
+/// Which arrays are images and labels: catalogue.hpp. Data sets of ntkrob carry the member ntkrob_schema and value_range =
+/// [low, high], feature_range, classes, class_names.
 #include "atomic_file.hpp"
+#include "catalogue.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
 #include "npy.hpp"
+#include "part_files.hpp"
 #include "raw_array.hpp"
+#include "state_file.hpp"
 #include "zip_file.hpp"
 
 namespace ntkrob::io {
 namespace {
 
-template <class Stored, class To>
-void convert_values(const std::string& content, std::size_t offset, std::size_t count, To* target) {
-  for (std::size_t i = 0; i < count; ++i) {
-    Stored value;
-    std::memcpy(&value, content.data() + offset + i * sizeof(Stored), sizeof(Stored));
-    target[i] = static_cast<To>(value);
-  }
+constexpr const char* kSchema = "ntkrob.dataset/1";
+
+bool has(const ZipReader& archive, const char* name) {
+  for (const ZipMember& member : archive.members())
+    if (member.name == std::string(name) + ".npy") return true;
+  return false;
 }
 
-RawArray parse_array(const std::string& content, const std::string& where) {
-  const NpyHeader header = parse_npy_header(content, where);
-  RawArray raw;
-  raw.where = where;
-  raw.shape = header.shape;
-  const std::size_t count = product(raw.shape, where), offset = header.data_offset;
-  NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
-               count * header.width, " bytes, the archive holds ", content.size() - offset, "; the file is damaged");
-  NTKROB_CHECK(!raw.shape.empty() && header.kind != 'S', IoError, where,
-               ": is a single number or a text, expected an array of numbers");
-  if (header.kind == 'u' && header.width == 1) {
-    raw.kind = RawArray::Kind::bytes;
-    raw.bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(offset), content.end());
-  } else if (header.kind == 'f') {
-    raw.kind = RawArray::Kind::floats;
-    raw.floats =
-        Matrix<float>(static_cast<index>(raw.shape[0]), static_cast<index>(raw.shape[0] ? count / raw.shape[0] : 0));
-    if (header.width == 4) convert_values<float>(content, offset, count, raw.floats.data());
-    if (header.width == 8) convert_values<double>(content, offset, count, raw.floats.data());
-  } else {
-    raw.kind = RawArray::Kind::ints;
-    raw.ints.resize(count);
-    const bool sign = header.kind == 'i';
-    if (header.width == 1) convert_values<std::int8_t>(content, offset, count, raw.ints.data());
-    if (header.width == 2 && sign) convert_values<std::int16_t>(content, offset, count, raw.ints.data());
-    if (header.width == 2 && !sign) convert_values<std::uint16_t>(content, offset, count, raw.ints.data());
-    if (header.width == 4 && sign) convert_values<std::int32_t>(content, offset, count, raw.ints.data());
-    if (header.width == 4 && !sign) convert_values<std::uint32_t>(content, offset, count, raw.ints.data());
-    if (header.width == 8) convert_values<std::int64_t>(content, offset, count, raw.ints.data());
-  }
-  return raw;
+std::string npy_text(const std::string& value) {
+  return npy(("|S" + std::to_string(value.size())).c_str(), {}, value.data(), value.size());
 }
 
-std::optional<RawArray> find_array(const ZipReader& archive, const std::string& path,
-                                   std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    for (const ZipMember& member : archive.members())
-      if (member.name == std::string(name) + ".npy") return parse_array(archive.content(member), path + ": " + name);
-  return std::nullopt;
+std::string npy_texts(const std::vector<std::string>& values) {
+  std::size_t width = 1;
+  for (const std::string& value : values) width = std::max(width, value.size());
+  std::string padded;
+  for (std::string value : values) {
+    value.resize(width, '\0');
+    padded += value;
+  }
+  return npy(("|S" + std::to_string(width)).c_str(), {values.size()}, padded.data(), padded.size());
 }
 
 void add_split(ZipWriter& archive, const Dataset& data, const Split& split, const std::string& which) {
@@ -86,39 +60,79 @@ void add_split(ZipWriter& archive, const Dataset& data, const Split& split, cons
 }  // namespace
 
 bool recognise_npz(const Probe& probe) { return probe.head.compare(0, 4, "PK\x03\x04") == 0; }
+bool recognise_npy(const Probe& probe) {
+  if (!probe.folder) return probe.head.compare(0, 6, "\x93NUMPY") == 0;
+  for (const std::string& name : list_folder(probe.path))
+    if (ends_with(lower(name), ".npy") && meaning_of(name).role != Role::none) return true;
+  return false;
+}
 
-Dataset read_npz(const std::vector<std::string>& inputs, const IdxFiles&) {
-  expect_one_input(inputs, "NPZ");
+Catalogue npz_catalogue(const std::string& path) {
+  const auto archive = std::make_shared<ZipReader>(path);
+  Catalogue catalogue;
+  catalogue.file = path;
+  for (const ZipMember& member : archive->members()) {
+    if (!ends_with(member.name, ".npy")) {
+      catalogue.notes.push_back("member " + member.name + ", no .npy array");
+      continue;
+    }
+    const std::string name = member.name.substr(0, member.name.size() - 4);
+    const std::string where = path + ": " + name;
+    catalogue.arrays.push_back({name, [=] { return parse_npy_header(archive->content(member), where).shape; },
+                                [=] { return parse_npy(archive->content(member), where); }});
+  }
+  return catalogue;
+}
+
+Catalogue npy_catalogue(const std::string& path) {
+  Catalogue catalogue;
+  catalogue.file = path;
+  const auto read = [path] {
+    const InputFile file(path);
+    return file.head(file.size());
+  };
+  catalogue.arrays.push_back({"", [=] { return parse_npy_header(read(), path).shape; }, [=] { return parse_npy(read(), path); }});
+  return catalogue;
+}
+
+RawDataset read_npz(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  if (inputs.size() > 1) return read_parts(inputs, options);
   const std::string& path = inputs[0];
-  const ZipReader archive(path);
   RawDataset raw;
   raw.file = path;
-  raw.guess_layout = true;
-  raw.train.x = find_array(archive, path, {"x_train", "X", "x"});
-  raw.train.y = find_array(archive, path, {"y_train", "y"});
-  raw.test.x = find_array(archive, path, {"x_test"});
-  raw.test.y = find_array(archive, path, {"y_test"});
-  raw.train.labels = find_array(archive, path, {"labels_train"});
-  raw.test.labels = find_array(archive, path, {"labels_test"});
-  if (!raw.train.x && !raw.test.x) {
-    std::string names;
-    for (const ZipMember& member : archive.members())
-      if (names.size() < 200) names += (names.empty() ? "" : ", ") + member.name;
-    throw IoError(text(path, ": has no array x_train, x_test, X or x, but ", names.empty() ? "nothing" : names));
+  const Catalogue catalogue = npz_catalogue(path);
+  const ZipReader archive(path);
+  if (catalogue.arrays.empty()) {
+    bool torch = false;
+    for (const ZipMember& member : archive.members()) torch = torch || ends_with(member.name, "data.pkl");
+    throw IoError(text(path, torch ? ": is a file of PyTorch; store its tensors in Python: numpy.savez('data.npz', X=x.numpy(), "
+                                     "y=y.numpy())"
+                                   : ": is a ZIP archive without arrays; unpack it first and give what is inside"));
   }
-  if (const auto range = find_array(archive, path, {"value_range"})) {
-    NTKROB_CHECK(range->kind == RawArray::Kind::floats && range->floats.size() == 2, IoError, path,
-                 ": value_range must be two floating-point numbers [low, high]");
-    raw.value_range = {range->floats.data()[0], range->floats.data()[1]};
-    raw.guess_layout = false;  // only ntkrob writes it
+  const std::string schema = npz_schema(path);
+  if (!schema.empty()) check_schema(schema, kSchema, path);
+  // Before the schema was written, these two said it.
+  raw.own = !schema.empty() || (has(archive, "value_range") && has(archive, "classes"));
+  raw.targets = raw.own;
+  raw.beyond_range = has(archive, "beyond_range");
+  take_arrays(catalogue, options, raw);
+  return raw;
+}
+
+RawDataset read_npy(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  std::vector<std::string> files;
+  for (const std::string& input : inputs) {
+    if (!is_folder(input)) {
+      files.push_back(input);
+      continue;
+    }
+    for (const std::string& name : list_folder(input))
+      if (name[0] != '.' && ends_with(lower(name), ".npy")) files.push_back(input + "/" + name);
   }
-  if (const auto classes = find_array(archive, path, {"classes"})) {
-    NTKROB_CHECK(classes->kind == RawArray::Kind::ints && classes->ints.size() == 1 && classes->ints[0] >= 1 &&
-                     classes->ints[0] <= kMaxClasses,
-                 IoError, path, ": classes must be one whole number in 1 .. ", kMaxClasses);
-    raw.classes = static_cast<index>(classes->ints[0]);
-  }
-  return assemble(std::move(raw));
+  NTKROB_CHECK(files.size() > 1, IoError, files[0],
+               ": is one array, a data set is images and labels: give both files, e.g. x_train.npy y_train.npy, or name "
+               "them with --train-images and --train-labels");
+  return read_parts(files, options);
 }
 
 StateDict npz_arrays(const std::string& path) {
@@ -129,7 +143,8 @@ StateDict npz_arrays(const std::string& path) {
     NTKROB_CHECK(stem > 0 && member.name.compare(stem, 4, ".npy") == 0, IoError, path, ": member ", member.name,
                  " is no .npy array");
     const std::string name = member.name.substr(0, stem);
-    RawArray raw = parse_array(archive.content(member), path + ": " + name);
+    RawArray raw = parse_npy(archive.content(member), path + ": " + name);
+    NTKROB_CHECK(raw.kind != RawArray::Kind::texts, IoError, raw.where, ": is a text, expected an array of numbers");
     const std::vector<index> shape(raw.shape.begin(), raw.shape.end());
     if (raw.kind == RawArray::Kind::floats)
       arrays.set(name, NdArray<float>{shape, {raw.floats.data(), raw.floats.data() + raw.floats.size()}});
@@ -144,12 +159,21 @@ StateDict npz_arrays(const std::string& path) {
 void write_npz(const Dataset& data, const std::string& path, bool force) {
   check_target(path, force);
   ZipWriter archive;
+  archive.add("ntkrob_schema.npy", npy_text(kSchema));
   add_split(archive, data, data.train, "train");
   add_split(archive, data, data.test, "test");
   const float range[2] = {data.value_low, data.value_high};
   archive.add("value_range.npy", npy("<f4", {2}, range, sizeof range));
   const std::int64_t classes = data.classes;
   archive.add("classes.npy", npy("<i8", {1}, &classes, sizeof classes));
+  const std::int64_t one = 1;
+  if (data.beyond_range) archive.add("beyond_range.npy", npy("<i8", {1}, &one, sizeof one));
+  if (!data.class_names.empty()) archive.add("class_names.npy", npy_texts(data.class_names));
+  if (!data.feature_low.empty()) {
+    std::vector<float> ranges = data.feature_low;
+    ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
+    archive.add("feature_range.npy", npy("<f4", {2, data.feature_low.size()}, ranges.data(), ranges.size() * 4));
+  }
   const std::string content = archive.finish();
   write_whole(path, content.data(), content.size(), force);
 }

@@ -1,8 +1,12 @@
-/// Folders of PNG files: <dir>/<class>/*.png, or <dir>/train/<class>/*.png and <dir>/test/<class>/*.png.
+/// Folders of PNG files: <dir>/<class>/*.png, or <dir>/train/<class>/*.png and <dir>/test/<class>/*.png under the usual
+/// names of splits.
 ///
-/// Class names are the sorted folder names; all pictures have one size and are grey or all RGB.
+/// Class names are the folder names (labels.cpp numbers them); all pictures have one size. Hidden files and folders are
+/// skipped, everything else that is not read is named.
 #include <algorithm>
+#include <map>
 
+#include "catalogue.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
 #include "png_file.hpp"
@@ -11,87 +15,245 @@
 namespace ntkrob::io {
 namespace {
 
-std::vector<std::string> subfolders(const std::string& folder) {
-  std::vector<std::string> names;
-  for (const std::string& name : list_folder(folder))
-    if (name[0] != '.' && is_folder(folder + "/" + name)) names.push_back(name);
-  return names;
+bool is_hidden(const std::string& name) {
+  const std::string small = lower(name);
+  return name[0] == '.' || small == "__macosx" || small == "thumbs.db" || small == "desktop.ini";
 }
 
-bool has_pictures(const std::string& folder) {
-  for (const std::string& name : list_folder(folder))
-    if (ends_with(lower(name), ".png")) return true;
+bool is_png(const std::string& name) { return ends_with(lower(name), ".png"); }
+
+bool is_other_picture(const std::string& name) {
+  for (const char* ending : {".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+    if (ends_with(lower(name), ending)) return true;
   return false;
 }
 
-/// The split folders of an input: {folder, is test}. Without train/ and test/ inside, the name decides where there are
-/// several inputs; a single one is the training split.
-std::vector<std::pair<std::string, bool>> split_folders(const std::string& input, bool only_input) {
-  const std::vector<std::string> names = subfolders(input);
-  const bool splits = !names.empty() && std::all_of(names.begin(), names.end(), [](const std::string& name) {
-    return name == "train" || name == "test";
-  });
-  if (!splits) return {{input, !only_input && names_test_split(input)}};
-  std::vector<std::pair<std::string, bool>> result;
-  for (const std::string& name : names) result.emplace_back(input + "/" + name, name == "test");
-  return result;
+std::vector<std::string> visible(const std::string& folder) {
+  std::vector<std::string> names = list_folder(folder);
+  names.erase(std::remove_if(names.begin(), names.end(), is_hidden), names.end());
+  return names;
 }
 
-void append_picture(const std::string& path, std::size_t label, RawSplit& split) {
-  const Picture picture = read_png_file(path);
-  const std::vector<std::size_t> shape = {0, static_cast<std::size_t>(picture.shape.height),
-                                          static_cast<std::size_t>(picture.shape.width),
-                                          static_cast<std::size_t>(picture.shape.channels)};
-  if (!split.x) {
-    split.x.emplace();
-    split.y.emplace();
-    split.x->where = split.y->where = path;
-    split.x->shape = shape;
-    split.y->shape = {0};
-    split.y->kind = RawArray::Kind::ints;
-  }
-  for (std::size_t d = 1; d < 4; ++d)
-    NTKROB_CHECK(split.x->shape[d] == shape[d], IoError, path, ": is ", shape[1], " x ", shape[2], " x ", shape[3],
-                 ", but ", split.x->where, " is ", split.x->shape[1], " x ", split.x->shape[2], " x ",
-                 split.x->shape[3], "; all pictures must have one size and number of channels");
-  split.x->bytes.insert(split.x->bytes.end(), picture.pixels.begin(), picture.pixels.end());
-  split.y->ints.push_back(static_cast<std::int64_t>(label));
-  ++split.x->shape[0];
-  ++split.y->shape[0];
+std::vector<std::string> subfolders(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const std::string& name : visible(folder))
+    if (is_folder(folder + "/" + name)) names.push_back(name);
+  return names;
 }
+
+bool holds(const std::string& folder, bool (*wanted)(const std::string&)) {
+  const std::vector<std::string> names = visible(folder);
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return wanted(name); });
+}
+
+bool holds_classes(const std::string& folder) {
+  for (const std::string& name : subfolders(folder))
+    if (holds(folder + "/" + name, is_png)) return true;
+  return false;
+}
+
+enum class Split3 { none, train, test, validation };
+
+Split3 split_of(const std::string& name) {
+  const std::string small = lower(name);
+  if (small == "train" || small == "training") return Split3::train;
+  if (small == "test" || small == "testing") return Split3::test;
+  if (small == "val" || small == "valid" || small == "validation") return Split3::validation;
+  return Split3::none;
+}
+
+/// What is found below one input.
+struct Tree {
+  std::vector<std::pair<std::string, bool>> folders;  // with one subfolder per class; whether it is the test split
+  std::vector<std::string> notes;
+};
+
+/// The folder with the classes or the splits: where a folder holds nothing but one folder, that one.
+std::string descend(std::string folder, std::vector<std::string>& notes) {
+  const std::string top = folder;
+  constexpr int kMaxLevels = 4;
+  for (int level = 0; level < kMaxLevels && !holds_classes(folder); ++level) {
+    const std::vector<std::string> names = subfolders(folder);
+    if (names.size() != 1 || holds(folder, is_png) || split_of(names[0]) != Split3::none) break;
+    folder += "/" + names[0];
+  }
+  if (folder != top) notes.push_back("classes are in " + folder);
+  return folder;
+}
+
+Tree look(const std::string& input, bool only_input) {
+  Tree tree;
+  const std::string top = descend(input, tree.notes);
+  std::map<Split3, std::string> splits;
+  std::vector<std::string> others;
+  for (const std::string& name : subfolders(top)) {
+    const Split3 split = split_of(name);
+    const std::string path = top + "/" + name;
+    // A class may be called "train": then it holds pictures itself.
+    if (split != Split3::none && (holds_classes(path) || (split != Split3::train && holds(path, is_png))))
+      splits[split] = path;
+    else
+      others.push_back(name);
+  }
+  const bool has_train = splits.count(Split3::train) > 0 && holds_classes(splits[Split3::train]);
+  if (!has_train) {
+    const bool test_only = splits.count(Split3::test) > 0 && !holds(splits[Split3::test], is_png) && others.empty();
+    if (test_only)
+      tree.folders.emplace_back(splits[Split3::test], true);
+    else
+      tree.folders.emplace_back(top, !only_input && names_test_split(input));
+    return tree;
+  }
+  tree.folders.emplace_back(splits[Split3::train], false);
+  tree.notes.push_back("training split: " + splits[Split3::train]);
+  const auto take_test = [&](Split3 split) {
+    if (splits.count(split) == 0) return false;
+    const std::string& path = splits[split];
+    if (!holds_classes(path)) {
+      const std::vector<std::string> names = visible(path);
+      tree.notes.push_back(text("left out: ", path, ", ", std::count_if(names.begin(), names.end(), is_png),
+                                " pictures without a folder for their class"));
+      return false;
+    }
+    tree.folders.emplace_back(path, true);
+    tree.notes.push_back("test split: " + path);
+    return true;
+  };
+  const bool test = take_test(Split3::test);
+  if (splits.count(Split3::validation) > 0) {
+    if (test)
+      tree.notes.push_back(text("left out: ", splits[Split3::validation], ", a validation split (--test-file reads it as the test split "
+                                "of the training folder alone)"));
+    else
+      take_test(Split3::validation);
+  }
+  if (!others.empty()) tree.notes.push_back("left out beside the splits: " + names_text(others));
+  return tree;
+}
+
+/// Pictures of both splits, which have one size and one number of channels.
+class Collector {
+ public:
+  explicit Collector(RawDataset& raw) : raw_(raw) {}
+
+  void add_class(const std::string& folder, const std::string& name, bool is_test) {
+    const std::string path = folder + "/" + name;
+    std::size_t read = 0;
+    std::vector<std::string> others;
+    for (const std::string& file : visible(path)) {
+      if (is_png(file) && !is_folder(path + "/" + file)) {
+        add(path + "/" + file, name, is_test);
+        ++read;
+      } else if (is_other_picture(file)) {
+        others.push_back(file);
+      } else {
+        left_out_.push_back(name + "/" + file);
+      }
+    }
+    NTKROB_CHECK(read > 0 || others.empty(), IoError, path, ": holds ", others.size(), " pictures that are no PNG (", others.front(),
+                 ", ...) and none that is; convert them: mogrify -format png ", path, "/*", others.front().substr(others.front().rfind('.')));
+    if (read == 0) empty_.push_back(name);
+    for (const std::string& other : others) {
+      if (first_other_.empty()) first_other_ = path + "/" + other;
+      ++n_others_;
+    }
+  }
+
+  void finish() {
+    const auto say = [&](const std::string& clause) { raw_.notes.push_back(clause); };
+    if (n_others_ > 0)
+      say(text("attention: left out ", n_others_, " pictures that are no PNG (", first_other_, ", ...); convert them: mogrify -format png FILES"));
+    if (!empty_.empty()) say(text("left out: ", empty_.size(), empty_.size() == 1 ? " folder" : " folders", " without pictures: ", names_text(empty_)));
+    if (!left_out_.empty()) say(text("left out: ", left_out_.size(), left_out_.size() == 1 ? " file" : " files", " that are no pictures: ", names_text(left_out_)));
+    if (widened_ > 0) say(text(widened_, " grey pictures among RGB ones were widened to RGB"));
+  }
+
+ private:
+  void add(const std::string& path, const std::string& name, bool is_test) {
+    Picture picture = read_png_file(path);
+    RawSplit& split = is_test ? raw_.test : raw_.train;
+    const auto size = [](index i) { return static_cast<std::size_t>(i); };
+    if (!split.x) {
+      split.x.emplace();
+      split.y.emplace();
+      split.x->where = path;
+      split.y->where = path.substr(0, path.size() - file_name(path).size() - 1 - name.size() - 1);
+      split.x->shape = {0, size(picture.shape.height), size(picture.shape.width), size(picture.shape.channels)};
+      split.y->shape = {0};
+      split.y->kind = RawArray::Kind::texts;
+      if (first_.empty()) {
+        first_ = path;
+        shape_ = picture.shape;
+      }
+    }
+    NTKROB_CHECK(picture.shape.height == shape_.height && picture.shape.width == shape_.width, IoError, path, ": is ",
+                 picture.shape.height, " x ", picture.shape.width, ", but ", first_, " is ", shape_.height, " x ", shape_.width,
+                 "; all pictures must have one size: mogrify -resize ", shape_.width, "x", shape_.height, "! FILES");
+    if (picture.shape.channels == 3 && shape_.channels == 1) widen_all();
+    if (picture.shape.channels == 1 && shape_.channels == 3) {
+      widen(picture.pixels);
+      ++widened_;
+    }
+    split.x->shape[3] = size(shape_.channels);
+    split.x->bytes.insert(split.x->bytes.end(), picture.pixels.begin(), picture.pixels.end());
+    auto& names = split.y->names;
+    if (names.empty() || names.back() != name) names.push_back(name);
+    split.y->ints.push_back(static_cast<std::int64_t>(names.size()) - 1);
+    ++split.x->shape[0];
+    ++split.y->shape[0];
+  }
+
+  static void widen(std::vector<std::uint8_t>& grey) {
+    std::vector<std::uint8_t> colour;
+    colour.reserve(3 * grey.size());
+    for (const std::uint8_t value : grey) colour.insert(colour.end(), 3, value);
+    grey = std::move(colour);
+  }
+
+  void widen_all() {
+    for (RawSplit* split : {&raw_.train, &raw_.test}) {
+      if (!split->x) continue;
+      widened_ += split->x->shape[0];
+      widen(split->x->bytes);
+      split->x->shape[3] = 3;
+    }
+    shape_.channels = 3;
+  }
+
+  RawDataset& raw_;
+  std::string first_;
+  ImageShape shape_;
+  std::size_t widened_ = 0, n_others_ = 0;
+  std::string first_other_;
+  std::vector<std::string> empty_, left_out_;
+};
 
 }  // namespace
 
 bool recognise_png(const Probe& probe) {
   if (!probe.folder) return probe.head.compare(0, 8, "\x89PNG\r\n\x1a\n", 8) == 0;
-  for (const auto& [folder, is_test] : split_folders(probe.path, true))
+  for (const auto& [folder, is_test] : look(probe.path, true).folders)
     for (const std::string& name : subfolders(folder))
-      if (has_pictures(folder + "/" + name)) return true;
+      if (holds(folder + "/" + name, is_png) || holds(folder + "/" + name, is_other_picture)) return true;
   return false;
 }
 
-Dataset read_png(const std::vector<std::string>& inputs, const IdxFiles&) {
+RawDataset read_png(const std::vector<std::string>& inputs, const ReadOptions& options) {
   RawDataset raw;
   raw.file = inputs[0];
-  std::vector<std::pair<std::string, bool>> folders;
+  raw.pictures = true;
+  expect_no_array_names(options, inputs[0], "a folder of pictures");
+  Collector collector(raw);
   for (const std::string& input : inputs) {
     NTKROB_CHECK(is_folder(input), IoError, input,
                  ": a single picture is no data set; give the folder that has one subfolder of PNG files per class");
-    for (auto& folder : split_folders(input, inputs.size() == 1)) folders.push_back(std::move(folder));
+    const Tree tree = look(input, inputs.size() == 1);
+    raw.notes.insert(raw.notes.end(), tree.notes.begin(), tree.notes.end());
+    for (const auto& [folder, is_test] : tree.folders)
+      for (const std::string& name : subfolders(folder)) collector.add_class(folder, name, is_test);
   }
-  for (const auto& [folder, is_test] : folders)
-    for (const std::string& name : subfolders(folder)) raw.class_names.push_back(name);
-  std::sort(raw.class_names.begin(), raw.class_names.end());
-  raw.class_names.erase(std::unique(raw.class_names.begin(), raw.class_names.end()), raw.class_names.end());
-  for (const auto& [folder, is_test] : folders)
-    for (const std::string& name : subfolders(folder)) {
-      const auto position = std::lower_bound(raw.class_names.begin(), raw.class_names.end(), name);
-      const auto label = static_cast<std::size_t>(position - raw.class_names.begin());
-      for (const std::string& file : list_folder(folder + "/" + name))
-        if (ends_with(lower(file), ".png"))
-          append_picture(folder + "/" + name + "/" + file, label, is_test ? raw.test : raw.train);
-    }
-  return assemble(std::move(raw));
+  collector.finish();
+  return raw;
 }
 
 }  // namespace ntkrob::io

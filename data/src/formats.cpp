@@ -4,6 +4,8 @@
 
 #include "atomic_file.hpp"
 #include "input_file.hpp"
+#include "part_files.hpp"
+#include "read_options.hpp"
 #include "state_file.hpp"
 
 namespace ntkrob {
@@ -19,11 +21,6 @@ const std::vector<Format>& format_table() {
   return table;
 }
 
-void expect_one_input(const std::vector<std::string>& inputs, const char* format) {
-  NTKROB_CHECK(inputs.size() == 1, ConfigError, inputs.size(), " inputs (", inputs[0], ", ", inputs[1], ", ...); a ",
-               format, " data set is one file");
-}
-
 bool names_test_split(const std::string& path) {
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
@@ -37,9 +34,47 @@ std::vector<std::size_t> stored_shape(const Dataset& data, index n) {
   return {size(n), size(data.shape.height), size(data.shape.width), size(data.shape.channels)};
 }
 
+/// In every build: one without HDF5 says how to get it. The signature stands at the start or behind a user block.
+bool recognise_hdf5(const Probe& probe) {
+  for (const std::size_t at : {0, 512, 1024, 2048})
+    if (probe.head.size() >= at + 8 && probe.head.compare(at, 8, "\x89HDF\r\n\x1a\n", 8) == 0) return true;
+  return false;
+}
+
+void expect_no_array_names(const ReadOptions& options, const std::string& path, const char* format) {
+  for (const std::string* name : {&options.x, &options.y, &options.x_test, &options.y_test})
+    NTKROB_CHECK(name->empty(), ConfigError, "--x, --y, --x-test and --y-test name arrays, but ", path, " is ", format,
+                 ", which has none");
+}
+
 namespace {
 
-constexpr std::size_t kHeadBytes = 512;
+/// Signatures of HDF5 behind user blocks of up to 2 KiB are seen.
+constexpr std::size_t kHeadBytes = 2048 + 8;
+
+/// Files that people try, and how they become one that is read.
+struct Hint {
+  const char* magic;
+  std::size_t n_bytes;
+  const char* what;
+  const char* remedy;
+};
+constexpr Hint kHints[] = {
+    {"MATLAB 5.0 MAT-file", 19, "a MATLAB file of version 5 to 7.2",
+     "save it with save(..., '-v7.3'), or in Python: d = scipy.io.loadmat(FILE); numpy.savez('data.npz', X=d['X'], y=d['y'])"},
+    {"\xff\xd8\xff", 3, "a JPEG picture", "a data set is a folder with one subfolder of PNG files per class"},
+    {"\x80\x02", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x03", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x04", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x05", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"PAR1", 4, "a Parquet table", "in Python: pandas.read_parquet(FILE).to_csv('data.csv', index=False)"},
+    {"ARROW1", 6, "an Arrow table", "in Python: pandas.read_feather(FILE).to_csv('data.csv', index=False)"},
+    {"7z\xbc\xaf", 4, "a 7z archive", "unpack it first"},
+    {"BZh", 3, "packed with bzip2", "unpack it first: bunzip2 FILE"},
+    {"\xfd" "7zXZ", 5, "packed with xz", "unpack it first: unxz FILE"},
+    {"\xff\xfe", 2, "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > data.csv"},
+    {"\xfe\xff", 2, "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > data.csv"},
+};
 
 bool has_extension(const std::string& path, const Format& format) {
   const std::string name = lower(path), all = format.extensions;
@@ -50,6 +85,8 @@ bool has_extension(const std::string& path, const Format& format) {
   }
   return false;
 }
+
+}  // namespace
 
 Probe probe_of(const std::string& path) {
   Probe probe;
@@ -66,8 +103,13 @@ Probe probe_of(const std::string& path) {
   return probe;
 }
 
+namespace {
+
 const Format& format_of(const std::string& path) {
   const Probe probe = probe_of(path);
+  for (const Hint& hint : kHints)
+    NTKROB_CHECK(probe.head.compare(0, hint.n_bytes, hint.magic, hint.n_bytes) != 0, IoError, path, ": is ", hint.what, "; ",
+                 hint.remedy);
   for (const Format& format : format_table())
     if (format.recognise(probe)) return format;
   if (!probe.folder)
@@ -82,22 +124,71 @@ const Format& format_of(const std::string& path) {
 }  // namespace
 }  // namespace io
 
-Dataset open_dataset(const std::vector<std::string>& inputs, const IdxFiles& idx) {
-  const bool by_option =
-      !idx.train_images.empty() || !idx.train_labels.empty() || !idx.test_images.empty() || !idx.test_labels.empty();
-  if (by_option) {
+namespace io {
+namespace {
+
+RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  if (options.parts.any()) {
     NTKROB_CHECK(inputs.empty(), ConfigError, inputs[0],
                  ": give either input files or --train-images, --train-labels, ..., not both");
-    return io::read_idx(inputs, idx);
+    return read_named_parts(options);
   }
   NTKROB_CHECK(!inputs.empty(), ConfigError, "no input file");
-  const io::Format& format = io::format_of(inputs[0]);
+  const Format& format = format_of(inputs[0]);
   for (const std::string& input : inputs) {
-    const io::Format& other = io::format_of(input);
+    const Format& other = format_of(input);
     NTKROB_CHECK(&other == &format, ConfigError, inputs[0], " is ", format.id, ", ", input, " is ", other.id,
                  "; all inputs must have one format");
   }
-  return format.read(inputs, idx);
+  RawDataset raw = format.read(inputs, options);
+  NTKROB_CHECK(!raw.own || !options.structural(), ConfigError, raw.file,
+               ": was written by ntkrob and says itself what it holds; leave out --",
+               raw.own && options.structural() ? options.given().front().first : std::string());
+  return raw;
+}
+
+/// The split that another input gives for tests.
+void add_test(RawDataset& raw, const ReadOptions& options) {
+  ReadOptions other = options;
+  other.test_file.clear();
+  other.parts = {};
+  RawDataset found = read_raw_dataset({options.test_file}, other);
+  NTKROB_CHECK(!raw.test.x, ConfigError, "--test-file: ", raw.file, " has a test split already");
+  const bool test_only = !found.train.x;
+  raw.notes.push_back(text("test split: the ", test_only ? "test" : "training", " split of ", options.test_file));
+  for (std::string& note : found.notes) raw.notes.push_back(options.test_file + ": " + note);
+  raw.test = std::move(test_only ? found.test : found.train);
+  // Where the two files state different things, each pixel would mean something else.
+  NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, "--test-file: ", options.test_file,
+               " states another value range than ", raw.file, ", or none; convert both with --value-range first");
+}
+
+}  // namespace
+}  // namespace io
+
+Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options) {
+  io::check(options);
+  io::RawDataset raw = io::read_raw_dataset(inputs, options);
+  if (!options.test_file.empty()) io::add_test(raw, options);
+  return io::assemble(std::move(raw), options);
+}
+
+std::vector<std::string> left_out_by(const Dataset& data, const std::string& path) {
+  const std::string name = io::lower(path);
+  if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) return {};
+  std::vector<std::string> lost;
+  const bool npz = io::ends_with(name, ".npz"), png = io::ends_with(name, ".png");
+  if (!npz && !data.class_names.empty()) lost.push_back("class names");
+  if (!npz && !data.feature_low.empty()) lost.push_back("the ranges of the features");
+  if (png && !data.train.targets.empty()) lost.push_back("learned targets");
+  if (png && !data.test.empty()) lost.push_back(text("the test split of ", data.test.n, " images"));
+  if (png) lost.push_back("labels");
+  if (!npz && !data.train.is_bytes() && !(data.value_low == 0 && data.value_high == 1))
+    lost.push_back("the value range (pixels are scaled to [0, 1])");
+  const Provenance& p = data.provenance;
+  if (!p.command.empty() || !p.options.empty() || !p.reading.empty()) lost.push_back("provenance");
+  if (!p.initial_images.empty()) lost.push_back(text(p.initial_images.rows(), " initial images"));
+  return lost;
 }
 
 StateDict load_arrays(const std::string& path, const std::string& group) {

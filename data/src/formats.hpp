@@ -8,6 +8,7 @@
 
 #include "ntkrob/data/dataset.hpp"
 #include "ntkrob/data/format.hpp"
+#include "raw_array.hpp"
 
 namespace ntkrob::io {
 
@@ -18,7 +19,7 @@ struct Probe {
 };
 
 using Recogniser = bool (*)(const Probe& probe);
-using Reader = Dataset (*)(const std::vector<std::string>& inputs, const IdxFiles& idx);
+using Reader = RawDataset (*)(const std::vector<std::string>& inputs, const ReadOptions& options);
 using Writer = void (*)(const Dataset& data, const std::string& path, bool force);
 
 struct Format {
@@ -33,7 +34,7 @@ struct Format {
 constexpr Writer no_writer = nullptr;
 #define NTKROB_FORMAT(id, extensions, reader, writer, description) \
   bool recognise_##id(const Probe& probe);                         \
-  Dataset reader(const std::vector<std::string>& inputs, const IdxFiles& idx);
+  RawDataset reader(const std::vector<std::string>& inputs, const ReadOptions& options);
 #include "formats.def"
 #undef NTKROB_FORMAT
 void write_hdf5(const Dataset& data, const std::string& path, bool force);
@@ -47,8 +48,11 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group);
 
 const std::vector<Format>& format_table();
 
-/// True when a format whose data set is one file got exactly one. throws: ConfigError
-void expect_one_input(const std::vector<std::string>& inputs, const char* format);
+/// The path and its first bytes. throws: IoError
+Probe probe_of(const std::string& path);
+/// throws: ConfigError where options about arrays are given for a format that has none
+void expect_no_array_names(const ReadOptions& options, const std::string& path, const char* format);
+
 /// True when the name says that this is the test split.
 bool names_test_split(const std::string& path);
 /// [N,H,W,C], or [N,D] for data that are no images.

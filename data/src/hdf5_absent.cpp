@@ -1,6 +1,7 @@
 /// The HDF5 functions of a build without HDF5: the formats stay listed, using them says how to get them.
 #include "formats.hpp"
 #include "ntkrob/data/matrix_file.hpp"
+#include "part_files.hpp"
 #include "state_file.hpp"
 
 namespace ntkrob {
@@ -15,8 +16,8 @@ namespace {
 
 namespace io {
 
-bool recognise_hdf5(const Probe& probe) { return probe.head.compare(0, 8, "\x89HDF\r\n\x1a\n", 8) == 0; }
-Dataset read_hdf5(const std::vector<std::string>& inputs, const IdxFiles&) { fail(inputs[0]); }
+RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions&) { fail(inputs[0]); }
+Catalogue hdf5_catalogue(const std::string& path) { fail(path); }
 void write_hdf5(const Dataset&, const std::string& path, bool) { fail(path); }
 StateDict hdf5_arrays(const std::string& path, const std::string&) { fail(path); }
 std::string hdf5_schema(const std::string& path) { fail(path); }

@@ -68,6 +68,14 @@ std::vector<std::string> attribute_names(hid_t object, const std::string& where)
 bool has_member(hid_t group, const std::string& name);
 Handle open_member(hid_t group, const std::string& name, const std::string& where);
 bool is_group(hid_t object);
+/// The object at a path "a/b" of this file, through soft links that stay inside it; not valid where there is none.
+Handle find_inside(hid_t file, const std::string& path);
+/// throws: IoError where there is none
+Handle open_inside(hid_t file, const std::string& path, const std::string& where);
+/// Whether a member is a link into another file.
+bool is_external_link(hid_t group, const std::string& name);
+/// Where an object lies: equal for two names of one object.
+std::string address_of(hid_t object);
 
 /// What a dataset or attribute holds.
 struct Stored {
@@ -76,10 +84,10 @@ struct Stored {
   std::vector<std::size_t> shape;  // {} is a scalar
   std::size_t count = 1;
 };
-/// Checks type, layout and that the file really stores that many bytes.
+/// Checks type, layout, that the file really stores that many bytes, and that every part of it was written.
 Stored inspect_dataset(hid_t dataset, const std::string& where);
 void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::string& where);
-/// Whole numbers of any width, and h5py's booleans.
+/// Whole numbers of any width, booleans and other enumerations.
 std::vector<std::int64_t> read_integers(hid_t dataset, const Stored& stored, const std::string& where);
 bool has_attribute(hid_t object, const char* name);
 Stored inspect_attribute(hid_t object, const std::string& name, const std::string& where);
@@ -88,8 +96,8 @@ std::vector<double> read_numbers(hid_t object, const std::string& name, const st
 std::vector<std::int64_t> read_integers(hid_t object, const std::string& name, const std::string& where);
 /// A single text; nothing when absent.
 std::optional<std::string> find_text(hid_t object, const char* name, const std::string& where);
-/// A dataset as bytes, ints or float32.
-RawArray read_raw(hid_t group, const std::string& name, const std::string& file);
+/// A dataset as bytes, ints, float32 or texts.
+RawArray read_raw(hid_t dataset, const std::string& where);
 
 // Writing. Functions throw ResourceError: most files are made in memory, so the only expected failure is its size.
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "hdf5_file.hpp"
 #include "input_file.hpp"
@@ -17,8 +18,18 @@ constexpr std::size_t kMaxMembers = 1 << 20;
 /// Below this a sparse dataset (chunks never written) is taken at its word.
 constexpr std::size_t kTrustedBytes = std::size_t{64} << 20;
 
+/// What a reason of the library says of a file that a newer one wrote, or "the file is damaged".
+std::string verdict(const std::string& reason) {
+  if (reason.find("version") == std::string::npos) return "the file is damaged";
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return text("it was written by a newer HDF5 library than ", major, ".", minor, ".", release,
+              ", or is damaged; rewrite it with h5py.File(name, 'w', libver='v110')");
+}
+
 [[noreturn]] void fail(const std::string& where, const std::string& what) {
-  throw IoError(text(where, ": ", what, " (HDF5: ", hdf5_reason(), "); the file is damaged"));
+  const std::string reason = hdf5_reason();
+  throw IoError(text(where, ": ", what, " (HDF5: ", reason, "); ", verdict(reason)));
 }
 
 template <class Names>
@@ -81,21 +92,44 @@ std::vector<std::int64_t> int_values(hid_t object, hid_t type, std::size_t count
                                      const std::string& where) {
   std::vector<std::int64_t> values(count);
   if (count == 0) return values;
-  const bool is_enum = H5Tget_class(type) == H5T_ENUM;
-  if (is_enum) {
-    const std::size_t size = H5Tget_size(type);
-    NTKROB_CHECK(size == 1, IoError, where, ": an enumeration of ", size, " bytes; only booleans are supported");
-    std::vector<std::int8_t> raw(count);
-    const herr_t status = attribute ? H5Aread(object, type, raw.data())
-                                    : H5Dread(object, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data());
+  const auto read = [&](hid_t memory_type, void* target) {
+    const herr_t status = attribute ? H5Aread(object, memory_type, target)
+                                    : H5Dread(object, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target);
     if (status < 0) fail(where, "cannot read");
-    values.assign(raw.begin(), raw.end());
+  };
+  if (H5Tget_class(type) != H5T_ENUM) {
+    read(H5T_NATIVE_INT64, values.data());
     return values;
   }
-  const herr_t status = attribute ? H5Aread(object, H5T_NATIVE_INT64, values.data())
-                                  : H5Dread(object, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
-  if (status < 0) fail(where, "cannot read");
-  return values;
+  Handle base(H5Tget_super(type), H5Tclose);
+  const std::size_t size = base.valid() ? H5Tget_size(type) : 0;
+  NTKROB_CHECK(size >= 1 && size <= 8, IoError, where, ": an enumeration of ", size, " bytes");
+  // Read as stored, in the room for the wider numbers, and widened in place.
+  std::vector<std::int64_t> room(count);
+  read(type, room.data());
+  if (H5Tconvert(base, H5T_NATIVE_INT64, count, room.data(), nullptr, H5P_DEFAULT) < 0) fail(where, "cannot read");
+  return room;
+}
+
+/// Names of the values of an enumeration; none for h5py's booleans.
+std::map<std::int64_t, std::string> members_of(hid_t type, const std::string& where) {
+  std::map<std::int64_t, std::string> members;
+  Handle base(H5Tget_super(type), H5Tclose);
+  const int n = H5Tget_nmembers(type);
+  for (int i = 0; i < n; ++i) {
+    std::int64_t value = 0;
+    char* name = H5Tget_member_name(type, static_cast<unsigned>(i));
+    if (name == nullptr || H5Tget_member_value(type, static_cast<unsigned>(i), &value) < 0 ||
+        H5Tconvert(base, H5T_NATIVE_INT64, 1, &value, nullptr, H5P_DEFAULT) < 0) {
+      H5free_memory(name);
+      fail(where, "cannot read the members of an enumeration");
+    }
+    members[value] = name;
+    H5free_memory(name);
+  }
+  const bool boolean = members.size() == 2 && members.count(0) == 1 && members[0] == "FALSE" && members[1] == "TRUE";
+  if (boolean) members.clear();
+  return members;
 }
 
 Handle open_attribute(hid_t object, const std::string& name, const std::string& where) {
@@ -132,9 +166,12 @@ std::string hdf5_reason() {
 Handle open_to_read(const std::string& path) {
   const std::size_t n_bytes = InputFile(path).size();  // says why, when the file cannot be read at all
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (!file.valid())
-    throw IoError(text(path, ": not a readable HDF5 file (", n_bytes, " bytes; HDF5: ", hdf5_reason(),
-                       "); it is damaged or cut off, get it again"));
+  if (!file.valid()) {
+    const std::string reason = hdf5_reason();
+    const bool version = reason.find("version") != std::string::npos;
+    throw IoError(text(path, ": not a readable HDF5 file (", n_bytes, " bytes; HDF5: ", reason, "); ",
+                       version ? verdict(reason) : "it is damaged or cut off, get it again"));
+  }
   return file;
 }
 
@@ -179,6 +216,64 @@ Handle open_member(hid_t group, const std::string& name, const std::string& wher
 
 bool is_group(hid_t object) { return H5Iget_type(object) == H5I_GROUP; }
 
+Handle find_inside(hid_t file, const std::string& path) {
+  Handle access(H5Pcreate(H5P_LINK_ACCESS), H5Pclose);
+  // Called where the way leads into another file; refusing makes the library give up.
+  const auto refuse = [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t { return -1; };
+  if (!access.valid() || H5Pset_elink_cb(access, refuse, nullptr) < 0) fail(path, "cannot set how links are followed");
+  Handle object(H5Oopen(file, path.c_str(), access), H5Oclose);
+  H5Eclear2(H5E_DEFAULT);
+  return object;
+}
+
+Handle open_inside(hid_t file, const std::string& path, const std::string& where) {
+  Handle object = find_inside(file, path);
+  NTKROB_CHECK(object.valid(), IoError, where, ": absent, or a link that leads nowhere in this file");
+  return object;
+}
+
+bool is_external_link(hid_t group, const std::string& name) {
+  H5L_info_t info;
+  return H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT) >= 0 && info.type != H5L_TYPE_HARD && info.type != H5L_TYPE_SOFT;
+}
+
+std::string address_of(hid_t object) {
+  H5O_info_t info;
+#if H5_VERSION_GE(1, 12, 0)
+  if (H5Oget_info(object, &info, H5O_INFO_BASIC) < 0) return "";
+  return std::string(reinterpret_cast<const char*>(&info.token), sizeof info.token);
+#else
+  if (H5Oget_info(object, &info) < 0) return "";
+  return std::to_string(info.addr);
+#endif
+}
+
+namespace {
+
+/// Parts that nobody wrote read as zeros: black images of class 0.
+void check_written(hid_t dataset, hid_t properties, const Stored& stored, std::size_t in_file, const std::string& where) {
+  if (stored.count == 0 || stored.shape.empty()) return;
+  const char* remedy = "; store only the rows that were filled";
+  if (H5Pget_layout(properties) == H5D_CONTIGUOUS)
+    NTKROB_CHECK(in_file > 0, IoError, where, ": was made but never written", remedy);
+  if (H5Pget_layout(properties) != H5D_CHUNKED) return;
+  std::vector<hsize_t> chunk(stored.shape.size());
+  if (H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()) < 0) fail(where, "cannot read its chunks");
+  hsize_t expected = 1, found = 0;
+  bool whole_rows = true;
+  for (std::size_t d = 0; d < chunk.size(); ++d) {
+    expected *= (stored.shape[d] + chunk[d] - 1) / chunk[d];
+    whole_rows = whole_rows && (d == 0 || chunk[d] >= stored.shape[d]);
+  }
+  Handle space(H5Dget_space(dataset), H5Sclose);
+  if (H5Dget_num_chunks(dataset, space, &found) < 0) fail(where, "cannot count its chunks");
+  NTKROB_CHECK(found >= expected, IoError, where, ": of ", stored.shape[0], " rows only ",
+               whole_rows ? text(std::min<hsize_t>(found * chunk[0], stored.shape[0])) : text(found, " of ", expected, " chunks"),
+               " were ever written", remedy);
+}
+
+}  // namespace
+
 Stored inspect_dataset(hid_t dataset, const std::string& where) {
   NTKROB_CHECK(H5Iget_type(dataset) == H5I_DATASET, IoError, where, ": is not a dataset");
   Handle type(H5Dget_type(dataset), H5Tclose), space(H5Dget_space(dataset), H5Sclose);
@@ -205,6 +300,7 @@ Stored inspect_dataset(hid_t dataset, const std::string& where) {
   const std::size_t bound = n_filters > 0 ? checked_mul(in_file, kMaxInflation, "HDF5 dataset") : in_file;
   NTKROB_CHECK(claimed <= bound || claimed <= kTrustedBytes, IoError, where, ": the shape needs ", claimed,
                " bytes, but the file stores only ", in_file, "; the file is damaged or was never fully written");
+  check_written(dataset, properties, stored, in_file, where);
   return stored;
 }
 
@@ -289,25 +385,64 @@ std::optional<std::string> find_text(hid_t object, const char* name, const std::
   return std::move(values[0]);
 }
 
-RawArray read_raw(hid_t group, const std::string& name, const std::string& file) {
+namespace {
+
+void take_text(std::string value, RawArray& raw, std::map<std::string, std::int64_t>& places, std::size_t i) {
+  const auto [at, fresh] = places.emplace(std::move(value), static_cast<std::int64_t>(raw.names.size()));
+  if (fresh) raw.names.push_back(at->first);
+  raw.ints[i] = at->second;
+}
+
+void read_text_array(hid_t dataset, const Stored& stored, RawArray& raw) {
+  raw.kind = RawArray::Kind::texts;
+  raw.ints.resize(stored.count);
+  if (stored.count == 0) return;
+  std::map<std::string, std::int64_t> places;
+  Handle type(H5Dget_type(dataset), H5Tclose);
+  if (H5Tis_variable_str(type) > 0) {
+    Handle space(H5Dget_space(dataset), H5Sclose);
+    std::vector<char*> values(stored.count, nullptr);
+    if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(raw.where, "cannot read the texts");
+    for (std::size_t i = 0; i < stored.count; ++i) take_text(values[i] == nullptr ? "" : values[i], raw, places, i);
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, values.data());
+    return;
+  }
+  const std::size_t width = H5Tget_size(type);
+  std::vector<char> values(checked_mul(stored.count, width, "HDF5 texts"));
+  read_dataset(dataset, type, values.data(), raw.where);
+  const bool blanks = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
+  for (std::size_t i = 0; i < stored.count; ++i) {
+    const char* begin = values.data() + i * width;
+    std::string value(begin, ::strnlen(begin, width));
+    if (blanks) value.erase(value.find_last_not_of(' ') + 1);
+    take_text(std::move(value), raw, places, i);
+  }
+}
+
+}  // namespace
+
+RawArray read_raw(hid_t dataset, const std::string& where) {
   RawArray raw;
-  raw.where = file + ": " + name;
-  Handle dataset = open_member(group, name, raw.where);
+  raw.where = where;
   const Stored stored = inspect_dataset(dataset, raw.where);
   NTKROB_CHECK(!stored.shape.empty(), IoError, raw.where, ": is a single value, expected an array");
   raw.shape = stored.shape;
   switch (stored.type) {
     case Stored::Type::text:
-      throw IoError(text(raw.where, ": is text; store numbers"));
+      read_text_array(dataset, stored, raw);
+      break;
     case Stored::Type::byte:
       raw.kind = RawArray::Kind::bytes;
       raw.bytes.resize(stored.count);
       if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_UINT8, raw.bytes.data(), raw.where);
       break;
-    case Stored::Type::integer:
+    case Stored::Type::integer: {
       raw.kind = RawArray::Kind::ints;
       raw.ints = read_integers(dataset, stored, raw.where);
+      Handle type(H5Dget_type(dataset), H5Tclose);
+      if (H5Tget_class(type) == H5T_ENUM) raw.members = members_of(type, raw.where);
       break;
+    }
     default:
       raw.kind = RawArray::Kind::floats;
       raw.floats = Matrix<float>(static_cast<index>(raw.count()),

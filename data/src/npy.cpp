@@ -1,5 +1,10 @@
 #include "npy.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
 #include "ntkrob/base/error.hpp"
 
 namespace ntkrob::io {
@@ -53,26 +58,136 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   const std::string descr = field(dictionary, "descr", where);
   const std::size_t close = descr.find('\'', 1);
   NTKROB_CHECK(descr[0] == '\'' && close != std::string::npos && close >= 4, IoError, where,
-               ": .npy element type is not a plain number; store whole or floating-point numbers");
+               ": .npy element type is no plain number or text; store whole or floating-point numbers");
   const std::string type = descr.substr(1, close - 1);
   header.kind = type[1];
+  NTKROB_CHECK(header.kind != 'O', IoError, where,
+               ": holds Python objects, which are not loaded; store array.astype('U') for texts, or numbers");
+  const bool text = header.kind == 'S' || header.kind == 'U';
   // A text says its length, at most eight digits; numbers have widths of one digit.
   const std::string digits = type.substr(2);
-  if (!digits.empty() && digits.size() <= (header.kind == 'S' ? 8u : 1u) &&
-      digits.find_first_not_of("0123456789") == std::string::npos)
-    header.width = static_cast<std::size_t>(std::stoul(digits));
-  const bool known = (header.kind == 'f' && (header.width == 4 || header.width == 8)) ||
+  if (!digits.empty() && digits.size() <= (text ? 8u : 1u) && digits.find_first_not_of("0123456789") == std::string::npos)
+    header.width = static_cast<std::size_t>(std::stoul(digits)) * (header.kind == 'U' ? 4 : 1);
+  const bool known = (header.kind == 'f' && (header.width == 2 || header.width == 4 || header.width == 8)) ||
                      ((header.kind == 'u' || header.kind == 'i') &&
                       (header.width == 1 || header.width == 2 || header.width == 4 || header.width == 8)) ||
-                     (header.kind == 'b' && header.width == 1) || (header.kind == 'S' && header.width > 0);
-  NTKROB_CHECK(known && (type[0] == '<' || type[0] == '|' || (type[0] == '=' && header.width == 1)), IoError, where,
-               ": element type '", type,
-               "'; supported are little-endian u1 i1 u2 i2 u4 i4 u8 i8 f4 f8, convert with "
-               "array.astype('<f4')");
-  NTKROB_CHECK(field(dictionary, "fortran_order", where).compare(0, 5, "False") == 0, IoError, where,
-               ": is in Fortran order; convert with numpy.ascontiguousarray");
+                     (header.kind == 'b' && header.width == 1) || text;
+  header.big_endian = type[0] == '>';
+  NTKROB_CHECK(known && (type[0] == '<' || type[0] == '>' || type[0] == '|' || (type[0] == '=' && header.width == 1)),
+               IoError, where, ": element type '", type,
+               "'; supported are b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8 and texts, convert with array.astype('<f4')");
+  header.fortran = field(dictionary, "fortran_order", where).compare(0, 4, "True") == 0;
   header.shape = parse_shape(field(dictionary, "shape", where), where);
   return header;
+}
+
+namespace {
+
+/// Calls use(i, value) for `count` stored numbers of type T.
+template <class T, class Use>
+void each(const char* data, std::size_t count, bool big_endian, const Use& use) {
+  for (std::size_t i = 0; i < count; ++i) {
+    char bytes[sizeof(T)];
+    std::memcpy(bytes, data + i * sizeof(T), sizeof(T));
+    if (big_endian) std::reverse(bytes, bytes + sizeof(T));
+    T value;
+    std::memcpy(&value, bytes, sizeof(T));
+    use(i, value);
+  }
+}
+
+/// A half-precision number (IEEE 754 binary16).
+float half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const float magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
+                          : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+  return bits >> 15 ? -magnitude : magnitude;
+}
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 63));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 63));
+    out += static_cast<char>(0x80 | (c & 63));
+  } else {
+    out += static_cast<char>(0xf0 | (c >> 18 & 7));
+    out += static_cast<char>(0x80 | (c >> 12 & 63));
+    out += static_cast<char>(0x80 | (c >> 6 & 63));
+    out += static_cast<char>(0x80 | (c & 63));
+  }
+}
+
+void take_texts(const char* data, const NpyHeader& header, std::size_t count, RawArray& raw) {
+  std::map<std::string, std::int64_t> places;
+  raw.kind = RawArray::Kind::texts;
+  raw.ints.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* begin = data + i * header.width;
+    std::string value;
+    if (header.kind == 'S') {
+      value.assign(begin, ::strnlen(begin, header.width));
+    } else {
+      each<std::uint32_t>(begin, header.width / 4, header.big_endian, [&](std::size_t, std::uint32_t c) {
+        if (c != 0) append_utf8(value, c);
+      });
+    }
+    const auto [at, fresh] = places.emplace(value, static_cast<std::int64_t>(raw.names.size()));
+    if (fresh) raw.names.push_back(value);
+    raw.ints[i] = at->second;
+  }
+}
+
+}  // namespace
+
+RawArray parse_npy(const std::string& content, const std::string& where) {
+  const NpyHeader header = parse_npy_header(content, where);
+  RawArray raw;
+  raw.where = where;
+  raw.shape = header.shape;
+  if (header.fortran) std::reverse(raw.shape.begin(), raw.shape.end());
+  const std::size_t count = product(raw.shape, where), offset = header.data_offset;
+  NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
+               count * header.width, " bytes, the file holds ", content.size() - offset, "; it is damaged");
+  const char* data = content.data() + offset;
+  const bool big = header.big_endian;
+  const auto to_ints = [&](std::size_t i, auto value) { raw.ints[i] = static_cast<std::int64_t>(value); };
+  if (header.kind == 'S' || header.kind == 'U') {
+    take_texts(data, header, count, raw);
+  } else if (header.kind == 'u' && header.width == 1) {
+    raw.kind = RawArray::Kind::bytes;
+    raw.bytes.assign(data, data + count);
+  } else if (header.kind == 'f') {
+    raw.kind = RawArray::Kind::floats;
+    const std::size_t rows = raw.count();
+    raw.floats = Matrix<float>(static_cast<index>(rows), static_cast<index>(rows ? count / rows : 0));
+    float* out = raw.floats.data();
+    if (header.width == 2) each<std::uint16_t>(data, count, big, [&](std::size_t i, std::uint16_t v) { out[i] = half(v); });
+    if (header.width == 4) each<float>(data, count, big, [&](std::size_t i, float v) { out[i] = v; });
+    if (header.width == 8) each<double>(data, count, big, [&](std::size_t i, double v) { out[i] = static_cast<float>(v); });
+  } else {
+    raw.kind = RawArray::Kind::ints;
+    raw.ints.resize(count);
+    const bool sign = header.kind == 'i';
+    if (header.width == 1 && sign) each<std::int8_t>(data, count, big, to_ints);
+    if (header.width == 1 && !sign) each<std::uint8_t>(data, count, big, to_ints);
+    if (header.width == 2 && sign) each<std::int16_t>(data, count, big, to_ints);
+    if (header.width == 2 && !sign) each<std::uint16_t>(data, count, big, to_ints);
+    if (header.width == 4 && sign) each<std::int32_t>(data, count, big, to_ints);
+    if (header.width == 4 && !sign) each<std::uint32_t>(data, count, big, to_ints);
+    if (header.width == 8 && sign) each<std::int64_t>(data, count, big, to_ints);
+    if (header.width == 8 && !sign)
+      each<std::uint64_t>(data, count, big, [&](std::size_t i, std::uint64_t v) {
+        raw.ints[i] = static_cast<std::int64_t>(std::min<std::uint64_t>(v, INT64_MAX));
+      });
+  }
+  if (header.fortran) reverse_axes(raw);
+  return raw;
 }
 
 std::string npy(const char* type, const std::vector<std::size_t>& shape, const void* values, std::size_t n_bytes) {

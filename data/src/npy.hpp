@@ -1,21 +1,27 @@
-/// The .npy arrays inside an NPZ archive (NumPy enhancement proposal 1).
+/// .npy arrays, alone or inside an NPZ archive (NumPy enhancement proposal 1).
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "raw_array.hpp"
+
 namespace ntkrob::io {
 
 /// Element type and layout.
 struct NpyHeader {
-  char kind = 0;  // 'u', 'i', 'f', 'b'; 'S': a text of `width` bytes, filled up with zeros
+  char kind = 0;  // 'u', 'i', 'f', 'b'; 'S': a text of `width` bytes, 'U': of width / 4 characters, filled up with zeros
   std::size_t width = 0;
+  bool big_endian = false;
+  bool fortran = false;  // the first axis varies fastest
   std::vector<std::size_t> shape;
   std::size_t data_offset = 0;
 };
 
 /// content: a whole .npy file. throws: IoError naming `where`
 NpyHeader parse_npy_header(const std::string& content, const std::string& where);
+/// The values of a whole .npy file, in C order. throws: IoError naming `where`
+RawArray parse_npy(const std::string& content, const std::string& where);
 /// A .npy file. type: as NumPy writes it, "<f4"; shape: empty for a single value
 std::string npy(const char* type, const std::vector<std::size_t>& shape, const void* values, std::size_t n_bytes);
 

@@ -45,7 +45,6 @@ struct Reader {
 struct Header {
   png_uint_32 width = 0, height = 0;
   int depth = 0, colour = 0, channels = 0;
-  bool transparent = false;
 };
 
 // The two functions below contain the setjmp calls and nothing that has a destructor: a longjmp over one is undefined.
@@ -57,9 +56,9 @@ bool read_header(png_structp png, png_infop info, Header* header) {
   header->height = png_get_image_height(png, info);
   header->depth = png_get_bit_depth(png, info);
   header->colour = png_get_color_type(png, info);
-  header->transparent = (header->colour & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png, info, PNG_INFO_tRNS) != 0;
   if (header->colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (header->colour == PNG_COLOR_TYPE_GRAY && header->depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+  if (png_get_valid(png, info, PNG_INFO_tRNS) != 0) png_set_tRNS_to_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
   header->channels = png_get_channels(png, info);
@@ -71,6 +70,21 @@ bool read_rows(png_structp png, png_bytepp rows) {
   png_read_image(png, rows);
   png_read_end(png, nullptr);
   return true;
+}
+
+/// Opaque alpha says nothing and is dropped.
+void drop_alpha(const std::string& path, Picture& picture) {
+  const auto channels = static_cast<std::size_t>(picture.shape.channels), kept = channels - 1;
+  std::vector<std::uint8_t> pixels;
+  pixels.reserve(picture.pixels.size() / channels * kept);
+  for (std::size_t i = 0; i < picture.pixels.size(); i += channels) {
+    NTKROB_CHECK(picture.pixels[i + kept] == 255, IoError, path, ": is transparent in places (alpha ", int{picture.pixels[i + kept]},
+                 " at pixel ", i / channels, "); flatten it onto a background first: mogrify -background black -flatten ", path);
+    pixels.insert(pixels.end(), picture.pixels.begin() + static_cast<std::ptrdiff_t>(i),
+                  picture.pixels.begin() + static_cast<std::ptrdiff_t>(i + kept));
+  }
+  picture.pixels = std::move(pixels);
+  picture.shape.channels = static_cast<index>(kept);
 }
 
 }  // namespace
@@ -93,10 +107,9 @@ Picture read_png_file(const std::string& path) {
   png_set_read_fn(reader.png, &source, on_read);
   Header header;
   if (!read_header(reader.png, reader.info, &header)) fail();
-  NTKROB_CHECK(header.depth <= 8, IoError, path, ": ", header.depth, " bits per sample; convert it to 8");
-  NTKROB_CHECK(!header.transparent, IoError, path, ": has transparency; flatten it onto a background first");
-  NTKROB_CHECK(header.channels == 1 || header.channels == 3, IoError, path, ": ", header.channels,
-               " channels; grey and RGB are supported");
+  NTKROB_CHECK(header.depth <= 8, IoError, path, ": ", header.depth, " bits per sample; convert it to 8: mogrify -depth 8 ", path);
+  NTKROB_CHECK(header.channels >= 1 && header.channels <= 4, IoError, path, ": ", header.channels,
+               " channels; grey and RGB are supported, with or without opaque alpha");
   const std::size_t row_bytes = checked_mul(header.width, static_cast<std::size_t>(header.channels), "PNG row");
   const std::size_t n_bytes = checked_mul(row_bytes, header.height, "PNG image");
   // Sub-byte samples expand by up to 8 (grey) or 24 (palette) on top of deflate.
@@ -108,6 +121,7 @@ Picture read_png_file(const std::string& path) {
   std::vector<png_bytep> rows(header.height);
   for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = picture.pixels.data() + y * row_bytes;
   if (!read_rows(reader.png, rows.data())) fail();
+  if (header.channels % 2 == 0) drop_alpha(path, picture);
   return picture;
 }
 

@@ -14,7 +14,8 @@ struct Picture {
   std::vector<std::uint8_t> pixels;
 };
 
-/// throws: IoError naming the file and libpng's reason; 16-bit and transparent images are refused
+/// throws: IoError naming the file and libpng's reason; 16-bit pictures and such that are transparent in places are
+/// refused; opaque alpha is dropped
 Picture read_png_file(const std::string& path);
 /// The bytes of a PNG file. throws: ResourceError with libpng's reason, naming `what`
 std::string encode_png(const std::string& what, const Picture& picture);

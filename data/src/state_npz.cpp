@@ -67,6 +67,7 @@ StateDict::Value decode(const std::string& content, std::size_t largest, const s
                count * header.width, " bytes, the archive holds ", content.size() - header.data_offset,
                "; the file is damaged");
   const bool single = header.shape.empty();
+  NTKROB_CHECK(!header.big_endian && !header.fortran, IoError, where, ": is not stored as ntkrob stores arrays");
   if (header.kind == 'S' && single) {
     const std::string bytes = content.substr(header.data_offset);
     return bytes.substr(0, bytes.find('\0'));
@@ -79,7 +80,7 @@ StateDict::Value decode(const std::string& content, std::size_t largest, const s
     if (single) return values_of<double>(content, header, 1)[0];
     return array_of<double>(content, header, count, largest);
   }
-  if (header.kind == 'f' && !single) return array_of<float>(content, header, count, largest);
+  if (header.kind == 'f' && header.width == 4 && !single) return array_of<float>(content, header, count, largest);
   if (header.kind == 'u' && header.width == 1 && !single)
     return array_of<std::uint8_t>(content, header, count, largest);
   throw IoError(text(where, ": numpy type ", header.kind, header.width, single ? ", a single value," : "",

@@ -133,7 +133,8 @@ TEST_CASE("damaged IDX files are refused or read, never a crash", "[data][damage
 TEST_CASE("damaged CIFAR and CSV files are refused or read, never a crash", "[data][damage]") {
   const kit::TemporaryFolder folder;
   const std::string batch = folder.file("data_batch_1.bin");
-  kit::spill(batch, std::string(2 * 3073, '\3'));
+  const std::string record = '\3' + std::string(3072, '\310');
+  kit::spill(batch, record + record);
 
   const Outcome cifar = cut(dataset_case(batch), 40, 60);
   CHECK(cifar.read <= 2);  // cut to one whole record of CIFAR-10, or of CIFAR-100

@@ -29,9 +29,13 @@ struct Provenance {
   std::vector<std::pair<std::string, std::string>> options;  // every option, as text
   std::string parent;                                        // file name of the data it was made from
   std::string parent_checksum;                               // "crc32:xxxxxxxx" of its training pixels and labels
+  std::vector<std::string> reading;                          // what was recognised or assumed of the parent, and asked for
   std::vector<std::pair<std::string, std::vector<double>>> curves;  // e.g. "loss", one value per step
   Matrix<float> initial_images;                              // n x D or empty
 };
+
+/// What a sample is: pictures of height x width x channels; signals of `height` steps, width 1; tables of features, 1 x 1.
+enum class DataKind { picture, signal, table };
 
 struct Dataset {
   ImageShape shape;
@@ -39,9 +43,15 @@ struct Dataset {
   std::vector<std::string> class_names;  // classes names, or empty
   float value_low = 0, value_high = 1;   // of float pixels
   bool beyond_range = false;             // float pixels may lie outside it (a set optimised without clipping)
+  std::vector<float> feature_low, feature_high;  // channels each, or empty: the values that were mapped to 0 and 1
   Split train, test;
   Provenance provenance;
-  std::vector<std::string> notes;  // what the reader had to assume, one line each, to be shown to the user; not stored
+  bool own = false;                // read from a file that ntkrob wrote
+  std::vector<std::string> notes;  // what the reader recognised or assumed, one line each, to be shown to the user
+
+  DataKind kind() const;
+  /// "images of 28 x 28 x 1", "signals of 128 steps, 9 channels", "rows of 13 features".
+  std::string kind_text() const;
 
   /// The split as float in [0,1], n x D. which: "train" or "test"; throws: ConfigError when the split is absent.
   Matrix<float> images(const std::string& which) const;

@@ -14,15 +14,41 @@
 
 namespace ntkrob {
 
-/// Files that make up one data set when a format keeps images and labels apart (IDX). Empty: not given.
-struct IdxFiles {
+/// Files of one array each that make up one data set together: IDX, .npy, NPZ and HDF5 with one array, tables of numbers
+/// without labels. Empty: not given.
+struct PartFiles {
   std::string train_images, train_labels, test_images, test_labels;
+  bool any() const;
 };
 
-/// Opens any supported file or folder. For IDX either `idx` names the files or `inputs` are recognised by their usual names
-/// (train-images..., t10k-labels...). For CIFAR several batch files may be given; a name containing "test" is the test split.
-/// throws: IoError: one line with the file, the offset or field, the value, the limit
-Dataset open_dataset(const std::vector<std::string>& inputs, const IdxFiles& idx = {});
+/// What only the user knows about an input of others. Everything empty: it is recognised, or the reader asks.
+struct ReadOptions {
+  PartFiles parts;
+  std::string x, y, x_test, y_test;  // names of arrays, "train/data"; y of a table: its label column, see read_options.hpp
+  std::string drop;                  // columns of a table that are neither label nor feature, "id,subject"
+  std::string image_shape;           // of rows: "28x28x1", height x width x channels
+  std::string layout;                // order of the axes: NHWC, NCHW, HWCN, NHW, NTC, ND, ...
+  std::string value_range;           // "LOW:HIGH", the values of black and white; "columns"; a data set of ntkrob
+  std::string label_map;             // "10:0,11:1"
+  bool renumber = false;             // the labels that occur become 0 .. k-1, their names are kept
+  std::string test_file;             // another input whose images become the test split
+  double test_fraction = 0;          // this share of the training split becomes the test split
+  std::uint64_t split_seed = 0;
+
+  /// (name as on the command line, value) of what is set, for provenance.
+  std::vector<std::pair<std::string, std::string>> given() const;
+  /// Whether something says how arrays are to be read, which a data set of ntkrob says itself.
+  bool structural() const;
+};
+
+/// Opens any supported file or folder. Single-array files are given in `options.parts`, or recognised by their usual
+/// names (train-images..., t10k-labels..., x_train.npy). For CIFAR and CSV several files may be given; a name that
+/// contains "test" is the test split. What was recognised or assumed is in Dataset::notes.
+/// throws: IoError: one line with the file, the offset or field, the value, the limit, the remedy; ConfigError: options
+///         that cannot be, or do not fit the input
+Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
+/// What a format cannot hold of a data set, one line each: "class names", "learned targets".
+std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
 /// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
 /// throws: IoError / ResourceError; ConfigError when path exists and force is false
 void save_dataset(const Dataset& data, const std::string& path, bool force);

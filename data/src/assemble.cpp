@@ -1,0 +1,104 @@
+/// From the arrays of a file to a data set: the order of the steps.
+#include <algorithm>
+#include <cmath>
+
+#include "ntkrob/base/random.hpp"
+#include "raw_array.hpp"
+#include "read_options.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+/// A test split that cannot serve does not block the training split.
+void drop_useless_test(RawDataset& raw) {
+  RawSplit& test = raw.test;
+  if (!raw.train.x) return;
+  std::string why;
+  if (test.x && (test.x->shape.empty() || test.x->count() == 0))
+    why = text("test split of shape ", test.x->shape_text(), " is empty");
+  else if (test.x && !test.y)
+    why = text(test.x->shape.empty() ? 0 : test.x->count(), " test images have no labels");
+  else if (!test.x && test.y)
+    why = "test labels have no images";
+  if (why.empty()) return;
+  raw.notes.push_back(text(test.x ? test.x->where : test.y->where, ": ", why, ": left out"));
+  test = RawSplit();
+}
+
+std::size_t label_count(const RawSplit& split) {
+  if (!split.y || split.y->shape.empty()) return 0;
+  const auto& shape = split.y->shape;
+  return shape.size() == 2 && shape[0] == 1 ? shape[1] : shape[0];
+}
+
+void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
+  bool first = true;
+  for (RawSplit* split : {&raw.train, &raw.test}) {
+    const char* name = split == &raw.train ? "training" : "test";
+    if (!split->x) {
+      NTKROB_CHECK(!split->y, IoError, split->y->where, ": ", name, " labels without ", name, " images");
+      continue;
+    }
+    NTKROB_CHECK(split->y.has_value(), IoError, split->x->where, ": ", name, " images without ", name, " labels; ",
+                 "a data set needs both: name the labels with --y, or their file with --", split == &raw.train ? "train" : "test",
+                 "-labels");
+    RawArray& x = *split->x;
+    const ImageShape shape = take_axes(x, raw, options, label_count(*split), data.notes);
+    NTKROB_CHECK(first || shape == data.shape, IoError, x.where, ": test images are ", shape.height, " x ", shape.width,
+                 " x ", shape.channels, ", training images ", data.shape.height, " x ", data.shape.width, " x ",
+                 data.shape.channels, "; both splits must agree");
+    data.shape = shape;
+    first = false;
+  }
+}
+
+Split take_rows(const Split& from, const std::vector<index>& rows, index size) {
+  Split to;
+  to.n = static_cast<index>(rows.size());
+  if (from.is_bytes()) to.bytes.reserve(rows.size() * static_cast<std::size_t>(size));
+  if (!from.pixels.empty()) to.pixels = Matrix<float>(to.n, size);
+  if (!from.targets.empty()) to.targets = Matrix<float>(to.n, from.targets.cols());
+  for (index k = 0; k < to.n; ++k) {
+    const index i = rows[static_cast<std::size_t>(k)];
+    if (from.is_bytes()) to.bytes.insert(to.bytes.end(), from.bytes.begin() + i * size, from.bytes.begin() + (i + 1) * size);
+    if (!from.pixels.empty()) std::copy_n(from.pixels.row(i), size, to.pixels.row(k));
+    if (!from.targets.empty()) std::copy_n(from.targets.row(i), from.targets.cols(), to.targets.row(k));
+    to.labels.push_back(from.labels[static_cast<std::size_t>(i)]);
+  }
+  return to;
+}
+
+}  // namespace
+
+void split_off_test(Dataset& data, double fraction, std::uint64_t seed, const std::string& file) {
+  NTKROB_CHECK(data.test.empty(), ConfigError, "--test-fraction: ", file, " has a test split of ", data.test.n,
+               " images already");
+  const auto n_test = static_cast<index>(std::llround(fraction * static_cast<double>(data.train.n)));
+  NTKROB_CHECK(n_test >= 1 && n_test < data.train.n, ConfigError, "--test-fraction ", fraction, " of ", data.train.n,
+               " images is ", n_test, "; at least one must go to each split");
+  const std::vector<index> order = Rng(seed, "data/test-fraction").permutation(data.train.n);
+  std::vector<index> test(order.begin(), order.begin() + n_test), train(order.begin() + n_test, order.end());
+  std::sort(test.begin(), test.end());
+  std::sort(train.begin(), train.end());
+  data.test = take_rows(data.train, test, data.shape.size());
+  data.train = take_rows(data.train, train, data.shape.size());
+  data.notes.push_back(text(n_test, " of ", n_test + data.train.n, " images drawn with --split-seed ", seed,
+                            " are the test split"));
+}
+
+Dataset assemble(RawDataset raw, const ReadOptions& options) {
+  Dataset data;
+  NTKROB_CHECK(raw.train.x || raw.test.x, IoError, raw.file, ": holds no images");
+  drop_useless_test(raw);
+  data.own = raw.own;
+  data.notes = std::move(raw.notes);
+  take_all_axes(raw, options, data);
+  take_values(raw, options, data);
+  take_labels(raw, options, data);
+  data.provenance = std::move(raw.provenance);
+  if (options.test_fraction > 0) split_off_test(data, options.test_fraction, options.split_seed, raw.file);
+  data.validate(raw.file);
+  return data;
+}
+
+}  // namespace ntkrob::io

@@ -1,0 +1,82 @@
+/// The arrays of an HDF5 file of others, in whatever groups; links inside the file are followed, others named.
+#include <algorithm>
+#include <set>
+
+#include "catalogue.hpp"
+#include "hdf5_file.hpp"
+#include "part_files.hpp"
+
+namespace ntkrob::io {
+namespace {
+
+constexpr int kMaxDepth = 16;
+constexpr std::size_t kMaxArrays = 1 << 16;
+
+/// Whether MATLAB wrote the array: its axes are stored in the opposite order.
+bool is_matlab(hid_t dataset) { return has_attribute(dataset, "MATLAB_class"); }
+
+std::vector<std::size_t> shape_of(const std::string& path, const std::string& name) {
+  const Session session;
+  Handle file = open_to_read(path);
+  const std::string where = path + ": " + name;
+  Handle dataset = open_inside(file, name, where);
+  std::vector<std::size_t> shape = inspect_dataset(dataset, where).shape;
+  if (is_matlab(dataset)) std::reverse(shape.begin(), shape.end());
+  return shape;
+}
+
+RawArray load(const std::string& path, const std::string& name) {
+  const Session session;
+  Handle file = open_to_read(path);
+  const std::string where = path + ": " + name;
+  Handle dataset = open_inside(file, name, where);
+  RawArray array = read_raw(dataset, where);
+  if (is_matlab(dataset)) reverse_axes(array);
+  return array;
+}
+
+class Walk {
+ public:
+  Walk(const std::string& path, Catalogue& catalogue) : path_(path), catalogue_(catalogue) {}
+
+  void group(hid_t file, hid_t group, const std::string& prefix, int depth) {
+    const std::string where = path_ + ": /" + prefix;
+    if (depth > kMaxDepth || !seen_.insert(address_of(group)).second) return;
+    for (const std::string& name : member_names(group, where)) {
+      const std::string full = prefix + name;
+      if (full == "provenance") continue;
+      if (is_external_link(group, name)) {
+        catalogue_.notes.push_back(full + ", a link to another file (such links are not followed: copy the array into this file)");
+        continue;
+      }
+      Handle member = find_inside(file, full);
+      if (!member.valid()) {
+        catalogue_.notes.push_back(full + ", a link that leads nowhere in this file");
+        continue;
+      }
+      if (is_group(member))
+        this->group(file, member, full + "/", depth + 1);
+      else if (H5Iget_type(member) == H5I_DATASET && catalogue_.arrays.size() < kMaxArrays)
+        catalogue_.arrays.push_back({full, [path = path_, full] { return shape_of(path, full); },
+                                     [path = path_, full] { return load(path, full); }, address_of(member)});
+    }
+  }
+
+ private:
+  const std::string& path_;
+  Catalogue& catalogue_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+Catalogue hdf5_catalogue(const std::string& path) {
+  Catalogue catalogue;
+  catalogue.file = path;
+  const Session session;
+  Handle file = open_to_read(path);
+  Walk(path, catalogue).group(file, file, "", 0);
+  return catalogue;
+}
+
+}  // namespace ntkrob::io
