@@ -48,6 +48,7 @@ void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
                  " x ", shape.channels, ", training images ", data.shape.height, " x ", data.shape.width, " x ",
                  data.shape.channels, "; both splits must agree");
     data.shape = shape;
+    (split == &raw.train ? data.train : data.test).n = static_cast<index>(x.count());
     first = false;
   }
 }
@@ -93,8 +94,8 @@ Dataset assemble(RawDataset raw, const ReadOptions& options) {
   data.own = raw.own;
   data.notes = std::move(raw.notes);
   take_all_axes(raw, options, data);
-  take_values(raw, options, data);
   take_labels(raw, options, data);
+  take_values(raw, options, data);
   data.provenance = std::move(raw.provenance);
   if (options.test_fraction > 0) split_off_test(data, options.test_fraction, options.split_seed, raw.file);
   data.validate(raw.file);

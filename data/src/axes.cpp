@@ -149,7 +149,7 @@ ImageShape take_rows(RawArray& x, const std::optional<ImageShape>& image, const 
   if (layout.size() == 2) return take_named(x, layout);
   NTKROB_CHECK(layout.empty(), ConfigError, "--layout ", layout, ": ", x.where, " has rows of ", x.shape[1],
                " numbers; say the shape of the picture too, e.g. --image-shape 28x28x1");
-  const bool turned = n_labels > 0 && x.shape[0] != n_labels && x.shape[1] == n_labels;
+  const bool turned = n_labels > x.shape[0] && x.shape[1] == n_labels;
   if (turned) notes.push_back(text(x.where, ": shape ", x.shape_text(), " read as [D,N], there are ", n_labels, " labels"));
   return apply(x, reading(turned ? "DN" : "ND", x.shape));
 }
@@ -169,7 +169,12 @@ ImageShape choose(RawArray& x, const std::optional<ImageShape>& image, std::size
   } else {
     readings = likely(x.shape);
   }
-  const auto counted = [&](const Reading& r) { return r.n == n_labels; };
+  // The last axis counts samples only where it is longer than a side: else a wrong number of labels would be explained away.
+  const auto counted = [&](const Reading& r) {
+    const bool last = r.layout[0] != 'N';
+    const auto longest = static_cast<std::size_t>(std::max(r.shape.height, r.shape.width));
+    return r.n == n_labels && (!last || r.n > longest || (r.layout.size() == 4 && r.n == longest));
+  };
   if (std::any_of(readings.begin(), readings.end(), counted))
     readings.erase(std::remove_if(readings.begin(), readings.end(), [&](const Reading& r) { return !counted(r); }),
                    readings.end());

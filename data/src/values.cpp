@@ -205,10 +205,7 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
   const bool floats = parts.front().x->kind == Kind::floats && !whole;
   if (low < 0 || high > kWhite || (high < 2 && floats)) {
     std::string advice;
-    if (table || data.shape.width == 1)
-      advice = text("give --value-range columns to scale each feature from its own extremes in the training split, or --value-range ",
-                    range_text(low, high), " for one range");
-    else if (low < 0)
+    if (low < 0)
       advice = text("the images look normalised: store them as they were before, normalisation belongs inside the "
                     "model; or give the values of black and white, e.g. --value-range ",
                     low >= -1 && high <= 1 ? "-1:1" : range_text(low, high));
@@ -217,6 +214,8 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
                     high <= 1023 ? "0:1023" : high <= 4095 ? "0:4095" : high <= 65535 ? "0:65535" : range_text(low, high));
     else
       advice = text("a little above 1 is a mistake in the scaling: clip them, or give --value-range ", range_text(0, high));
+    if (table || data.shape.width == 1)
+      advice += "; features of their own scales: --value-range columns takes the extremes of each in the training split";
     throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", low, ", ", high,
                        "], which is neither [0, 1] nor [0, 255]; ", advice, odd_column(raw, *parts.front().x, size)));
   }
@@ -301,7 +300,6 @@ void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   shape_rows(raw, options, data);
   for (const auto& [from, to] : {std::pair<RawSplit*, Split*>{&raw.train, &data.train}, {&raw.test, &data.test}}) {
     if (!from->x) continue;
-    to->n = static_cast<index>(from->x->count());
     if (from->x->kind == Kind::bytes) to->bytes = std::move(from->x->bytes);
     if (from->x->kind != Kind::floats) continue;
     // Readers lay floats out as N x D; axes that moved have changed no more than the order.

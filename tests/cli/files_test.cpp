@@ -19,7 +19,7 @@ std::vector<std::string> tiny_robustify(const std::string& data, const std::stri
 
 std::string idx_images(int n, int said) {
   std::string bytes{0, 0, 8, 3, 0, 0, 0, static_cast<char>(said), 0, 0, 0, 4, 0, 0, 0, 4};
-  for (int i = 0; i < 16 * n; ++i) bytes += static_cast<char>(i);
+  for (int i = 0; i < 16 * n; ++i) bytes += static_cast<char>(i + 100);
   return bytes;
 }
 

@@ -80,7 +80,7 @@ TEST_CASE("plain h5py files are read: classes inferred, channels first, 0..255 f
   CHECK_CONTAINS(nchw.notes[0], "[N,C,H,W]");
   REQUIRE(targets.notes.size() == 2);
   CHECK_CONTAINS(targets.notes[0], "[0, 255]");
-  CHECK_CONTAINS(targets.notes[1], "--image-shape 8x8x1");
+  CHECK_CONTAINS(targets.notes[1], "pictures of 8 x 8");
   CHECK(targets.train.targets.cols() == 10);
   CHECK(targets.train.labels == source.train.labels);
   const Matrix<float> images = targets.images("train");

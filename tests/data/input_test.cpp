@@ -85,9 +85,9 @@ TEST_CASE("bad CSV files are refused with line and column", "[data]") {
 
   CHECK_CONTAINS(error("0,1,2\n1,2\n"), "line 2: 2 columns, the first line has 3");
   CHECK_CONTAINS(error("0,1,2\n1,x,3\n"), "line 2, column 2: \"x\" is not a number");
-  CHECK_CONTAINS(error("label,a,b\n0,1,2\n1,,3\n"), "line 3, column 2: \"\" is not a number");
-  CHECK_CONTAINS(error("label,a,b\n0,1,2\n-1,2,3\n"), "label 1 is -1");
-  CHECK_CONTAINS(error("label,a,b\n0,1,2\n0.5,2,3\n"), "label 1 is 0.5");
+  CHECK_CONTAINS(error("label,a,b\n0,1,2\n1,,3\n"), "line 3, column 2 (a): \"\" is not a number");
+  CHECK_CONTAINS(error("label,a,b\n0,1,0\n-1,1,1\n"), "label 1 is -1");
+  CHECK_CONTAINS(error("label,a,b\n0,1,0\n0.5,1,1\n"), "label 1 is 0.5");
   CHECK_CONTAINS(error("0,1,2\n1,nan,3\n"), "line 2, column 2: pixel is nan");
   CHECK_CONTAINS(error("0,1,2\n1,1e999,3\n"), "line 2, column 2");
   CHECK_CONTAINS(error("0,-1.5,2\n1,4,3\n"), "[-1.5, 4]");
