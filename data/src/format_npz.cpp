@@ -2,6 +2,7 @@
 ///
 /// Arrays x_train, y_train, x_test, y_test; also X, y or x, y for the training split. Optional value_range = [low,
 /// high].
+#include <cmath>
 #include <cstring>
 
 #include "atomic_file.hpp"
@@ -23,6 +24,15 @@ void convert_values(const std::string& content, std::size_t offset, std::size_t 
   }
 }
 
+/// A half-precision number (IEEE 754 binary16).
+float half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const float magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
+                          : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+  return bits >> 15 ? -magnitude : magnitude;
+}
+
 RawArray parse_array(const std::string& content, const std::string& where) {
   const NpyHeader header = parse_npy_header(content, where);
   RawArray raw;
@@ -31,15 +41,20 @@ RawArray parse_array(const std::string& content, const std::string& where) {
   const std::size_t count = product(raw.shape, where), offset = header.data_offset;
   NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
                count * header.width, " bytes, the archive holds ", content.size() - offset, "; the file is damaged");
-  NTKROB_CHECK(!raw.shape.empty() && header.kind != 'S', IoError, where,
-               ": is a single number or a text, expected an array of numbers");
+  NTKROB_CHECK(header.kind != 'S', IoError, where, ": is a text, expected an array of numbers");
   if (header.kind == 'u' && header.width == 1) {
     raw.kind = RawArray::Kind::bytes;
     raw.bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(offset), content.end());
   } else if (header.kind == 'f') {
     raw.kind = RawArray::Kind::floats;
-    raw.floats =
-        Matrix<float>(static_cast<index>(raw.shape[0]), static_cast<index>(raw.shape[0] ? count / raw.shape[0] : 0));
+    const std::size_t rows = raw.count();
+    raw.floats = Matrix<float>(static_cast<index>(rows), static_cast<index>(rows ? count / rows : 0));
+    if (header.width == 2)
+      for (std::size_t i = 0; i < count; ++i) {
+        std::uint16_t bits;
+        std::memcpy(&bits, content.data() + offset + 2 * i, sizeof bits);
+        raw.floats.data()[i] = half(bits);
+      }
     if (header.width == 4) convert_values<float>(content, offset, count, raw.floats.data());
     if (header.width == 8) convert_values<double>(content, offset, count, raw.floats.data());
   } else {
@@ -60,7 +75,11 @@ std::optional<RawArray> find_array(const ZipReader& archive, const std::string& 
                                    std::initializer_list<const char*> names) {
   for (const char* name : names)
     for (const ZipMember& member : archive.members())
-      if (member.name == std::string(name) + ".npy") return parse_array(archive.content(member), path + ": " + name);
+      if (member.name == std::string(name) + ".npy") {
+        RawArray raw = parse_array(archive.content(member), path + ": " + name);
+        NTKROB_CHECK(!raw.shape.empty(), IoError, raw.where, ": is a single number, expected an array of numbers");
+        return raw;
+      }
   return std::nullopt;
 }
 
@@ -127,7 +146,10 @@ StateDict npz_arrays(const std::string& path) {
   for (const ZipMember& member : archive.members()) {
     const std::size_t stem = member.name.size() - std::min<std::size_t>(4, member.name.size());
     NTKROB_CHECK(stem > 0 && member.name.compare(stem, 4, ".npy") == 0, IoError, path, ": member ", member.name,
-                 " is no .npy array");
+                 " is no .npy array",
+                 io::ends_with(member.name, "data.pkl") ? "; store a state_dict of PyTorch with numpy.savez(\"weights.npz\", "
+                                                          "**{k: v.numpy() for k, v in net.state_dict().items()})"
+                                                        : "");
     const std::string name = member.name.substr(0, stem);
     RawArray raw = parse_array(archive.content(member), path + ": " + name);
     const std::vector<index> shape(raw.shape.begin(), raw.shape.end());

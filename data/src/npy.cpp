@@ -61,13 +61,13 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   if (!digits.empty() && digits.size() <= (header.kind == 'S' ? 8u : 1u) &&
       digits.find_first_not_of("0123456789") == std::string::npos)
     header.width = static_cast<std::size_t>(std::stoul(digits));
-  const bool known = (header.kind == 'f' && (header.width == 4 || header.width == 8)) ||
+  const bool known = (header.kind == 'f' && (header.width == 2 || header.width == 4 || header.width == 8)) ||
                      ((header.kind == 'u' || header.kind == 'i') &&
                       (header.width == 1 || header.width == 2 || header.width == 4 || header.width == 8)) ||
                      (header.kind == 'b' && header.width == 1) || (header.kind == 'S' && header.width > 0);
   NTKROB_CHECK(known && (type[0] == '<' || type[0] == '|' || (type[0] == '=' && header.width == 1)), IoError, where,
                ": element type '", type,
-               "'; supported are little-endian u1 i1 u2 i2 u4 i4 u8 i8 f4 f8, convert with "
+               "'; supported are little-endian u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8, convert with "
                "array.astype('<f4')");
   NTKROB_CHECK(field(dictionary, "fortran_order", where).compare(0, 5, "False") == 0, IoError, where,
                ": is in Fortran order; convert with numpy.ascontiguousarray");
