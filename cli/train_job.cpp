@@ -1,8 +1,10 @@
 #include "train_job.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
 
@@ -56,6 +58,22 @@ double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, c
   return sum / static_cast<double>(x.rows);
 }
 
+/// What the net is to be robust against, and what its pixels were: of the job where it trains adversarially, else of
+/// the set that it learned, where that is a robust one.
+void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
+  const OptionTexts own = resolved_options(job);
+  for (const char* name : {"norm", "eps"})
+    for (const OptionTexts& options : {own, data.provenance.options}) {
+      const auto at = std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.first == name; });
+      if (at == options.end()) continue;
+      state.set(text("provenance/", name), at->second);
+      break;
+    }
+  state.set("provenance/value_range", data.train.is_bytes() ? std::string("0:255")
+                                                            : format_number(static_cast<double>(data.value_low)) + ":" +
+                                                                  format_number(static_cast<double>(data.value_high)));
+}
+
 }  // namespace
 
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
@@ -92,6 +110,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
   StateDict state = outcome.net->state();
+  store_class_names(state, data.class_names);
   state.set("provenance/library_version", std::string(kVersion));
   std::string command = "ntkrob train " + file_name(job.data);
   for (const auto& [name, value] : resolved_options(job)) {
@@ -101,6 +120,7 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
   state.set("provenance/command", command);
   state.set("provenance/parent", file_name(job.data));
   state.set("provenance/parent_checksum", data.checksum());
+  add_threat(job, data, state);
   return state;
 }
 
