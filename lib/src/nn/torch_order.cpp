@@ -48,6 +48,11 @@ bool all_numbers(const std::vector<TorchModule>& modules) {
   });
 }
 
+void sort_naturally(std::vector<TorchModule>& modules) {
+  std::stable_sort(modules.begin(), modules.end(),
+                   [](const TorchModule& a, const TorchModule& b) { return natural_less(a.name, b.name); });
+}
+
 void order_as_given(std::vector<TorchModule>& modules, const std::vector<std::string>& order) {
   const std::size_t prefix = common_prefix(modules);
   std::vector<TorchModule> result;
@@ -59,6 +64,7 @@ void order_as_given(std::vector<TorchModule>& modules, const std::vector<std::st
     result.push_back(std::move(*at));
     modules.erase(at);
   }
+  sort_naturally(modules);
   NTKROB_CHECK(modules.empty(), ConfigError, "--order must name every module once, it leaves out ",
                names_text(modules));
   modules = std::move(result);
@@ -120,15 +126,13 @@ bool order_modules(TorchModules& found, const std::vector<std::string>& order, s
     order_as_given(found.modules, order);
     note = "layers in the order given: ";
   } else if (all_numbers(found.modules)) {
-    std::stable_sort(found.modules.begin(), found.modules.end(),
-                     [](const TorchModule& a, const TorchModule& b) { return natural_less(a.name, b.name); });
+    sort_naturally(found.modules);
     note = "layers in the order of their numbers: ";
   } else if (!found.alphabetical || found.modules.size() == 1) {
     note = "layers in the order of the file: ";
   } else {
     // Until shapes decide: the order in which messages name them.
-    std::stable_sort(found.modules.begin(), found.modules.end(),
-                     [](const TorchModule& a, const TorchModule& b) { return natural_less(a.name, b.name); });
+    sort_naturally(found.modules);
     return false;
   }
   note += names_text(found.modules);
