@@ -55,7 +55,9 @@ void convert_files(const ConvertParams& p, Session& session) {
     NTKROB_CHECK(!p.model.spec.empty(), ConfigError, "--model needs --spec, the layers of the net");
     return convert_model(p.model, p.output, session);
   }
-  NTKROB_CHECK(p.model.spec.empty() && p.model.group.empty(), ConfigError, "--spec and --group belong to --model");
+  NTKROB_CHECK(p.model.spec.empty() && p.model.group.empty() && p.model.order.empty() && p.model.classes.empty() &&
+                   !p.model.two_class,
+               ConfigError, "--spec, --group, --order, --classes and --two-class belong to --model");
   NTKROB_CHECK(!p.inputs.empty() || named, ConfigError,
                "no input: name files or a folder, or --train-images and --train-labels");
   check_output(p.output, session.globals.force);
@@ -79,6 +81,14 @@ void convert_files(const ConvertParams& p, Session& session) {
   session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
 }
 
+std::vector<std::string> weights_help() {
+  return {
+      "the order of the arrays is that of --order, of the numbers of nn.Sequential, or of the file (NPZ keeps it, "
+      "HDF5 with track_order=True);",
+      "where a file keeps none, the only order that fits names and shapes is taken, and more than one is refused",
+      "batchnorm(eps=1e-5) right behind a conv or dense in --spec: folded into it, no layer of the model"};
+}
+
 }  // namespace
 
 Command make_convert() {
@@ -95,6 +105,9 @@ Command make_convert() {
   command.options.add("spec", p->model.spec, "its layers, see below");
   command.options.add("input-shape", p->model.input_shape, "height x width x channels of its input");
   command.options.add("group", p->model.group, "where the arrays are in an HDF5 file, e.g. net/weights");
+  command.options.add("order", p->model.order, "its modules from first to last, fc1,fc2,out; default: see the notes");
+  command.options.add("classes", p->model.classes, "names of its classes, in their order: cat,dog");
+  command.options.add("two-class", p->model.two_class, "a net of one output z becomes that of the outputs 0 and z");
   add_read_options(command.options, p->read);
   command.options.add_output(p->output, "where to write; the extension chooses the format");
   command.examples = {"ntkrob convert mnist/ -o mnist.h5",
@@ -109,8 +122,13 @@ Command make_convert() {
                       "ntkrob convert robust.h5 --initial -o originals.h5",
                       "ntkrob convert robust.h5 -o robust/          a folder of IDX files",
                       "ntkrob convert --model weights.npz --spec "
-                      "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5"};
-  command.notes = [] { return formats_text() + "\n" + list_text("Nets:", net_help()); };
+                      "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5",
+                      "ntkrob convert --model weights.h5 --spec 'conv(8,5)-batchnorm-relu-dense' --classes cat,dog "
+                      "-o net.h5"};
+  command.notes = [] {
+    return formats_text() + "\n" + list_text("Nets:", net_help()) + "\n" +
+           list_text("Weights of PyTorch:", weights_help());
+  };
   command.run = [p](Session& session) { convert_files(*p, session); };
   return command;
 }

@@ -1,5 +1,6 @@
 /// ntkrob export: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "device_file.hpp"
@@ -24,9 +25,10 @@ std::string extension(const std::string& path) { return std::filesystem::path(pa
 /// What is written, and how it is described to people.
 struct Export {
   std::string bytes;
-  std::string what;      // for the note
-  std::string contents;  // for the comment of a header
-  std::string layers;    // of a net, in C++
+  std::string what;                  // for the note
+  std::string contents;              // for the comment of a header
+  std::string layers;                // of a net, in C++
+  std::vector<std::string> classes;  // their names, or empty
 };
 
 Export export_data(const ExportParams& p, Session& session) {
@@ -42,7 +44,31 @@ Export export_data(const ExportParams& p, Session& session) {
                      " labels: ", block.bytes.size(), " bytes; pixels are off by at most ", block.pixel_error);
   result.contents += "; read it with ntkrob/micro/device_data.hpp";
   result.bytes = block.bytes;
+  result.classes = block.class_names;
   return result;
+}
+
+/// What an ONNX file says about the model beside the graph.
+OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>& classes) {
+  OnnxMetadata metadata{{"spec", model.get<std::string>("spec")}};
+  const auto stored = [&](const char* name) {
+    const std::string entry = text("provenance/", name);
+    return model.contains(entry) ? model.get<std::string>(entry) : std::string();
+  };
+  if (!classes.empty())
+    metadata.emplace_back("class_names",
+                          nlohmann::json(classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  for (const char* name : {"norm", "eps"})
+    if (!stored(name).empty()) metadata.emplace_back(name, stored(name));
+  std::string input = "pixels in [0,1]", range = stored("value_range");
+  if (const std::size_t colon = range.find(':'); colon != std::string::npos)
+    input += text("; in the training data 0 is the value ", range.substr(0, colon), " and 1 the value ",
+                  range.substr(colon + 1));
+  else if (!range.empty())
+    input += "; values of the training data: " + range;
+  metadata.emplace_back("input", input);
+  if (!stored("command").empty()) metadata.emplace_back("command", stored("command"));
+  return metadata;
 }
 
 /// All options about images as texts; the budget is for nets as well.
@@ -69,12 +95,14 @@ Export export_net(const ExportParams& p, Session& session) {
   NTKROB_CHECK(!p.int8 || !p.calibrate.empty(), ConfigError,
                "--int8 needs --calibrate: the data whose training split tells the range of values, best what the net "
                "was trained on");
-  const Net net(load_state(p.input, "ntkrob.model/1"), session.backend());
+  const StateDict model = load_state(p.input, "ntkrob.model/1");
+  const Net net(model, session.backend());
   Export result;
+  result.classes = stored_class_names(model);
   std::string form = "float32";
   if (extension(p.output) == ".onnx") {
     NTKROB_CHECK(!p.int8, ConfigError, "--int8 is written for ntkrob::micro, not as ONNX; leave it out");
-    result.bytes = onnx_bytes(net, text("ntkrob export of ", file_name(p.input)));
+    result.bytes = onnx_bytes(net, text("ntkrob export of ", file_name(p.input)), metadata_of(model, result.classes));
     form = "ONNX, float32";
   } else {
     const DeviceNet device = device_net(net);
@@ -109,9 +137,13 @@ void export_file(ExportParams& p, Session& session) {
     return;
   }
   const std::string comment = text("Made by ntkrob export from ", file_name(p.input), ".\n// ", result.contents);
-  write_text(p.output, header ? device_header(result.bytes, p.name, comment, result.layers) : result.bytes,
+  write_text(p.output,
+             header ? device_header(result.bytes, p.name, comment, result.layers, result.classes) : result.bytes,
              session.globals.force);
   session.console.note(text("wrote ", p.output, ": ", result.what));
+  if (!result.classes.empty() && !header && extension(p.output) != ".onnx")
+    session.console.note(text("left out: the names of the ", result.classes.size(),
+                              " classes, for which the bare bytes have no place; a header (.hpp) has"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "input.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
 namespace ntkrob::cli {
@@ -102,12 +103,15 @@ Json state_json(const std::string& kind, const std::string& path, const std::str
   json["schema"] = schema;
   std::size_t parameters = 0;
   Json entries = Json::object();
+  const std::vector<std::string> names = kind == "model" ? stored_class_names(state) : std::vector<std::string>();
   for (const auto& [name, value] : state.entries()) {
+    if (!names.empty() && name.rfind("class_names/", 0) == 0) continue;
     entries[name] = entry_json(value);
     if (const auto* array = std::get_if<NdArray<float>>(&value))
       if (name.rfind("layers/", 0) == 0) parameters += array->values.size();
   }
   if (kind == "model") json["parameters"] = parameters;
+  if (!names.empty()) json["class_names"] = names;
   json["entries"] = entries;
   return json;
 }
@@ -116,6 +120,12 @@ std::string state_text(const Json& json) {
   std::string lines = json["kind"].get<std::string>() + "  " + json["file"].get<std::string>() + "  (schema " +
                       json["schema"].get<std::string>() + ")\n";
   if (json.contains("parameters")) lines += "parameters  " + json["parameters"].dump() + "\n";
+  if (json.contains("class_names")) {
+    lines += "classes     ";
+    for (std::size_t k = 0; k < json["class_names"].size(); ++k)
+      lines += (k == 0 ? "" : ", ") + json["class_names"][k].get<std::string>();
+    lines += "\n";
+  }
   OptionTexts entries;
   for (const auto& [name, entry] : json["entries"].items()) entries.emplace_back(name, entry_text(entry));
   return lines + options_text(entries);

@@ -30,24 +30,30 @@ ImageShape parse_shape(const std::string& shape) {
 void convert_model(const ConvertModelParams& p, const std::string& output, Session& session) {
   const ImageShape shape = parse_shape(p.input_shape);
   check_output(output, session.globals.force);
-  StateDict state;
+  TorchImport options;
+  options.two_class = p.two_class;
+  if (!p.order.empty()) options.order = split_list(p.order, "order");
+  TorchModel imported;
   try {
-    state = import_torch(load_arrays(p.weights, p.group), p.spec, shape);
+    imported = import_torch(load_arrays(p.weights, p.group), p.spec, shape, options);
   } catch (const IoError& error) {
     const std::string what = error.what();
     throw IoError(what.rfind(p.weights, 0) == 0 ? what : p.weights + ": " + what);
   }
-  const Net net(state, session.backend());
+  const Net net(imported.state, session.backend());
+  StateDict model = net.state();
+  if (!p.classes.empty()) store_class_names(model, split_list(p.classes, "classes"));
   const std::string summary = text(net.parameter_count(), " parameters, input ", shape.height, " x ", shape.width,
                                    " x ", shape.channels, ", ", net.classes(), " classes");
+  for (const std::string& note : imported.notes) session.console.note(text("reading ", p.weights, ": ", note));
   if (session.globals.dry_run) {
-    std::printf("would write %s:\n%s\n%s\n", output.c_str(), p.spec.c_str(), summary.c_str());
+    std::printf("would write %s:\n%s\n%s\n", output.c_str(), net.spec().c_str(), summary.c_str());
     return;
   }
-  StateDict model = net.state();
   model.set("provenance/library_version", std::string(kVersion));
   model.set("provenance/command", session.command_line());
   model.set("provenance/parent", file_name(p.weights));
+  for (std::size_t k = 0; k < imported.notes.size(); ++k) model.set(text("provenance/reading/", k), imported.notes[k]);
   save_state(model, "ntkrob.model/1", output, session.globals.force);
   session.console.note(text("wrote ", output, ": ", summary));
 }

@@ -12,6 +12,9 @@ struct ConvertModelParams {
   std::string group;    // of an HDF5 file
   std::string spec;
   std::string input_shape = "28x28x1";
+  std::string order;    // of the modules, "fc1,fc2,out"
+  std::string classes;  // their names
+  bool two_class = false;
 };
 
 /// throws: ConfigError, IoError naming the array and the shape that was expected

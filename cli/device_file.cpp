@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -161,6 +162,8 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
   DeviceBlock block;
   block.rows = static_cast<index>(rows.size());
   block.classes = static_cast<index>(chosen.size());
+  if (!data.class_names.empty())
+    for (const int c : chosen) block.class_names.push_back(data.class_names[static_cast<std::size_t>(c)]);
   block.shape = {data.shape.height / by, data.shape.width / by, data.shape.channels};
   block.soft = options.labels == "soft" || (options.labels == "auto" && !split.targets.empty());
   micro::DeviceData layout{};
@@ -245,12 +248,40 @@ void check_identifier(const std::string& name) {
   NTKROB_CHECK(good, ConfigError, "name is \"", name, "\", must be a C++ identifier: letters, digits and _");
 }
 
+namespace {
+
+/// A text as C++ writes it: bytes that are no printable ASCII as octal numbers of three digits.
+std::string quoted(const std::string& value) {
+  std::string out = "\"";
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\' || c == '?') {
+      out += '\\';
+      out += c;
+    } else if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      char octal[8];
+      std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(byte));
+      out += octal;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace
+
 std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
-                          const std::string& layers) {
+                          const std::string& layers, const std::vector<std::string>& classes) {
   check_identifier(name);
   std::string out = text("// ", comment, "\n#pragma once\n\n");
   if (!layers.empty())
     out += text("#include \"ntkrob/micro/net.hpp\"\n\ninline constexpr auto ", name, "_layers =\n    ", layers, ";\n");
+  if (!classes.empty()) {
+    out += text("inline constexpr const char* ", name, "_classes[", classes.size(), "] = {");
+    for (std::size_t k = 0; k < classes.size(); ++k) out += (k == 0 ? "" : ", ") + quoted(classes[k]);
+    out += "};\n";
+  }
   out += text("alignas(4) inline constexpr unsigned char ", name, "[", bytes.size(), "] = {");
   for (std::size_t k = 0; k < bytes.size(); ++k) {
     if (k % 32 == 0) out += "\n  ";

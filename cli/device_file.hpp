@@ -38,7 +38,8 @@ struct DeviceBlock {
   index rows = 0, classes = 0;
   ImageShape shape;
   bool soft = false;
-  double pixel_error = 0;  // largest difference between a pixel and what the device reads
+  std::vector<std::string> class_names;  // of the classes that go out, or empty; the block has no place for them
+  double pixel_error = 0;                // largest difference between a pixel and what the device reads
 };
 
 /// The set in the format of micro/device_data.hpp.
@@ -46,8 +47,9 @@ struct DeviceBlock {
 DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options);
 /// The bytes as a C++ header (C++17) that defines `inline constexpr unsigned char <name>[]`.
 ///   layers: an expression of micro/net.hpp, which becomes `<name>_layers`, or empty
+///   classes: names, which become the texts `<name>_classes[]`, or empty
 std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
-                          const std::string& layers);
+                          const std::string& layers, const std::vector<std::string>& classes);
 /// The training split, for the quantisation of a net. throws: ShapeError, ConfigError; as open_dataset
 Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Session& session);
 /// throws: ConfigError unless it is an identifier

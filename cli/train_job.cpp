@@ -1,9 +1,11 @@
 #include "train_job.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "input.hpp"
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
 
@@ -57,6 +59,25 @@ double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, c
   return sum / static_cast<double>(x.rows);
 }
 
+/// What the net is to be robust against, and what its pixels were: of the job where it trains adversarially, else of
+/// the set that it learned, where that is a robust one.
+void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
+  const OptionTexts own = resolved_options(job);
+  for (const char* name : {"norm", "eps"})
+    for (const OptionTexts& options : {own, data.provenance.options}) {
+      const auto at = std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.first == name; });
+      if (at == options.end()) continue;
+      state.set(text("provenance/", name), at->second);
+      break;
+    }
+  if (!data.feature_low.empty())
+    state.set("provenance/value_range", std::string("columns"));
+  else
+    state.set("provenance/value_range", data.train.is_bytes() ? std::string("0:255")
+                                                            : format_number(static_cast<double>(data.value_low)) + ":" +
+                                                                  format_number(static_cast<double>(data.value_high)));
+}
+
 }  // namespace
 
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
@@ -93,6 +114,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
   StateDict state = outcome.net->state();
+  store_class_names(state, data.class_names);
   state.set("provenance/library_version", std::string(kVersion));
   std::string command = "ntkrob train " + file_name(job.data);
   for (const auto& [name, value] : resolved_options(job)) {
@@ -102,9 +124,9 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
   state.set("provenance/command", command + read_arguments(job.read));
   state.set("provenance/parent", file_name(job.data));
   state.set("provenance/parent_checksum", data.checksum());
-  std::string reading;
-  for (const std::string& clause : reading_record(data, job.read, job.data)) reading += (reading.empty() ? "" : "\n") + clause;
-  if (!reading.empty()) state.set("provenance/reading", reading);
+  const std::vector<std::string> reading = reading_record(data, job.read, job.data);
+  for (std::size_t k = 0; k < reading.size(); ++k) state.set(text("provenance/reading/", k), reading[k]);
+  add_threat(job, data, state);
   return state;
 }
 

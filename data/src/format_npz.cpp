@@ -141,7 +141,10 @@ StateDict npz_arrays(const std::string& path) {
   for (const ZipMember& member : archive.members()) {
     const std::size_t stem = member.name.size() - std::min<std::size_t>(4, member.name.size());
     NTKROB_CHECK(stem > 0 && member.name.compare(stem, 4, ".npy") == 0, IoError, path, ": member ", member.name,
-                 " is no .npy array");
+                 " is no .npy array",
+                 io::ends_with(member.name, "data.pkl") ? "; store a state_dict of PyTorch with numpy.savez(\"weights.npz\", "
+                                                          "**{k: v.numpy() for k, v in net.state_dict().items()})"
+                                                        : "");
     const std::string name = member.name.substr(0, stem);
     RawArray raw = parse_npy(archive.content(member), path + ": " + name);
     NTKROB_CHECK(raw.kind != RawArray::Kind::texts, IoError, raw.where, ": is a text, expected an array of numbers");

@@ -180,7 +180,10 @@ std::vector<std::string> member_names(hid_t group, const std::string& where) {
   const auto visit = [](hid_t, const char* name, const H5L_info_t*, void* out) {
     return guarded_append(static_cast<std::vector<std::string>*>(out), name);
   };
-  Handle properties(H5Iget_type(group) == H5I_FILE ? H5Fget_create_plist(group) : H5Gget_create_plist(group), H5Pclose);
+  // A file that was opened does not know how its root group was made (H5Fget_create_plist tells the defaults): the
+  // group itself does.
+  Handle root(H5Iget_type(group) == H5I_FILE ? H5Gopen2(group, "/", H5P_DEFAULT) : -1, H5Gclose);
+  Handle properties(H5Gget_create_plist(root.valid() ? root : group), H5Pclose);
   unsigned order = 0;
   if (properties.valid()) H5Pget_link_creation_order(properties, &order);
   const H5_index_t by = (order & H5P_CRT_ORDER_INDEXED) != 0 ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;

@@ -63,20 +63,23 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   header.kind = type[1];
   NTKROB_CHECK(header.kind != 'O', IoError, where,
                ": holds Python objects, which are not loaded; store array.astype('U') for texts, or numbers");
-  const bool text = header.kind == 'S' || header.kind == 'U';
+  const bool is_text = header.kind == 'S' || header.kind == 'U';
   // A text says its length, at most eight digits; numbers have widths of one digit.
   const std::string digits = type.substr(2);
-  if (!digits.empty() && digits.size() <= (text ? 8u : 1u) && digits.find_first_not_of("0123456789") == std::string::npos)
+  if (!digits.empty() && digits.size() <= (is_text ? 8u : 1u) && digits.find_first_not_of("0123456789") == std::string::npos)
     header.width = static_cast<std::size_t>(std::stoul(digits)) * (header.kind == 'U' ? 4 : 1);
   const bool known = (header.kind == 'f' && (header.width == 2 || header.width == 4 || header.width == 8)) ||
                      ((header.kind == 'u' || header.kind == 'i') &&
                       (header.width == 1 || header.width == 2 || header.width == 4 || header.width == 8)) ||
-                     (header.kind == 'b' && header.width == 1) || text;
+                     (header.kind == 'b' && header.width == 1) || is_text;
   header.big_endian = type[0] == '>';
   NTKROB_CHECK(known && (type[0] == '<' || type[0] == '>' || type[0] == '|' || (type[0] == '=' && header.width == 1)),
                IoError, where, ": element type '", type,
                "'; supported are b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8 and texts, convert with array.astype('<f4')");
-  header.fortran = field(dictionary, "fortran_order", where).compare(0, 4, "True") == 0;
+  const std::string order = field(dictionary, "fortran_order", where);
+  header.fortran = order.compare(0, 4, "True") == 0;
+  NTKROB_CHECK(header.fortran || order.compare(0, 5, "False") == 0, IoError, where,
+               ": .npy header field 'fortran_order' is damaged");
   header.shape = parse_shape(field(dictionary, "shape", where), where);
   return header;
 }

@@ -1,4 +1,6 @@
 /// Nets on images through the command: training, attacking, and weights of PyTorch.
+#include <hdf5.h>
+
 #include "run.hpp"
 
 using namespace ntkrob::cli_test;
@@ -14,6 +16,49 @@ std::vector<std::string> convert(const std::string& weights, const std::string& 
 std::vector<std::string> with(std::vector<std::string> job, const std::vector<std::string>& more) {
   job.insert(job.end(), more.begin(), more.end());
   return job;
+}
+
+/// A set of 4 x 4 pixels with names of its classes.
+void write_named(const std::string& path, const std::vector<std::string>& names) {
+  write_easy_h5(path, 12, static_cast<int>(names.size()));
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  std::string padded;
+  for (std::string name : names) {
+    name.resize(8, '\0');
+    padded += name;
+  }
+  const hsize_t count = names.size();
+  const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, nullptr);
+  H5Tset_size(type, 8);
+  const hid_t attribute = H5Acreate2(file, "class_names", type, space, H5P_DEFAULT, H5P_DEFAULT);
+  REQUIRE(H5Awrite(attribute, type, padded.data()) >= 0);
+  H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Fclose(file);
+}
+
+/// Plain weights "fc<k>.weight" of 4 x 4 and "out.weight" of outputs x 4, written one after the other into an HDF5 file
+/// that keeps their order or not, as h5py does with and without track_order=True.
+void write_weights(const std::string& path, int layers, bool tracked, hsize_t outputs = 3) {
+  const hid_t made = H5Pcreate(H5P_FILE_CREATE);
+  if (tracked) REQUIRE(H5Pset_link_creation_order(made, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0);
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, made, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  for (int l = 1; l <= layers; ++l) {
+    const hsize_t extents[2] = {l < layers ? hsize_t{4} : outputs, 4};
+    std::vector<float> values(extents[0] * extents[1]);
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(l) + 0.01f * static_cast<float>(k);
+    const std::string name = l < layers ? "fc" + std::to_string(l) + ".weight" : "out.weight";
+    const hid_t space = H5Screate_simple(2, extents, nullptr);
+    const hid_t array = H5Dcreate2(file, name.c_str(), H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(H5Dwrite(array, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Dclose(array);
+    H5Sclose(space);
+  }
+  H5Fclose(file);
+  H5Pclose(made);
 }
 
 }  // namespace
@@ -72,4 +117,131 @@ TEST_CASE("options of convert that do not go together are refused", "[cli]") {
   CHECK_FAILS(run({"convert", "--model", kGolden, "-o", "x.h5"}), 2, "--model needs --spec");
   CHECK_FAILS(run({"convert", "a.h5", "--model", kGolden, "--spec", "mlp:", "-o", "x.h5"}), 2, "takes no images");
   CHECK_FAILS(run({"convert", "a.h5", "--spec", "mlp:", "-o", "x.h5"}), 2, "belong to --model");
+  CHECK_FAILS(run({"convert", "a.h5", "--order", "a,b", "-o", "x.h5"}), 2, "belong to --model");
+  CHECK_FAILS(run({"convert", "a.h5", "--two-class", "-o", "x.h5"}), 2, "belong to --model");
+}
+
+TEST_CASE("weights in HDF5 come in the order in which they were written, or of their numbers, and it is said",
+          "[cli]") {
+  const Folder folder;
+  const std::string spec = "mlp:4,4,4,4,4,4,4,4,4,4";  // fc1 .. fc10, out
+  for (const bool tracked : {true, false}) {
+    const std::string file = folder / (tracked ? "tracked.h5" : "plain.h5"), net = file + ".net.h5";
+    write_weights(file, 11, tracked);
+    const Finished done = run({"convert", "--model", file, "--spec", spec, "--input-shape", "4", "-o", net});
+    INFO(done.err);
+    REQUIRE(done.code == 0);
+    CHECK(contains(done.err, "reading " + file + ": " +
+                                 (tracked ? "layers in the order of the file: fc1, fc2, "
+                                          : "the file keeps no order of its arrays; layers in ")));
+    CHECK(contains(done.err, "fc8, fc9, fc10, out"));
+    const auto entries = nlohmann::json::parse(run_ok({"info", net, "--json", "-"}))["file"]["entries"];
+    for (int l = 0; l < 11; ++l)
+      CHECK(std::abs(entries["layers/" + std::to_string(l) + "/weight"]["min"].get<double>() - (l + 1)) < 1e-6);
+    CHECK(contains(entries["provenance/reading/0"], "fc8, fc9, fc10, out"));
+  }
+  // Backwards on request, but for the last, whose shape decides; and what an order needs.
+  const std::string plain = folder / "plain.h5", out = folder / "o.h5";
+  const auto job = [&](const std::string& order) {
+    return std::vector<std::string>{"convert", "--model", plain, "--spec", spec, "--input-shape",
+                                    "4",       "--order", order, "-o",     out};
+  };
+  run_ok(with(job("fc10,fc9,fc8,fc7,fc6,fc5,fc4,fc3,fc2,fc1,out"), {"--quiet"}));
+  const auto entries = nlohmann::json::parse(run_ok({"info", out, "--json", "-"}))["file"]["entries"];
+  CHECK(std::abs(entries["layers/0/weight"]["min"].get<double>() - 10) < 1e-6);
+  CHECK_FAILS(run(with(job("fc1,out"), {"--force"})), 2, "leaves out fc2, fc3");
+  CHECK_FAILS(run(with(job("fc1,fc1"), {"--force"})), 2, "names \"fc1\" twice");
+}
+
+TEST_CASE("batch normalisation and single outputs are explained, and taken once the user says how", "[cli]") {
+  const Folder folder;
+  const std::string weights = NTKROB_GOLDEN_DIR "/nn_torch_batchnorm_state.npz", net = folder / "n.h5";
+  const auto job = [&](const std::string& spec) {
+    return std::vector<std::string>{"convert", "--model", weights, "--spec", spec, "--input-shape", "6x5x1", "-o", net};
+  };
+  CHECK_FAILS(run(job("conv(3,3)-relu-flatten-dense(7)-relu-dense")), 3, "module \"module.bn1\" is batch normalisation",
+              "write batchnorm right behind the conv or dense before it");
+  CHECK_FAILS(run(job("conv(3,3)-relu-batchnorm-flatten-dense(7)-relu-dense")), 2,
+              "must be a conv or a dense, not relu", "position 16");
+  const Finished done = run(job("conv(3,3)-batchnorm(eps=1e-3)-relu-flatten-dense(7)-batchnorm-relu-dense"));
+  INFO(done.err);
+  REQUIRE(done.code == 0);
+  for (const char* part : {"ignored 2 num_batches_tracked", "layers in the order of the file: module.conv, module.bn1",
+                           "folded module.bn1, batch normalisation with eps 0.001, into module.conv"})
+    CHECK(contains(done.err, "reading " + weights + ": " + part));
+  const std::string info = run_ok({"info", net});
+  CHECK(contains(info, "conv(3,3)-relu-flatten-dense(7)-relu-dense\n"));
+  CHECK(contains(info, "provenance/reading/2"));
+  CHECK(contains(info, "batch normalisation with eps 1e-05, into module.fc"));
+
+  // One output.
+  const std::string file = folder / "one.h5";
+  write_weights(file, 1, true, 1);
+  std::vector<std::string> one{
+      "convert", "--model", file, "--spec", "mlp:", "--input-shape", "4", "-o", folder / "one.model.h5"};
+  CHECK_FAILS(run(one), 2, "one output, as for a sigmoid", "--two-class makes");
+  const Finished twin = run(with(one, {"--two-class", "--classes", "no,yes"}));
+  CHECK(twin.code == 0);
+  CHECK(contains(twin.err, "two-class twin of one output z: the outputs are 0 and z, class 1 is z > 0"));
+  CHECK(contains(run_ok({"info", folder / "one.model.h5"}), "classes     no, yes\n"));
+}
+
+TEST_CASE("names of classes travel with a model into info, ONNX and headers", "[cli]") {
+  const Folder folder;
+  const std::string spec =
+      "normalise(mean=0.4:0.6,std=0.25:0.5)-conv(3,3,stride=2,pad=1)-relu-maxpool(3,stride=2,pad=1)-"
+      "conv(5,2,pad=valid)-relu-avgpool(2,stride=1,pad=1)-flatten-dense(6)-relu-dense";
+  const std::string net = folder / "m.h5";
+  auto job = convert(kGolden, spec, "11x9x2", net);
+  CHECK_FAILS(run(with(job, {"--classes", "a,b"})), 2, "2 names of classes", "4 classes");
+  run_ok(with(job, {"--classes", "cat,d\"og,\xc3\xa4,x"}));
+  CHECK(contains(run_ok({"info", net}), "classes     cat, d\"og, \xc3\xa4, x\n"));
+  CHECK(nlohmann::json::parse(run_ok({"info", net, "--json", "-"}))["file"]["class_names"].size() == 4);
+  run_ok({"export", net, "--quiet", "-o", folder / "m.onnx"});
+  const std::string onnx = read_file(folder / "m.onnx");
+  CHECK(contains(onnx, "[\"cat\",\"d\\\"og\",\"\xc3\xa4\",\"x\"]"));
+  CHECK(contains(onnx, "pixels in [0,1]"));
+  CHECK(contains(onnx, "ntkrob convert --model "));
+  CHECK(contains(onnx, "Pad"));
+
+  // A net for devices, and a set.
+  write_named(folder / "set.h5", {"cat", "dog", "bird"});
+  run_ok({"train", folder / "set.h5", "--model", "mlp:4", "--epochs", "2", "--quiet", "-o", folder / "t.h5"});
+  CHECK(contains(run_ok({"info", folder / "t.h5"}), "classes     cat, dog, bird\n"));
+  for (const char* what : {"t", "set"}) {
+    const std::string file = folder / (std::string(what) + ".h5"), bare = folder / (std::string(what) + ".bin");
+    run_ok({"export", file, "--name", "it", "--quiet", "-o", folder / (std::string(what) + ".hpp")});
+    CHECK(contains(read_file(folder / (std::string(what) + ".hpp")),
+                   "inline constexpr const char* it_classes[3] = {\"cat\", \"dog\", \"bird\"};"));
+    const Finished done = run({"export", file, "-o", bare});
+    CHECK(done.code == 0);
+    CHECK(contains(done.err, "left out: the names of the 3 classes"));
+    CHECK(!contains(read_file(bare), "cat"));
+  }
+  run_ok({"export", folder / "set.h5", "--classes", "2,0", "--quiet", "-o", folder / "few.hpp"});
+  CHECK(contains(read_file(folder / "few.hpp"), "robust_set_classes[2] = {\"bird\", \"cat\"}"));
+}
+
+TEST_CASE("a model says what it is robust against and what its pixels were, in ONNX too", "[cli]") {
+  const Folder folder;
+  write_easy_h5(folder / "easy.h5", 12, 3);
+  run_ok({"robustify", folder / "easy.h5", "--n", "6", "--steps", "2", "--batch", "6", "--validation", "0", "--eps",
+          "0.05", "--quiet", "-o", folder / "robust.h5"});
+  run_ok({"train", folder / "robust.h5", "--model", "mlp:4", "--epochs", "2", "--quiet", "-o", folder / "net.h5"});
+  run_ok({"train", folder / "easy.h5", "--model", "mlp:4", "--epochs", "2", "--quiet", "-o", folder / "plain.h5"});
+  run_ok({"train", folder / "easy.h5", "--model", "mlp:4", "--epochs", "2", "--adversarial", "--eps", "0.02", "--norm",
+          "l2", "--quiet", "-o", folder / "madry.h5"});
+  const auto entries = [&](const char* file) {
+    return nlohmann::json::parse(run_ok({"info", folder / file, "--json", "-"}))["file"]["entries"];
+  };
+  CHECK(entries("net.h5")["provenance/eps"] == "0.05");
+  CHECK(entries("net.h5")["provenance/norm"] == "linf");
+  CHECK(entries("net.h5")["provenance/value_range"] == "0:1");
+  CHECK(!entries("plain.h5").contains("provenance/eps"));
+  CHECK(entries("madry.h5")["provenance/eps"] == "0.02");
+  CHECK(entries("madry.h5")["provenance/norm"] == "l2");
+  run_ok({"export", folder / "net.h5", "--quiet", "-o", folder / "net.onnx"});
+  const std::string onnx = read_file(folder / "net.onnx");
+  for (const char* part : {"eps", "0.05", "norm", "linf", "in the training data 0 is the value 0 and 1 the value 1"})
+    CHECK(contains(onnx, part));
 }

@@ -23,6 +23,7 @@ constexpr Example kExamples[] = {
      {11, 9, 3}},
     {"conv(6,4,stride=3,pad=same)-relu-avgpool(3,stride=2,pad=1,edges=inside)-conv(7,2,pad=same)-relu-gap-dense",
      {16, 13, 2}},
+    {"conv(3,2)-relu-avgpool(3,stride=2,pad=same)-avgpool(2)-dense", {10, 13, 2}},
     {"conv(4,3)-relu-maxpool(2)-conv(5,3,pad=1)-gap", {8, 8, 1}},
 };
 constexpr index kRows = 3, kClasses = 5;
@@ -44,7 +45,8 @@ void write_example(const std::string& path, const Example& example, std::uint64_
   for (index i = 0; i < kRows; ++i)
     for (index p = 0; p < height * width; ++p)
       for (index c = 0; c < channels; ++c) planes(i, c * height * width + p) = x(i, p * channels + c);
-  write(path + ".onnx", onnx_bytes(net, "a test"));
+  const OnnxMetadata metadata{{"spec", net.spec()}, {"class_names", "[\"\xc3\xa4\", \"two\"]"}};
+  write(path + ".onnx", onnx_bytes(net, "a test", metadata));
   write(path + ".images", as_bytes(planes));
   write(path + ".logits", as_bytes(all_logits(net, x.view())));
 }

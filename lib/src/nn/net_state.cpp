@@ -117,4 +117,26 @@ StateDict Net::state() const {
   return state;
 }
 
+std::vector<std::string> stored_class_names(const StateDict& model) {
+  const auto entry = [](std::int64_t k) { return text("class_names/", k); };
+  std::vector<std::string> names;
+  if (!model.contains(entry(0))) return names;
+  const auto classes = model.get<std::int64_t>("classes");
+  for (std::int64_t k = 0; k < classes; ++k) {
+    NTKROB_CHECK(model.contains(entry(k)), IoError, "model entry \"", entry(k), "\" is missing, the model has ",
+                 classes, " classes");
+    names.push_back(model.get<std::string>(entry(k)));
+  }
+  NTKROB_CHECK(!model.contains(entry(classes)), IoError, "model entry \"", entry(classes), "\" exists, the model has ",
+               classes, " classes");
+  return names;
+}
+
+void store_class_names(StateDict& model, const std::vector<std::string>& names) {
+  const auto classes = static_cast<std::size_t>(model.get<std::int64_t>("classes"));
+  NTKROB_CHECK(names.empty() || names.size() == classes, ConfigError, "there are ", names.size(),
+               " names of classes, the model has ", classes, " classes; give one for each");
+  for (std::size_t k = 0; k < names.size(); ++k) model.set(text("class_names/", k), names[k]);
+}
+
 }  // namespace ntkrob

@@ -1,6 +1,8 @@
 // ONNX: field numbers are those of onnx.proto3.
 #include "ntkrob/nn/onnx.hpp"
 
+#include <algorithm>
+
 #include "nn/layer_list.hpp"
 #include "nn/protobuf.hpp"
 #include "ntkrob/version.hpp"
@@ -12,7 +14,7 @@ using nn::ListedLayer;
 using nn::Message;
 using Integers = std::vector<std::int64_t>;
 
-constexpr std::int64_t kIrVersion = 7, kOpset = 13, kFloat = 1;  // kFloat: TensorProto.FLOAT
+constexpr std::int64_t kIrVersion = 7, kOpset = 13, kFloat = 1, kInt64 = 7;  // the last two: TensorProto
 constexpr std::int64_t kAttributeInt = 2, kAttributeInts = 7;
 
 Message attribute(const std::string& name, std::int64_t value) {
@@ -56,6 +58,11 @@ class Graph {
     tensors_.push_back(Message().integers(1, shape).integer(2, kFloat).bytes(8, name).bytes(9, nn::raw_floats(values)));
     return name;
   }
+  std::string tensor(const std::string& name, const Integers& values) {
+    const Integers shape{static_cast<std::int64_t>(values.size())};
+    tensors_.push_back(Message().integers(1, shape).integer(2, kInt64).integers(7, values).bytes(8, name));
+    return name;
+  }
   Message finish(const std::string& name, const Message& input, const Message& output) const {
     Message graph;
     for (const Message& node : nodes_) graph.message(1, node);
@@ -70,11 +77,24 @@ class Graph {
   std::vector<Message> nodes_, tensors_;
 };
 
-std::vector<Message> window(const ListedLayer& layer) {
+std::vector<Message> window(const ListedLayer& layer, bool padded = true) {
   // Both have the order top, left, bottom, right.
   return {attribute("kernel_shape", Integers{layer.kernel[0], layer.kernel[1]}),
-          attribute("pads", Integers(layer.padding, layer.padding + 4)),
+          attribute("pads", padded ? Integers(layer.padding, layer.padding + 4) : Integers(4, 0)),
           attribute("strides", Integers{layer.stride, layer.stride})};
+}
+
+/// Means over windows. Padding that counts is a Pad of its own, because runtimes disagree about the attribute that says
+/// so: OpenCV (4.6, 4.10) does not read count_include_pad and counts padding where the producer is called pytorch only.
+/// The value of Pad is 0 by default, and left out.
+void write_averages(Graph& graph, const ListedLayer& layer, const std::string& name) {
+  const index* pad = layer.padding;
+  const bool padded = std::any_of(pad, pad + 4, [](index n) { return n != 0; });
+  if (padded && !layer.inside)
+    graph.node("Pad", {graph.tensor(name + ".pads", {0, 0, pad[0], pad[1], 0, 0, pad[2], pad[3]})}, {});
+  std::vector<Message> attributes = window(layer, layer.inside);
+  attributes.push_back(attribute("count_include_pad", 0));
+  graph.node("AveragePool", {}, attributes);
 }
 
 /// The weight of a dense layer, out x (H W C), with its inputs in the order C H W.
@@ -114,9 +134,7 @@ void write_layer(Graph& graph, const ListedLayer& layer, const std::string& name
   } else if (layer.type == "maxpool") {
     graph.node("MaxPool", {}, window(layer));
   } else if (layer.type == "avgpool") {
-    std::vector<Message> attributes = window(layer);
-    attributes.push_back(attribute("count_include_pad", layer.inside ? 0 : 1));
-    graph.node("AveragePool", {}, attributes);
+    write_averages(graph, layer, name);
   } else if (layer.type == "gap") {
     graph.node("GlobalAveragePool", {}, {});
   } else if (layer.type == "normalise") {
@@ -130,7 +148,7 @@ void write_layer(Graph& graph, const ListedLayer& layer, const std::string& name
 
 }  // namespace
 
-std::string onnx_bytes(const Net& net, const std::string& comment) {
+std::string onnx_bytes(const Net& net, const std::string& comment, const OnnxMetadata& metadata) {
   const ImageShape in = net.input_shape();
   const std::vector<ListedLayer> layers = nn::list_layers(net);
   Graph graph("image");
@@ -146,14 +164,15 @@ std::string onnx_bytes(const Net& net, const std::string& comment) {
   }
   const Message body = graph.finish(net.spec(), value_info("image", {in.channels, in.height, in.width}),
                                     value_info("logits", {net.classes()}));
-  return Message()
-      .integer(1, kIrVersion)
+  Message model;
+  model.integer(1, kIrVersion)
       .bytes(2, "ntkrob")
       .bytes(3, std::string(kVersion))
       .bytes(6, comment)
       .message(7, body)
-      .message(8, Message().bytes(1, "").integer(2, kOpset))
-      .text();
+      .message(8, Message().bytes(1, "").integer(2, kOpset));
+  for (const auto& [key, value] : metadata) model.message(14, Message().bytes(1, key).bytes(2, value));
+  return model.text();
 }
 
 }  // namespace ntkrob

@@ -117,4 +117,10 @@ class Net : public Model {
   mutable bool device_asked_ = false;
 };
 
+/// The names of a stored model's classes, its entries class_names/<k>: one for each class, or none at all.
+/// throws: IoError where some are missing
+std::vector<std::string> stored_class_names(const StateDict& model);
+/// Adds them. throws: ConfigError unless there is one for each class, or none
+void store_class_names(StateDict& model, const std::vector<std::string>& names);
+
 }  // namespace ntkrob
