@@ -5,7 +5,8 @@
 
 add_library(ntkrob_flags INTERFACE)
 target_compile_features(ntkrob_flags INTERFACE cxx_std_17)
-target_compile_options(ntkrob_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-unknown-pragmas)
+# No contraction: whether a product and a sum are fused would depend on the instruction set, and so would the bits.
+target_compile_options(ntkrob_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-unknown-pragmas -ffp-contract=off)
 if(NTKROB_SANITIZE)
   target_compile_options(ntkrob_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(ntkrob_flags INTERFACE -fsanitize=address,undefined)

@@ -1,12 +1,8 @@
 /// Cholesky factorisation and solves over a worker pool: blocked, left-looking (each entry is
-/// written once per block column, however large the matrix). Blocks are fixed, so the bits do not
-/// depend on the pool's size. Golub and Van Loan, Matrix Computations, section 4.2.
-#ifdef NTKROB_HAS_BLAS
-#define EIGEN_USE_BLAS
-#endif
-#define EIGEN_DONT_PARALLELIZE
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
+/// written once per block column, however large the matrix). Golub and Van Loan, Matrix Computations, section 4.2.
+///
+/// Blocks are fixed, and the routines inside them do to an element what depends on its row and column alone
+/// (products.cpp), so the bits do not depend on the pool's size, on the instruction set, or on any library.
 #include <algorithm>
 #include <cmath>
 
@@ -16,25 +12,13 @@
 namespace ntkrob {
 namespace {
 
-template <class R>
-using RowMajor = Eigen::Matrix<R, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Stride = Eigen::OuterStride<>;
-
-template <class R>
-Eigen::Map<RowMajor<R>, Eigen::Unaligned, Stride> map(View2D<R> v) {
-  return {v.data, v.rows, v.cols, Stride(v.stride)};
-}
-template <class R>
-Eigen::Map<const RowMajor<R>, Eigen::Unaligned, Stride> map(View2D<const R> v) {
-  return {v.data, v.rows, v.cols, Stride(v.stride)};
-}
-
 const ProductFunctions<float>& products_of(const float*) { return *simd_table().f32.products; }
 const ProductFunctions<double>& products_of(const double*) { return *simd_table().f64.products; }
 
-constexpr index kBlock = 192;  // columns factored at once
-constexpr index kSolveRows = 256;
-constexpr index kRows = 84;  // of a task: six register blocks of 14, or 14 of 6
+constexpr index kBlock = 192;      // columns factored at once ...
+constexpr index kInnerBlock = 32;  // ... in steps of these
+constexpr index kRows = 84;        // of a task: six register blocks of 14, or 14 of 6
+constexpr index kMostWidth = 32;   // of a panel
 
 index parts(index n, index size) { return (n + size - 1) / size; }
 
@@ -43,16 +27,11 @@ View2D<T> block(View2D<T> a, index row, index rows, index col, index cols) {
   return a.middle_rows(row, rows).middle_cols(col, cols);
 }
 
-/// Index of the first pivot of a diagonal block that is not positive (or not a number), by the unblocked algorithm.
+/// The lower triangle of a += that of update.
 template <class R>
-index bad_pivot(RowMajor<R> a) {
-  for (index j = 0; j < a.rows(); ++j) {
-    const R pivot = a(j, j) - a.row(j).head(j).squaredNorm();
-    if (!(pivot > 0)) return j;
-    a(j, j) = std::sqrt(pivot);
-    for (index i = j + 1; i < a.rows(); ++i) a(i, j) = (a(i, j) - a.row(i).head(j).dot(a.row(j).head(j))) / a(j, j);
-  }
-  return a.rows() - 1;
+void add_lower(ConstView2D<R> update, View2D<R> a) {
+  for (index i = 0; i < a.rows; ++i)
+    for (index j = 0; j <= i; ++j) a(i, j) += update(i, j);
 }
 
 /// Brings the columns [k, k + size) up to date: a -= L l^T with L all finished columns and l their rows [k, k + size).
@@ -68,14 +47,64 @@ void update_columns(View2D<R> a, index k, index size, Matrix<R>& panels, WorkerP
       R square[kBlock * kBlock];
       const View2D<R> update(square, size, size, kBlock);
       products.multiply(-1, own, panels.data(), 0, update);
-      for (index i = 0; i < size; ++i)
-        for (index j = 0; j <= i; ++j) a(k + i, k + j) += update(i, j);
+      add_lower<R>(update, block(a, k, size, k, size));
       return;
     }
     const index begin = k + size + (task - 1) * kRows, rows = std::min(kRows, a.rows - begin);
     products.multiply(-1, ConstView2D<R>(block(a, begin, rows, 0, k)), panels.data(), 1,
                       block(a, begin, rows, k, size));
   });
+}
+
+/// rows = rows L^-T, with L the lower triangle of l: a panel of rows at a time.
+template <class R>
+void solve_on_the_right(ConstView2D<R> l, View2D<R> rows) {
+  const ProductFunctions<R>& products = products_of(l.data);
+  alignas(64) R panel[kBlock * kMostWidth];
+  for (index first = 0; first < rows.rows; first += products.width) {
+    products.pack(true, rows, first, panel);
+    products.solve_lower(l, panel);
+    products.unpack(true, panel, first, rows);
+  }
+}
+
+/// Factors a small block as it stands, column by column.   returns: as Backend::factor_spd
+template <class R>
+index factor_unblocked(View2D<R> a) {
+  const index n = a.rows;
+  R column[kInnerBlock];
+  for (index k = 0; k < n; ++k) {
+    const R pivot = a(k, k);
+    if (!(pivot > 0) || !std::isfinite(pivot)) return k;
+    const R root = a(k, k) = std::sqrt(pivot);
+    for (index i = k + 1; i < n; ++i) column[i] = a(i, k) = a(i, k) / root;
+    for (index i = k + 1; i < n; ++i) {
+      R* row = a.row(i);
+      const R factor = column[i];
+      for (index j = k + 1; j <= i; ++j) row[j] -= factor * column[j];
+    }
+  }
+  return -1;
+}
+
+/// A diagonal block of at most kBlock columns.
+template <class R>
+index factor_diagonal(View2D<R> a) {
+  const ProductFunctions<R>& products = products_of(a.data);
+  for (index k = 0; k < a.rows; k += kInnerBlock) {
+    const index size = std::min(kInnerBlock, a.rows - k), next = k + size;
+    const ConstView2D<R> own = block(a, k, size, 0, k);
+    R square[kInnerBlock * kInnerBlock];
+    const View2D<R> update(square, size, size, kInnerBlock);
+    products.gemm(false, true, -1, own, own, 0, update);
+    add_lower<R>(update, block(a, k, size, k, size));
+    if (const index bad = factor_unblocked(block(a, k, size, k, size)); bad >= 0) return k + bad;
+    if (next == a.rows) break;
+    const View2D<R> below = block(a, next, a.rows - next, k, size);
+    products.gemm(false, true, -1, block(a, next, a.rows - next, 0, k), own, 1, below);
+    solve_on_the_right<R>(block(a, k, size, k, size), below);
+  }
+  return -1;
 }
 
 template <class R>
@@ -85,17 +114,11 @@ index factor(View2D<R> a, WorkerPool& pool) {
   for (index k = 0; k < n; k += kBlock) {
     const index size = std::min(kBlock, n - k), next = k + size;
     if (k > 0) update_columns(a, k, size, panels, pool);
-    auto diagonal = map(block(a, k, size, k, size));
-    const RowMajor<R> before = diagonal;
-    Eigen::LLT<Eigen::Ref<RowMajor<R>, 0, Stride>, Eigen::Lower> factored(diagonal);
-    if (factored.info() != Eigen::Success || !diagonal.diagonal().allFinite()) return k + bad_pivot<R>(before);
-    pool.for_each(parts(n - next, kSolveRows), [&](index task, int) {
-      const index i = next + task * kSolveRows;
-      auto rows = map(block(a, i, std::min(kSolveRows, n - i), k, size));
-      map(ConstView2D<R>(block(a, k, size, k, size)))
-          .transpose()
-          .template triangularView<Eigen::Upper>()
-          .template solveInPlace<Eigen::OnTheRight>(rows);
+    const View2D<R> diagonal = block(a, k, size, k, size);
+    if (const index bad = factor_diagonal(diagonal); bad >= 0) return k + bad;
+    pool.for_each(parts(n - next, kMostWidth), [&](index task, int) {
+      const index i = next + task * kMostWidth;
+      solve_on_the_right<R>(diagonal, block(a, i, std::min(kMostWidth, n - i), k, size));
     });
   }
   return -1;
@@ -103,28 +126,32 @@ index factor(View2D<R> a, WorkerPool& pool) {
 
 template <class R>
 void solve(View2D<const R> factor, View2D<R> b, WorkerPool& pool) {
+  const ProductFunctions<R>& products = products_of(b.data);
   const index n = b.rows, last = (n - 1) / kBlock * kBlock;
-  const auto diagonal = [&](index k) {
-    return map(block(factor, k, std::min(kBlock, n - k), k, std::min(kBlock, n - k)));
+  const auto diagonal = [&](index k, View2D<R> rows, void (*solve_panel)(ConstView2D<R>, R*)) {
+    pool.for_each(parts(b.cols, products.width), [&](index task, int) {
+      alignas(64) R panel[kBlock * kMostWidth];
+      products.pack(false, rows, task * products.width, panel);
+      solve_panel(block(factor, k, rows.rows, k, rows.rows), panel);
+      products.unpack(false, panel, task * products.width, rows);
+    });
   };
   for (index k = 0; k < n; k += kBlock) {
     const index size = std::min(kBlock, n - k), next = k + size;
-    auto x = map(b.middle_rows(k, size));
-    diagonal(k).template triangularView<Eigen::Lower>().solveInPlace(x);
+    const View2D<R> known = b.middle_rows(k, size);
+    diagonal(k, known, products.solve_lower);
     pool.for_each(parts(n - next, kBlock), [&](index task, int) {
       const index i = next + task * kBlock, rows = std::min(kBlock, n - i);
-      serial_gemm(Transpose::no, Transpose::no, R(-1), block(factor, i, rows, k, size),
-                  View2D<const R>(b.middle_rows(k, size)), R(1), b.middle_rows(i, rows));
+      products.gemm(false, false, R(-1), block(factor, i, rows, k, size), known, R(1), b.middle_rows(i, rows));
     });
   }
   for (index k = last; k >= 0; k -= kBlock) {
     const index size = std::min(kBlock, n - k);
-    auto x = map(b.middle_rows(k, size));
-    diagonal(k).transpose().template triangularView<Eigen::Upper>().solveInPlace(x);
+    const View2D<R> known = b.middle_rows(k, size);
+    diagonal(k, known, products.solve_lower_transposed);
     pool.for_each(parts(k, kBlock), [&](index task, int) {
       const index i = task * kBlock;
-      serial_gemm(Transpose::yes, Transpose::no, R(-1), block(factor, k, size, i, kBlock),
-                  View2D<const R>(b.middle_rows(k, size)), R(1), b.middle_rows(i, kBlock));
+      products.gemm(true, false, R(-1), block(factor, k, size, i, kBlock), known, R(1), b.middle_rows(i, kBlock));
     });
   }
 }

@@ -1,5 +1,4 @@
-/// The threaded backend: products by serial_gemm on fixed blocks, elementwise work by the SIMD table, one task at a
-/// time per worker.
+/// The threaded backend: products and elementwise work by the SIMD table, one task at a time per worker.
 #include <algorithm>
 #include <cmath>
 
@@ -21,8 +20,8 @@ class CpuBackend final : public Backend {
 
   DeviceInfo info() const override {
     return {"cpu",
-            text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", simd_table().name, ", ",
-                 linalg_description()),
+            text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", simd_table().name, ", eigenvalues by ",
+                 eigen_description()),
             pool_.size(), physical_memory_bytes()};
   }
 
@@ -131,27 +130,31 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  /// Splits the longer side of c into blocks whose size depends on the shape alone. Small products stay whole.
+  /// Shares blocks of the longer side of c out. Small products stay whole.
   template <class R>
   void split_gemm(Transpose ta, Transpose tb, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
-    const index inner = ta == Transpose::no ? a.cols : a.rows;
+    const ProductFunctions<R>& products = products_of(c);
+    const bool left = ta == Transpose::yes, right = tb == Transpose::yes;
+    const index inner = left ? a.rows : a.cols;
     const double work = static_cast<double>(c.rows) * static_cast<double>(c.cols) * static_cast<double>(inner);
     const bool by_rows = c.rows >= c.cols;
     const index length = by_rows ? c.rows : c.cols;
     const index block = std::max<index>(64, (length / 8 + 31) / 32 * 32);
-    if (work < 4e6 || length <= block) return serial_gemm(ta, tb, alpha, a, b, beta, c);
+    if (work < 4e6 || length <= block) return products.gemm(left, right, alpha, a, b, beta, c);
     pool_.for_each((length + block - 1) / block, [&](index task, int) {
       const index begin = task * block, n = std::min(block, length - begin);
       if (by_rows) {
-        const auto part = ta == Transpose::no ? a.middle_rows(begin, n) : a.middle_cols(begin, n);
-        serial_gemm(ta, tb, alpha, part, b, beta, c.middle_rows(begin, n));
+        const auto part = left ? a.middle_cols(begin, n) : a.middle_rows(begin, n);
+        products.gemm(left, right, alpha, part, b, beta, c.middle_rows(begin, n));
       } else {
-        const auto part = tb == Transpose::no ? b.middle_cols(begin, n) : b.middle_rows(begin, n);
-        serial_gemm(ta, tb, alpha, a, part, beta, c.middle_cols(begin, n));
+        const auto part = right ? b.middle_rows(begin, n) : b.middle_cols(begin, n);
+        products.gemm(left, right, alpha, a, part, beta, c.middle_cols(begin, n));
       }
     });
   }
 
+  static const ProductFunctions<float>& products_of(View2D<float>) { return *simd_table().f32.products; }
+  static const ProductFunctions<double>& products_of(View2D<double>) { return *simd_table().f64.products; }
   static const ProductFunctions<float>& products_of(const Panels<float>& panels) {
     return panels.operands == Operands::bfloat16 ? *bfloat16_products() : *simd_table().f32.products;
   }

@@ -37,6 +37,12 @@ constexpr index cells(index k) {
   return (k + Op::kPerCell - 1) / Op::kPerCell;
 }
 
+/// Whether rows this far apart fall onto few sets of the first-level cache.
+template <class R>
+constexpr bool collides(index stride) {
+  return static_cast<std::size_t>(stride) * sizeof(R) % 512 == 0;
+}
+
 /// One tile of c: alpha a b + beta c, with a: rows x k cells and b: a panel from row 0 of its inner length.
 template <class R>
 struct Tile {
@@ -44,6 +50,7 @@ struct Tile {
   const R* a;
   index a_stride;
   const R* b;
+  index b_step;  // distance of its rows, where that is not the width
   index k;
   R beta;
   R* c;
@@ -52,22 +59,22 @@ struct Tile {
   const R* ahead;
 };
 
-/// `vectors` of the panel's columns, the first ones.
-template <class Op, int rows, int vectors>
+/// `vectors` of the panel's columns, the first ones.   transpose: a is k x rows   apart: rows of b lie b_step apart
+template <class Op, bool transpose, bool apart, int rows, int vectors>
 void micro(const Tile<typename Op::Number>& t) {
   using R = typename Op::Number;
   using V = Vec<R>;
   const R *a = t.a, *b = t.b, *ahead = t.ahead;
-  const index stride = t.a_stride;
+  const index stride = t.a_stride, step = apart ? t.b_step : kWidth<R>;
   V sum[rows][vectors];
   for (int i = 0; i < rows; ++i)
     for (int v = 0; v < vectors; ++v) sum[i][v] = V(0);
   for (index p = 0; p < t.k; ++p) {
-    __builtin_prefetch(ahead + p * kAhead<R>, 0, 2);
+    if constexpr (!apart) __builtin_prefetch(ahead + p * kAhead<R>, 0, 2);
     typename Op::Lanes right[vectors];
-    for (int v = 0; v < vectors; ++v) right[v] = Op::load(b + p * kWidth<R> + v * V::kLanes);
+    for (int v = 0; v < vectors; ++v) right[v] = Op::load(b + p * step + v * V::kLanes);
     for (int i = 0; i < rows; ++i) {
-      const typename Op::Lanes left = Op::broadcast(a + i * stride + p);
+      const typename Op::Lanes left = Op::broadcast(transpose ? a + p * stride + i : a + i * stride + p);
       for (int v = 0; v < vectors; ++v) sum[i][v] = Op::add_product(left, right[v], sum[i][v]);
     }
   }
@@ -87,29 +94,52 @@ void micro(const Tile<typename Op::Number>& t) {
     }
 }
 
-template <class Op, int vectors, int rows = kRows>
+template <class Op, bool transpose, bool apart, int vectors, int rows = kRows>
 void micro_any(int n, const Tile<typename Op::Number>& t) {
   if constexpr (rows > 0) {
     if (n == rows)
-      micro<Op, rows, vectors>(t);
+      micro<Op, transpose, apart, rows, vectors>(t);
     else
-      micro_any<Op, vectors, rows - 1>(n, t);
+      micro_any<Op, transpose, apart, vectors, rows - 1>(n, t);
   }
 }
 
-/// Cells of the rows of a for an inner range of at most kInner: where they are, if they need no conversion and their
-/// distance does not map them onto the same cache sets.
-template <class Op>
+/// All rows of a block, in tiles of nearly the same height, for the columns of one panel.   a: the block, b: in t
+/// prepare(number of the tile): what is to be brought into the cache on the way, into t.ahead
+template <class Op, bool transpose, bool apart, class R, class Prepare>
+void tiles(index n, Tile<R>& t, const R* a, R* c, const Prepare& prepare) {
+  const index count = (n + kRows - 1) / kRows;
+  for (index tile = 0, i = 0; tile < count; ++tile) {
+    const index rows = (n - i + count - tile - 1) / (count - tile);
+    t.a = transpose ? a + i : a + i * t.a_stride;
+    t.c = c + i * t.c_stride;
+    prepare(tile);
+    if (t.cols > Vec<R>::kLanes)
+      micro_any<Op, transpose, apart, kVectors>(static_cast<int>(rows), t);
+    else
+      micro_any<Op, transpose, apart, 1>(static_cast<int>(rows), t);
+    i += rows;
+  }
+}
+
+/// Cells of the rows of a (or of a^T, from a: k x rows) for an inner range of at most kInner: where they are, if they
+/// need no conversion and their distance does not map them onto the same cache sets.
+template <class Op, bool transpose = false>
 struct LeftBlock {
   using R = typename Op::Number;
-  static constexpr index kStride = cells<Op>(Op::kInner) + 64 / sizeof(R);
-  alignas(64) R copy[kRowBlock * kStride];
+  static constexpr index kStride = transpose ? kRowBlock : cells<Op>(Op::kInner) + 64 / sizeof(R);
+  alignas(64) R copy[transpose ? cells<Op>(Op::kInner) * kRowBlock : kRowBlock * kStride];
   const R* data;
   index stride;
 
-  LeftBlock(ConstView2D<R> a, index inner, index length) : data(a.data + inner), stride(a.stride) {
-    if (!Op::kConverts && static_cast<std::size_t>(stride) * sizeof(R) % 512 != 0) return;
-    for (index i = 0; i < a.rows; ++i) Op::read(data + i * stride, length, copy + i * kStride);
+  LeftBlock(ConstView2D<R> a, index inner, index length) : stride(a.stride) {
+    data = transpose ? a.data + inner * stride : a.data + inner;
+    if (!Op::kConverts && !collides<R>(stride)) return;
+    if constexpr (transpose)
+      for (index p = 0; p < length; ++p)
+        std::memcpy(copy + p * kStride, data + p * stride, static_cast<std::size_t>(a.cols) * sizeof(R));
+    else
+      for (index i = 0; i < a.rows; ++i) Op::read(data + i * stride, length, copy + i * kStride);
     data = copy;
     stride = kStride;
   }
@@ -123,21 +153,14 @@ void multiply_block(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R
   for (index inner = 0; inner < a.cols; inner += Op::kInner) {
     const index numbers = inner + Op::kInner < a.cols ? Op::kInner : a.cols - inner, length = cells<Op>(numbers);
     const LeftBlock<Op> left(a, inner, numbers);
-    Tile<R> t{alpha, nullptr, left.stride, nullptr, length, inner == 0 ? beta : R(1), nullptr, c.stride, 0, nullptr};
+    Tile<R> t{alpha,   nullptr,  left.stride, nullptr, width, length, inner == 0 ? beta : R(1),
+              nullptr, c.stride, 0,           nullptr};
     for (index j = begin; j < end; j += width) {
       t.b = panels + j * k + cells<Op>(inner) * width;
       t.cols = j + width < c.cols ? width : c.cols - j;
       const R* next = j + width < end ? t.b + width * k : t.b + width * length;
-      for (index i = 0; i < a.rows; i += kRows) {
-        const int rows = static_cast<int>(i + kRows < a.rows ? kRows : a.rows - i);
-        t.a = left.data + i * left.stride;
-        t.c = c.data + i * c.stride + j;
-        t.ahead = i < 4 * kRows ? next + i / kRows * length * kAhead<R> : t.b;
-        if (t.cols > Vec<R>::kLanes)
-          micro_any<Op, kVectors>(rows, t);
-        else
-          micro_any<Op, 1>(rows, t);
-      }
+      tiles<Op, false, false>(a.rows, t, left.data, c.data + j,
+                              [&](index tile) { t.ahead = tile < 4 ? next + tile * length * kAhead<R> : t.b; });
     }
   }
 }

@@ -56,6 +56,76 @@ void pack(bool transpose, ConstView2D<R> b, index first, R* panel) {
   }
 }
 
+/// The columns of op(b) that one panel has, for products that use it once: packed as they are needed, into memory that
+/// stays in the cache, or where they lie.
+template <class R>
+class PanelOnce {
+ public:
+  PanelOnce(bool transpose, ConstView2D<R> b, index rows) : transpose_(transpose), b_(b), rows_(rows) {}
+
+  /// Columns j .. j + width of op(b), `length` rows from `inner` on.
+  void take(index inner, index length, index j, index n) {
+    const bool partial = j + kWidth<R> > n;
+    if (!transpose_ && !partial && rows_ <= kFewRows && !collides<R>(b_.stride)) {
+      data = b_.data + inner * b_.stride + j;
+      step = b_.stride;
+      return;
+    }
+    const ConstView2D<R> part = transpose_ ? ConstView2D<R>(b_.data + inner, b_.rows, length, b_.stride)
+                                           : ConstView2D<R>(b_.data + inner * b_.stride, length, b_.cols, b_.stride);
+    pack(transpose_, part, j, copy_);
+    data = copy_;
+    step = kWidth<R>;
+  }
+
+  const R* data = nullptr;
+  index step = kWidth<R>;
+
+ private:
+  static constexpr index kFewRows = 2 * kRows;
+  const bool transpose_;
+  const ConstView2D<R> b_;
+  const index rows_;
+  alignas(64) R copy_[Numbers<R>::kInner * kWidth<R>];
+};
+
+/// One row block of gemm.   first: of the rows of op(a)
+template <class R, bool transpose>
+void gemm_rows(R alpha, ConstView2D<R> a, bool transpose_b, ConstView2D<R> b, R beta, View2D<R> c) {
+  using Op = Numbers<R>;
+  const index k = transpose ? a.rows : a.cols;
+  PanelOnce<R> panel(transpose_b, b, c.rows);
+  for (index inner = 0; inner < k; inner += Op::kInner) {
+    const index length = inner + Op::kInner < k ? Op::kInner : k - inner;
+    const LeftBlock<Op, transpose> left(a, inner, length);
+    Tile<R> t{alpha, nullptr, left.stride, nullptr, 0, length, inner == 0 ? beta : R(1), nullptr, c.stride, 0, nullptr};
+    for (index j = 0; j < c.cols; j += kWidth<R>) {
+      panel.take(inner, length, j, c.cols);
+      t.b = t.ahead = panel.data;
+      t.b_step = panel.step;
+      t.cols = j + kWidth<R> < c.cols ? kWidth<R> : c.cols - j;
+      tiles<Op, transpose, true>(c.rows, t, left.data, c.data + j, [](index) {});
+    }
+  }
+}
+
+template <class R>
+void gemm(bool transpose_a, bool transpose_b, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
+  const index k = transpose_a ? a.rows : a.cols;
+  if (k == 0)
+    for (index i = 0; i < c.rows; ++i)
+      for (index j = 0; j < c.cols; ++j)
+        c.data[i * c.stride + j] = beta == R(0) ? R(0) : beta * c.data[i * c.stride + j];
+  for (index i = 0; i < c.rows; i += kRowBlock) {
+    const index rows = i + kRowBlock < c.rows ? kRowBlock : c.rows - i;
+    const View2D<R> to(c.data + i * c.stride, rows, c.cols, c.stride);
+    if (transpose_a)
+      gemm_rows<R, true>(alpha, ConstView2D<R>(a.data + i, k, rows, a.stride), transpose_b, b, beta, to);
+    else
+      gemm_rows<R, false>(alpha, ConstView2D<R>(a.data + i * a.stride, rows, k, a.stride), transpose_b, b, beta, to);
+  }
+}
+
 /// Partial sums of a thin product in the precision of its operands are over at most this many terms.
 constexpr index kThinBlock = 1024;
 
@@ -66,24 +136,30 @@ void thin_some(ConstView2D<R> a, ConstView2D<R> vt, index i, index c, View2D<dou
   using V = Vec<R>;
   for (index begin = 0; begin < a.cols; begin += kThinBlock) {
     const index end = begin + kThinBlock < a.cols ? begin + kThinBlock : a.cols;
-    V part[rows][columns];
-    for (int r = 0; r < rows; ++r)
-      for (int s = 0; s < columns; ++s) part[r][s] = V(0);
-    index j = begin;
-    for (; j + V::kLanes <= end; j += V::kLanes) {
-      V left[rows];
-      for (int r = 0; r < rows; ++r) left[r] = V::load(a.data + (i + r) * a.stride + j);
-      for (int s = 0; s < columns; ++s) {
-        const V right = V::load(vt.data + (c + s) * vt.stride + j);
-        for (int r = 0; r < rows; ++r) part[r][s] = fma(left[r], right, part[r][s]);
+    const index whole = begin + (end - begin) / kStripe<R> * kStripe<R>;
+    V part[rows][columns][kParts<R>];
+    // A vector of the stripes at a time, all in registers; the block stays in the first-level cache.
+    for (int p = 0; p < kParts<R>; ++p) {
+      V own[rows][columns];
+      for (int r = 0; r < rows; ++r)
+        for (int s = 0; s < columns; ++s) own[r][s] = V(0);
+      for (index j = begin + p * V::kLanes; j < whole; j += kStripe<R>) {
+        V left[rows];
+        for (int r = 0; r < rows; ++r) left[r] = V::load(a.data + (i + r) * a.stride + j);
+        for (int s = 0; s < columns; ++s) {
+          const V right = V::load(vt.data + (c + s) * vt.stride + j);
+          for (int r = 0; r < rows; ++r) own[r][s] = fma(left[r], right, own[r][s]);
+        }
       }
+      for (int r = 0; r < rows; ++r)
+        for (int s = 0; s < columns; ++s) part[r][s][p] = own[r][s];
     }
     for (int r = 0; r < rows; ++r)
       for (int s = 0; s < columns; ++s) {
         R total = 0;
-        for (index rest = j; rest < end; ++rest)
+        for (index rest = whole; rest < end; ++rest)
           total += a.data[(i + r) * a.stride + rest] * vt.data[(c + s) * vt.stride + rest];
-        sum.data[(i + r) * sum.stride + c + s] += static_cast<double>(total + sum_of_lanes(part[r][s]));
+        sum.data[(i + r) * sum.stride + c + s] += static_cast<double>(total + sum_of_stripe(part[r][s]));
       }
   }
 }
@@ -108,12 +184,87 @@ void thin(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum) {
   for (; i < a.rows; ++i) thin_rows<R, 1>(a, vt, i, sum);
 }
 
+/// As `pack`, back: b (or b^T) is n x the used columns.
+template <class R>
+void unpack(bool transpose, const R* panel, index first, View2D<R> b) {
+  constexpr index width = kWidth<R>;
+  const index k = transpose ? b.cols : b.rows, n = transpose ? b.rows : b.cols;
+  const index used = first + width < n ? width : n - first;
+  if (!transpose) {
+    for (index p = 0; p < k; ++p)
+      std::memcpy(b.data + p * b.stride + first, panel + p * width, static_cast<std::size_t>(used) * sizeof(R));
+    return;
+  }
+  using V = Vec<R>;
+  for (index c = 0; c < used; c += V::kLanes) {
+    index p = 0;
+    if (c + V::kLanes <= used)
+      for (; p + V::kLanes <= k; p += V::kLanes) {
+        V square[V::kLanes];
+        for (int l = 0; l < V::kLanes; ++l) square[l] = V::load(panel + (p + l) * width + c);
+        transpose_square(square);
+        for (int l = 0; l < V::kLanes; ++l) square[l].store(b.data + (first + c + l) * b.stride + p);
+      }
+    for (; p < k; ++p)
+      for (index l = c; l < c + V::kLanes && l < used; ++l) b.data[(first + l) * b.stride + p] = panel[p * width + l];
+  }
+}
+
+/// Rows of a triangular solve worked on together; an element's arithmetic does not depend on it.
+#if defined(__AVX512F__)
+constexpr int kSolveRows = 8;
+#else
+constexpr int kSolveRows = 4;
+#endif
+
+/// x_i = (x_i - sum_j l_ij x_j) / l_ii for the rows i, i + step, .. of a panel, with all x_j before them known: j = 0,
+/// 1,
+/// .. for step 1, n - 1, n - 2, .. for step -1, where l is transposed.
+template <class R, int step, int rows>
+void solve_rows(ConstView2D<R> l, index i, R* panel) {
+  using V = Vec<R>;
+  constexpr index width = kWidth<R>;
+  const auto at = [&](index row, index j) {
+    return step > 0 ? l.data[row * l.stride + j] : l.data[j * l.stride + row];
+  };
+  V x[rows][kVectors];
+  for (int r = 0; r < rows; ++r)
+    for (int v = 0; v < kVectors; ++v) x[r][v] = V::load(panel + (i + step * r) * width + v * V::kLanes);
+  for (index j = step > 0 ? 0 : l.rows - 1; j != i; j += step) {
+    V known[kVectors];
+    for (int v = 0; v < kVectors; ++v) known[v] = -V::load(panel + j * width + v * V::kLanes);
+    for (int r = 0; r < rows; ++r) {
+      const V factor(at(i + step * r, j));
+      for (int v = 0; v < kVectors; ++v) x[r][v] = fma(factor, known[v], x[r][v]);
+    }
+  }
+  for (int r = 0; r < rows; ++r) {
+    const V inverse(R(1) / at(i + step * r, i + step * r));
+    for (int v = 0; v < kVectors; ++v) {
+      for (int q = 0; q < r; ++q) x[r][v] = fma(V(at(i + step * r, i + step * q)), -x[q][v], x[r][v]);
+      x[r][v] = x[r][v] * inverse;
+      x[r][v].store(panel + (i + step * r) * width + v * V::kLanes);
+    }
+  }
+}
+
+template <class R, int step>
+void solve(ConstView2D<R> l, R* panel) {
+  index done = 0;
+  const auto row = [&] { return step > 0 ? done : l.rows - 1 - done; };
+  for (; done + kSolveRows <= l.rows; done += kSolveRows) solve_rows<R, step, kSolveRows>(l, row(), panel);
+  for (; done < l.rows; ++done) solve_rows<R, step, 1>(l, row(), panel);
+}
+
+template <class R>
+constexpr ProductFunctions<R> kFunctions{kWidth<R>, 1,          &pack<R>,     &multiply<Numbers<R>>, &thin<R>,
+                                         &gemm<R>,  &unpack<R>, &solve<R, 1>, &solve<R, -1>};
+
 }  // namespace
 
 extern const ProductFunctions<float> kProductsFloat;
-const ProductFunctions<float> kProductsFloat{kWidth<float>, 1, &pack<float>, &multiply<Numbers<float>>, &thin<float>};
+const ProductFunctions<float> kProductsFloat = kFunctions<float>;
 extern const ProductFunctions<double> kProductsDouble;
-const ProductFunctions<double> kProductsDouble{kWidth<double>, 1, &pack<double>, &multiply<Numbers<double>>,
-                                               &thin<double>};
+const ProductFunctions<double> kProductsDouble = kFunctions<double>;
 
 }  // namespace ntkrob::NTKROB_ISA

@@ -17,8 +17,16 @@ struct ProductFunctions {
   void (*pack)(bool transpose, ConstView2D<R> b, index first, R* panel);
   /// c = alpha a op(b) + beta c for the columns that begin at `panels`.   a: n x k   c: n x m
   void (*multiply)(R alpha, ConstView2D<R> a, const R* panels, R beta, View2D<R> c);
-  /// As Backend::add_thin. Null for bfloat16 operands.
+  // What follows is null for bfloat16 operands.
+  /// As Backend::add_thin.
   void (*thin)(ConstView2D<R> a, ConstView2D<R> vt, View2D<double> sum);
+  /// As Backend::gemm, on the calling thread: the bits of pack and multiply, without memory for panels.
+  void (*gemm)(bool transpose_a, bool transpose_b, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c);
+  /// As pack, back: into columns first .. first + width of b, or into these rows, transposed.
+  void (*unpack)(bool transpose, const R* panel, index first, View2D<R> b);
+  /// panel = L^-1 panel, panel = L^-T panel; L is the lower triangle of l.   l: n x n   panel: n x width
+  void (*solve_lower)(ConstView2D<R> l, R* panel);
+  void (*solve_lower_transposed)(ConstView2D<R> l, R* panel);
 };
 
 }  // namespace ntkrob

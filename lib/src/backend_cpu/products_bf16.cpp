@@ -91,6 +91,7 @@ void pack(bool transpose, ConstView2D<float> b, index first, float* panel) {
 }  // namespace
 
 extern const ProductFunctions<float> kProducts;
-const ProductFunctions<float> kProducts{kWidth<float>, Pairs::kPerCell, &pack, &multiply<Pairs>, nullptr};
+const ProductFunctions<float> kProducts{kWidth<float>, Pairs::kPerCell, &pack,   &multiply<Pairs>, nullptr,
+                                        nullptr,       nullptr,         nullptr, nullptr};
 
 }  // namespace ntkrob::NTKROB_ISA

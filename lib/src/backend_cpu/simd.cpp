@@ -19,14 +19,19 @@ template <class R>
 double exact_gap(const R* x, const R* y, index d, double x_inverse, double y_inverse, bool antiparallel) {
   using V = Vec<double>;
   const V ix(x_inverse), iy(antiparallel ? -y_inverse : y_inverse);
-  V sum(0);
+  constexpr int parts = kParts<double>;
+  V sum[parts];
+  for (V& part : sum) part = V(0);
   index k = 0;
-  for (; k + V::kLanes <= d; k += V::kLanes) {
-    const V difference = load_doubles(x + k) * ix - load_doubles(y + k) * iy;
-    sum = fma(difference, difference, sum);
-  }
+  for (; k + kStripe<double> <= d; k += kStripe<double>)
+    for (int p = 0; p < parts; ++p) {
+      const index at = k + p * V::kLanes;
+      const V difference = load_doubles(x + at) * ix - load_doubles(y + at) * iy;
+      sum[p] = fma(difference, difference, sum[p]);
+    }
   double total = 0;
-  for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
+  for (int p = 0; p < parts; ++p)
+    for (int l = 0; l < V::kLanes; ++l) total += sum[p].v[l];
   for (; k < d; ++k) {
     const double difference = static_cast<double>(x[k]) * x_inverse - static_cast<double>(y[k]) * iy.v[0];
     total += difference * difference;
@@ -226,16 +231,20 @@ void pair_row_any(const PairRow<R>& row) {
 template <class R>
 double sum_of_squares(const R* x, index d) {
   using V = Vec<double>;
-  V part[4] = {V(0), V(0), V(0), V(0)};
+  constexpr int parts = kParts<double>;
+  V part[4 * parts];  // of four stripes
+  for (V& p : part) p = V(0);
   index k = 0;
-  for (; k + 4 * V::kLanes <= d; k += 4 * V::kLanes)
-    for (int a = 0; a < 4; ++a) {
+  for (; k + 4 * kStripe<double> <= d; k += 4 * kStripe<double>)
+    for (int a = 0; a < 4 * parts; ++a) {
       const V p = load_doubles(x + k + a * V::kLanes);
       part[a] = fma(p, p, part[a]);
     }
-  const V sum = (part[0] + part[1]) + (part[2] + part[3]);
   double total = 0;
-  for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
+  for (int p = 0; p < parts; ++p) {
+    const V sum = (part[p] + part[parts + p]) + (part[2 * parts + p] + part[3 * parts + p]);
+    for (int l = 0; l < V::kLanes; ++l) total += sum.v[l];
+  }
   for (; k < d; ++k) total += static_cast<double>(x[k]) * static_cast<double>(x[k]);
   return total;
 }
@@ -248,28 +257,32 @@ void weigh_some(ConstView2D<R> u, ConstView2D<R> vt, index i, View2D<R> dq, Cons
   // Float32 partial sums over at most kPairBlock pairs, float64 between blocks.
   for (index begin = 0; begin < m; begin += kPairBlock) {
     const index end = begin + kPairBlock < m ? begin + kPairBlock : m;
-    V sum[rows];
-    for (int a = 0; a < rows; ++a) sum[a] = V(0);
+    V sum[kParts<R>][rows];
+    for (auto& part : sum)
+      for (V& of_row : part) of_row = V(0);
     index j = begin;
-    for (; j + V::kLanes <= end; j += V::kLanes) {
-      V g[rows];
-      for (int a = 0; a < rows; ++a) g[a] = V(0);
-      for (index c = 0; c < r; ++c) {
-        const V v = V::load(vt.data + c * vt.stride + j);
-        for (int a = 0; a < rows; ++a) g[a] = fma(V(u.data[(i + a) * u.stride + c]), v, g[a]);
+    for (; j + kStripe<R> <= end; j += kStripe<R>)
+      for (int p = 0; p < kParts<R>; ++p) {
+        const index at = j + p * V::kLanes;
+        V g[rows];
+        for (int a = 0; a < rows; ++a) g[a] = V(0);
+        for (index c = 0; c < r; ++c) {
+          const V v = V::load(vt.data + c * vt.stride + at);
+          for (int a = 0; a < rows; ++a) g[a] = fma(V(u.data[(i + a) * u.stride + c]), v, g[a]);
+        }
+        for (int a = 0; a < rows; ++a) {
+          R* weight = dq.data + (i + a) * dq.stride + at;
+          (g[a] * V::load(weight)).store(weight);
+          sum[p][a] = fma(g[a], V::load(da.data + (i + a) * da.stride + at), sum[p][a]);
+        }
       }
-      for (int a = 0; a < rows; ++a) {
-        R* weight = dq.data + (i + a) * dq.stride + j;
-        (g[a] * V::load(weight)).store(weight);
-        sum[a] = fma(g[a], V::load(da.data + (i + a) * da.stride + j), sum[a]);
-      }
-    }
     for (int a = 0; a < rows; ++a)
-      for (int l = 0; l < V::kLanes; ++l) row_sum[i + a] += static_cast<double>(sum[a].v[l]);
+      for (int p = 0; p < kParts<R>; ++p)
+        for (int l = 0; l < V::kLanes; ++l) row_sum[i + a] += static_cast<double>(sum[p][a].v[l]);
     for (; j < end; ++j)
       for (int a = 0; a < rows; ++a) {
         R g = 0;
-        for (index c = 0; c < r; ++c) g += u.data[(i + a) * u.stride + c] * vt.data[c * vt.stride + j];
+        for (index c = 0; c < r; ++c) g = multiply_add(u.data[(i + a) * u.stride + c], vt.data[c * vt.stride + j], g);
         dq.data[(i + a) * dq.stride + j] *= g;
         row_sum[i + a] += static_cast<double>(g) * static_cast<double>(da.data[(i + a) * da.stride + j]);
       }

@@ -1,8 +1,8 @@
 /// The elementwise work of the cpu backend, as a table of functions per instruction set.
 ///
 /// simd.cpp is compiled once per set; simd_table() picks the best one this processor has, or the one named by the
-/// environment variable NTKROB_SIMD (avx512, avx2, baseline). Results are the same for any tile shape and worker count;
-/// between instruction sets they may differ in the last bits.
+/// environment variable NTKROB_SIMD (avx512, avx2, baseline). Results are the same bits for any tile shape and worker
+/// count, and on avx512 and avx2; baseline, which has no fused multiply-add, differs from them in the last bits.
 #pragma once
 
 #include <cstddef>

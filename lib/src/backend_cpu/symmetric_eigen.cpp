@@ -10,6 +10,9 @@
 
 #ifdef NTKROB_HAS_BLAS
 extern "C" {
+// OpenBLAS only; other libraries leave them null.
+__attribute__((weak)) void openblas_set_num_threads(int);
+__attribute__((weak)) char* openblas_get_config(void);
 // LAPACK; a system BLAS without it leaves this null.
 __attribute__((weak)) void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda,
                                    double* w, double* work, const int* lwork, int* iwork, const int* liwork, int* info);
@@ -58,6 +61,25 @@ void eigen_of_symmetric(View2D<double> a, double* values) {
   const bool good = implicit_qr(a, values);
 #endif
   NTKROB_CHECK(good, NumericalError, "the eigenvalues of a ", a.rows, " x ", a.rows, " matrix did not converge");
+}
+
+std::string eigen_description() {
+#ifdef NTKROB_HAS_BLAS
+  if (openblas_get_config != nullptr) {
+    const std::string config = openblas_get_config();
+    return config.substr(0, config.find(' ', config.find(' ') + 1));
+  }
+  return "system LAPACK";
+#else
+  return "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
+         std::to_string(EIGEN_MINOR_VERSION);
+#endif
+}
+
+void make_blas_serial() {
+#ifdef NTKROB_HAS_BLAS
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+#endif
 }
 
 }  // namespace ntkrob

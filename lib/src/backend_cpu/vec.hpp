@@ -4,6 +4,10 @@
 /// NTKROB_ISA naming it; all names live in that namespace, so no two versions of one inline function meet in the
 /// linker. Arithmetic is exactly what is written
 /// (-ffp-contract=off): fma() is one instruction where the set has it and a multiply and an add otherwise.
+///
+/// Results are the same bits on every set that has fma(): what is done to an element does not depend on the lane it is
+/// in, and sums along a row are over stripes of kStripe numbers, the lanes of the widest set, however many vectors that
+/// takes.
 #pragma once
 
 #include <cmath>
@@ -78,6 +82,13 @@ struct Vec {
   friend Vec operator-(Vec a) { return Vec(-a.v); }
 };
 
+/// The numbers of a stripe: a sum along a row keeps one partial sum for each ...
+template <class R>
+constexpr int kStripe = 64 / sizeof(R);
+/// ... in this many vectors.
+template <class R>
+constexpr int kParts = kStripe<R> / Vec<R>::kLanes;
+
 /// Consecutive floats or doubles as doubles.
 inline Vec<double> load_doubles(const double* p) { return Vec<double>::load(p); }
 inline Vec<double> load_doubles(const float* p) {
@@ -124,12 +135,12 @@ inline void transpose_square(Vec<R> (&x)[Vec<R>::kLanes]) {
   }
 }
 
-/// The sum of all lanes, halves folded onto halves.
+/// The sum of a stripe, halves folded onto halves.
 template <class R>
-inline R sum_of_lanes(Vec<R> a) {
-  alignas(kBytes) R lanes[Vec<R>::kLanes];
-  a.store(lanes);
-  for (int n = Vec<R>::kLanes / 2; n > 0; n /= 2)
+inline R sum_of_stripe(const Vec<R>* parts) {
+  alignas(64) R lanes[kStripe<R>];
+  for (int p = 0; p < kParts<R>; ++p) parts[p].store(lanes + p * Vec<R>::kLanes);
+  for (int n = kStripe<R> / 2; n > 0; n /= 2)
     for (int l = 0; l < n; ++l) lanes[l] += lanes[l + n];
   return lanes[0];
 }
@@ -205,18 +216,15 @@ inline Vec<double> sqrt(Vec<double> a) {
 #endif
 }
 
-/// 1 / sqrt(a) where a > limit (limit > 0), 0 elsewhere. Relative error a few units in the last place.
+/// 1 / sqrt(a) where a > limit (limit > 0), 0 elsewhere. Relative error a few units in the last place. Estimates of
+/// the processor (vrsqrt14ps) are not used: they differ between sets.
 inline Vec<float> rsqrt_or_zero(Vec<float> a, Vec<float> limit) {
-#if defined(__AVX512F__)
-  const Vec<float> r((FloatLanes)_mm512_rsqrt14_ps(a.v));
-  // One Newton step on the 14-bit estimate: r (1.5 - 0.5 a r^2).
-  const Vec<float> step = fma(Vec<float>(-0.5f) * a * r, r, Vec<float>(1.5f));
-  return select_greater(a, limit, r * step, Vec<float>(0));
-#else
-  const Vec<float> safe = select_greater(a, limit, a, Vec<float>(1));
-  const Vec<float> r(Vec<float>(1).v / sqrt(safe).v);
+  // Halving the exponent in the bits is good to 0.035 (Lomont 2003); Newton's steps make 2e-3, 5e-6 and rounding of it.
+  Vec<float> r((FloatLanes)(0x5f375a86 - ((FloatMask)a.v >> 1)));
+  const Vec<float> half = Vec<float>(-0.5f) * a;
+  for (int step = 0; step < 2; ++step) r = r * fma(half * r, r, Vec<float>(1.5f));
+  r = fma(Vec<float>(0.5f) * r, fma(-(a * r), r, Vec<float>(1)), r);
   return select_greater(a, limit, r, Vec<float>(0));
-#endif
 }
 inline Vec<double> rsqrt_or_zero(Vec<double> a, Vec<double> limit) {
   const Vec<double> safe = select_greater(a, limit, a, Vec<double>(1));

@@ -32,10 +32,11 @@ inline void sum_rows(const R* const* rows, int count, index n, R* to) {
   for (int r = 1; r < count; ++r) add(rows[r], n, to);
 }
 
-/// target[k] += the sum of the lanes of row position k, for n positions.
+/// target[k] += the sum of the lanes of row position k, halves folded onto halves, for n positions.
 template <class R>
 inline void add_lane_sums(const R* row, index n, double* target) {
   using V = Vec<R>;
+  constexpr int kVectors = static_cast<int>(kImageLanes) / V::kLanes;
   for (index first = 0; first < n; first += V::kLanes) {
     const index count = n - first < V::kLanes ? n - first : V::kLanes;
     V square[V::kLanes];
@@ -43,8 +44,11 @@ inline void add_lane_sums(const R* row, index n, double* target) {
       square[i] = V(0);
       if (i >= count) continue;
       const R* lanes = row + (first + i) * kImageLanes;
-      square[i] = V::load(lanes);
-      for (int l = V::kLanes; l < kImageLanes; l += V::kLanes) square[i] = square[i] + V::load(lanes + l);
+      V folded[kVectors];
+      for (int v = 0; v < kVectors; ++v) folded[v] = V::load(lanes + v * V::kLanes);
+      for (int half = kVectors / 2; half > 0; half /= 2)
+        for (int v = 0; v < half; ++v) folded[v] = folded[v] + folded[v + half];
+      square[i] = folded[0];
     }
     transpose_square(square);
     for (int half = V::kLanes / 2; half > 0; half /= 2)
