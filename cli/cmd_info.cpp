@@ -21,6 +21,7 @@ struct InfoParams {
   std::string file;
   bool backends = false;
   bool formats = false;
+  bool reading = false;
   std::string json;
   ReadOptions read;
 };
@@ -51,6 +52,24 @@ Json formats_json() {
                     {"description", f.description},
                     {"readable", f.readable},
                     {"writable", f.writable}});
+  return rows;
+}
+
+/// The rows of lib/doc/reading.md.
+std::string rules_text() {
+  std::string lines, kind;
+  for (const ReadingRule& rule : reading_rules()) {
+    if (rule.kind != kind) lines += (kind.empty() ? "" : "\n") + text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");
+    kind = rule.kind;
+    lines += text("| ", rule.content, " | ", rule.answer, " | ", rule.words, " |\n");
+  }
+  return lines;
+}
+
+Json rules_json() {
+  Json rows = Json::array();
+  for (const ReadingRule& r : reading_rules())
+    rows.push_back({{"id", r.id}, {"kind", r.kind}, {"content", r.content}, {"answer", r.answer}, {"words", r.words}});
   return rows;
 }
 
@@ -132,8 +151,8 @@ std::string state_text(const Json& json) {
 }
 
 void info(const InfoParams& p, Session& session) {
-  NTKROB_CHECK(!p.file.empty() || p.backends || p.formats, ConfigError,
-               "name a FILE, or give --backends or --formats (see ntkrob info --help)");
+  NTKROB_CHECK(!p.file.empty() || p.backends || p.formats || p.reading, ConfigError,
+               "name a FILE, or give --backends, --formats or --reading (see ntkrob info --help)");
   if (!p.json.empty() && p.json != "-") check_output(p.json, session.globals.force);
   Json report;
   report["schema"] = "ntkrob.info/1";
@@ -145,6 +164,10 @@ void info(const InfoParams& p, Session& session) {
   if (p.formats) {
     report["formats"] = formats_json();
     lines += formats_text();
+  }
+  if (p.reading) {
+    report["rules"] = rules_json();
+    lines += rules_text();
   }
   if (!p.file.empty()) {
     const auto [kind, schema] = identify(p.file);
@@ -180,6 +203,7 @@ Command make_info() {
   command.options.add_positional("FILE", p->file, "a data set, model, kernel, prediction or checkpoint");
   command.options.add("backends", p->backends, "list the backends, available or not, and why");
   command.options.add("formats", p->formats, "list the file formats");
+  command.options.add("reading", p->reading, "print what readers recognise, ask and refuse, as a table in Markdown");
   command.options.add("json", p->json, "write the report to FILE; - prints it").type = "FILE";
   add_read_options(command.options, p->read);
   command.examples = {"ntkrob info robust.h5", "ntkrob info net.h5 --json -", "ntkrob info --backends"};

@@ -220,6 +220,14 @@ std::vector<FormatInfo> formats() {
   return rows;
 }
 
+std::vector<ReadingRule> reading_rules() {
+  return {
+#define NTKROB_READING(id, kind, content, answer, words) {#id, kind, content, answer, words},
+#include "reading_rules.def"
+#undef NTKROB_READING
+  };
+}
+
 std::pair<std::string, std::string> identify(const std::string& path) {
   const io::Format& format = io::format_of(path);
   const std::string id = format.id;

@@ -73,6 +73,14 @@ struct FormatInfo {
 };
 std::vector<FormatInfo> formats();
 
+/// One row of reading_rules.def: what all readers do with one kind of content.
+struct ReadingRule {
+  std::string id, kind, content;
+  std::string answer;  // recognised | said | asks | refused
+  std::string words;
+};
+std::vector<ReadingRule> reading_rules();
+
 /// What kind of ntkrob file this is ("dataset", "model", "kernel", "checkpoint", "plain") and its schema text.
 std::pair<std::string, std::string> identify(const std::string& path);
 
