@@ -53,26 +53,40 @@ void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   }
 }
 
-Split take_rows(const Split& from, const std::vector<index>& rows, index size) {
+/// The rows `rows` of an array.
+RawArray rows_of(const RawArray& from, const std::vector<index>& rows) {
+  RawArray to;
+  to.where = from.where;
+  to.shape = from.shape;
+  to.shape[0] = rows.size();
+  to.kind = from.kind;
+  const auto size = static_cast<index>(product(from.shape, from.where) / from.shape[0]);
+  if (from.kind == RawArray::Kind::floats) to.floats = Matrix<float>(static_cast<index>(rows.size()), size);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const index begin = rows[k] * size, end = begin + size;
+    if (from.kind == RawArray::Kind::bytes) to.bytes.insert(to.bytes.end(), from.bytes.begin() + begin, from.bytes.begin() + end);
+    if (from.kind == RawArray::Kind::ints) to.ints.insert(to.ints.end(), from.ints.begin() + begin, from.ints.begin() + end);
+    if (from.kind == RawArray::Kind::floats) std::copy_n(from.floats.data() + begin, size, to.floats.row(static_cast<index>(k)));
+  }
+  return to;
+}
+
+Split labels_of(const Split& from, const std::vector<index>& rows) {
   Split to;
   to.n = static_cast<index>(rows.size());
-  if (from.is_bytes()) to.bytes.reserve(rows.size() * static_cast<std::size_t>(size));
-  if (!from.pixels.empty()) to.pixels = Matrix<float>(to.n, size);
   if (!from.targets.empty()) to.targets = Matrix<float>(to.n, from.targets.cols());
   for (index k = 0; k < to.n; ++k) {
     const index i = rows[static_cast<std::size_t>(k)];
-    if (from.is_bytes()) to.bytes.insert(to.bytes.end(), from.bytes.begin() + i * size, from.bytes.begin() + (i + 1) * size);
-    if (!from.pixels.empty()) std::copy_n(from.pixels.row(i), size, to.pixels.row(k));
     if (!from.targets.empty()) std::copy_n(from.targets.row(i), from.targets.cols(), to.targets.row(k));
     to.labels.push_back(from.labels[static_cast<std::size_t>(i)]);
   }
   return to;
 }
 
-}  // namespace
-
-void split_off_test(Dataset& data, double fraction, std::uint64_t seed, const std::string& file) {
-  NTKROB_CHECK(data.test.empty(), ConfigError, "--test-fraction: ", file, " has a test split of ", data.test.n,
+/// A share of the training split becomes the test split, before values are looked at: ranges of features are those of
+/// the images that are trained on.
+void split_off_test(RawDataset& raw, Dataset& data, double fraction, std::uint64_t seed) {
+  NTKROB_CHECK(!raw.test.x, ConfigError, "--test-fraction: ", raw.file, " has a test split of ", data.test.n,
                " images already");
   const auto n_test = static_cast<index>(std::llround(fraction * static_cast<double>(data.train.n)));
   NTKROB_CHECK(n_test >= 1 && n_test < data.train.n, ConfigError, "--test-fraction ", fraction, " of ", data.train.n,
@@ -81,11 +95,15 @@ void split_off_test(Dataset& data, double fraction, std::uint64_t seed, const st
   std::vector<index> test(order.begin(), order.begin() + n_test), train(order.begin() + n_test, order.end());
   std::sort(test.begin(), test.end());
   std::sort(train.begin(), train.end());
-  data.test = take_rows(data.train, test, data.shape.size());
-  data.train = take_rows(data.train, train, data.shape.size());
-  data.notes.push_back(text(n_test, " of ", n_test + data.train.n, " images drawn with --split-seed ", seed,
-                            " are the test split"));
+  raw.test.x = rows_of(*raw.train.x, test);
+  raw.train.x = rows_of(*raw.train.x, train);
+  data.test = labels_of(data.train, test);
+  data.train = labels_of(data.train, train);
+  data.notes.push_back(text(n_test, " of ", n_test + data.train.n, " samples, drawn with --split-seed ", seed,
+                            ", are the test split"));
 }
+
+}  // namespace
 
 Dataset assemble(RawDataset raw, const ReadOptions& options) {
   Dataset data;
@@ -95,9 +113,9 @@ Dataset assemble(RawDataset raw, const ReadOptions& options) {
   data.notes = std::move(raw.notes);
   take_all_axes(raw, options, data);
   take_labels(raw, options, data);
+  if (options.test_fraction > 0) split_off_test(raw, data, options.test_fraction, options.split_seed);
   take_values(raw, options, data);
   data.provenance = std::move(raw.provenance);
-  if (options.test_fraction > 0) split_off_test(data, options.test_fraction, options.split_seed, raw.file);
   data.validate(raw.file);
   return data;
 }

@@ -155,7 +155,7 @@ void take_columns(std::vector<Part>& parts, std::size_t size, Dataset& data) {
   }
   const auto constant = static_cast<std::size_t>(std::count_if(
       low.begin(), low.end(), [&](const float& l) { return l == high[static_cast<std::size_t>(&l - low.data())]; }));
-  data.notes.push_back(text("each of ", channels, channels == 1 ? " feature" : " features", " scaled from its extremes in the ", parts.front().name,
+  data.notes.push_back(text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"), " scaled from its extremes in the ", parts.front().name,
                             " split to [0, 1]", constant > 0 ? text(" (", constant, " never change and are 0)") : "",
                             "; for other files of these features give --value-range with the data set written from this one"));
   scale_channels(parts, low, high, size, data);
