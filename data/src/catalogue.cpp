@@ -185,7 +185,11 @@ class Chooser {
         if (advice.empty() && shape.size() >= 2 && shape[1] > 1 && column.size() == 1 && column[0] == shape[0])
           advice = text("; if these are images and labels, give --x ", x, " --y ", y);
     throw IoError(text(catalogue_.file, ": has no array x_train, x_test, X or x, nor others whose names say that they are images, but ",
-                       all_names(), advice.empty() ? "; name images and labels with --x and --y" : advice));
+                       all_names(),
+                       !advice.empty()                       ? advice
+                       : catalogue_.arrays.size() == 1 ? "; a data set is images and labels: give the file with the other ones too, under names that say what they hold "
+                                                               "(train-images.npy train-labels.npy), or name the files with convert --train-images and --train-labels"
+                                                             : "; name images and labels with --x and --y"));
   }
 
   void own_entries() {

@@ -40,6 +40,7 @@ struct Opened {
   Lines lines;
   char separator = ',';
   std::vector<std::string> names;
+  bool counted = false;  // the header is 0, 1, 2, ...: none
   std::vector<std::pair<std::size_t, std::string>> pending;  // lines read ahead that are samples
   std::size_t columns = 0;
 };
@@ -55,8 +56,10 @@ void open(Opened& o) {
   split_fields(ahead[0].second, o.separator, first, scratch);
   o.columns = first.size();
   if (ahead.size() > 1) split_fields(ahead[1].second, o.separator, second, other);
+  o.counted = counts_up(first);
   if (is_header(first, second)) {
-    for (const std::string_view name : first) o.names.emplace_back(name);
+    if (!o.counted)
+      for (const std::string_view name : first) o.names.emplace_back(name);
     ahead.erase(ahead.begin());
   }
   o.pending = std::move(ahead);
@@ -77,7 +80,8 @@ void each_row(Opened& o, const Use& use) {
   }
 }
 
-std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options, std::unique_ptr<TextTable> onto) {
+std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options, std::unique_ptr<TextTable> onto,
+                                      std::vector<std::string>& notes) {
   Opened o(path);
   open(o);
   NTKROB_CHECK(o.columns >= 2, IoError, path, ": line 1: one column; a sample is a label and its pixels, separated by commas");
@@ -87,6 +91,7 @@ std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions
   } else {
     onto = std::make_unique<TextTable>(path, o.columns, o.names, options);
   }
+  if (o.counted) notes.push_back(text("the first line of ", path, ", 0 to ", o.columns - 1, ", numbers the columns: no sample"));
   const std::size_t before = onto->rows();
   each_row(o, [&](std::size_t number, const std::vector<std::string_view>& row) { onto->add(number, row); });
   NTKROB_CHECK(onto->rows() > before, IoError, path, ": holds no samples");
@@ -173,7 +178,7 @@ RawDataset read_csv(const std::vector<std::string>& inputs, const ReadOptions& o
   for (const std::string& input : inputs) {
     const bool is_test = inputs.size() > 1 && names_test_split(input);
     std::unique_ptr<TextTable>& table = is_test ? test : train;
-    table = read_table(input, options, std::move(table));
+    table = read_table(input, options, std::move(table), raw.notes);
     if (inputs.size() > 1) raw.notes.push_back(text(input, " is ", is_test ? "the test split" : "of the training split"));
   }
   return take_tables(std::move(train), std::move(test), std::move(raw));

@@ -48,7 +48,7 @@ std::optional<std::vector<std::int64_t>> one_hot(const RawArray& y) {
     }
     if (ones == 1) continue;
     NTKROB_CHECK(y.kind == Kind::floats, IoError, y.where, ": row ", i, " has ", ones, " ones in labels of shape ", y.shape_text(),
-                 "; a sample has one class: choose one of the columns, or store floating-point targets");
+                 "; a sample has one class: store one column of them, or floating-point targets");
     return std::nullopt;
   }
   return classes;

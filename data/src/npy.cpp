@@ -57,12 +57,12 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   header.data_offset = prefix + length;
   const std::string descr = field(dictionary, "descr", where);
   const std::size_t close = descr.find('\'', 1);
+  NTKROB_CHECK(descr.compare(0, 4, "'|O'") != 0, IoError, where,
+               ": holds Python objects, which are not loaded; store array.astype('U') for texts, or numbers");
   NTKROB_CHECK(descr[0] == '\'' && close != std::string::npos && close >= 4, IoError, where,
                ": .npy element type is no plain number or text; store whole or floating-point numbers");
   const std::string type = descr.substr(1, close - 1);
   header.kind = type[1];
-  NTKROB_CHECK(header.kind != 'O', IoError, where,
-               ": holds Python objects, which are not loaded; store array.astype('U') for texts, or numbers");
   const bool is_text = header.kind == 'S' || header.kind == 'U';
   // A text says its length, at most eight digits; numbers have widths of one digit.
   const std::string digits = type.substr(2);

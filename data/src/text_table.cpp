@@ -81,6 +81,19 @@ std::size_t TextTable::find(const std::string& name, const char* option) const {
   return static_cast<std::size_t>(*number) - 1;
 }
 
+/// What to do about a field that is no number.
+std::string TextTable::advice_about(std::string_view field, std::size_t column) const {
+  const std::string small = lower(std::string(field));
+  if (small.empty() || small == "?" || small == "na" || small == "n/a" || small == "null" || small == "none")
+    return text("the value is missing: fill it in, leave the line out, or the column by --drop ", column + 1);
+  std::string point = small;
+  std::replace(point.begin(), point.end(), ',', '.');
+  double value = 0;
+  if (point != small && parse_field(point, value)) return "decimal points are expected, not commas: sed 's/,/./g' FILE > points.csv";
+  return text("if the column is no feature, leave it out by --drop ", column + 1,
+              label_option_.empty() ? text(", if it is the label, give --y ", column + 1) : "");
+}
+
 void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) {
   NTKROB_CHECK(row.size() == n_columns_, IoError, path_, ": line ", line, ": ", row.size(), " columns, the first line has ",
                n_columns_);
@@ -100,8 +113,7 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
     }
     NTKROB_CHECK(number, IoError, path_, ": line ", line, ", column ", c + 1,
                  names_.empty() ? std::string() : text(" (", names_[c].substr(0, 40), ")"), ": \"", row[c].substr(0, 40),
-                 "\" is not a number; if the column is no feature, leave it out by --drop ", c + 1,
-                 label_option_.empty() ? text(", if it is the label, give --y ", c + 1) : "");
+                 "\" is not a number; ", advice_about(row[c], c));
     NTKROB_CHECK(std::isfinite(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel is ", value,
                  "; pixels must be finite");
     if (!candidate) whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);

@@ -86,6 +86,7 @@ class TextTable {
   void drop_index(std::vector<std::string>& notes);
   void choose_by_name(std::vector<std::string>& notes);
   void choose_by_evidence(std::vector<std::string>& notes);
+  std::string advice_about(std::string_view field, std::size_t column) const;
   const Candidate* candidate(std::size_t column) const;
 
   std::string path_, label_option_;
