@@ -35,8 +35,7 @@ std::string named_input(const PartFiles& parts) {
 /// How a data set of others came in; one of ntkrob keeps its own history.
 void record(Dataset& data, const ConvertParams& p, const std::string& input) {
   Provenance& provenance = data.provenance;
-  const std::vector<std::string> reading = reading_record(data, p.read, input);
-  provenance.reading.insert(provenance.reading.end(), reading.begin(), reading.end());
+  provenance.reading = reading_record(data, p.read, input);
   if (!provenance.command.empty()) return;
   provenance.library_version = kVersion;
   provenance.command = "ntkrob convert";

@@ -7,10 +7,11 @@ namespace ntkrob::cli {
 
 namespace {
 
-void keep(Session& session, const std::string& name, const Dataset& data) {
+void keep(Session& session, const std::string& name, const Dataset& data, const ReadOptions& options) {
   const auto same = [&](const auto& reading) { return reading.first == name; };
   if (std::any_of(session.readings.begin(), session.readings.end(), same)) return;
   session.readings.emplace_back(name, data.notes);
+  if (!options.given().empty()) session.readings.back().second.push_back("read with" + read_arguments(options));
   for (const std::string& clause : data.notes) {
     // Clauses that begin with the file name it once.
     const std::string line = clause.rfind(name, 0) == 0 ? clause : name + ": " + clause;
@@ -32,14 +33,15 @@ Dataset open_input(Session& session, const std::string& path, const ReadOptions&
   ReadOptions used = options;
   if (inputs > 1 && !options.given().empty() && identify(path).first == "dataset") used = ReadOptions();
   Dataset data = open_dataset({path}, used);
-  keep(session, path, data);
+  keep(session, path, data, used);
   return data;
 }
 
 Dataset open_inputs(Session& session, const std::vector<std::string>& paths, const ReadOptions& options) {
   Dataset data = open_dataset(paths, options);
-  keep(session, paths.empty() ? options.parts.train_images.empty() ? options.parts.test_images : options.parts.train_images : paths.front(),
-       data);
+  const PartFiles& parts = options.parts;
+  keep(session, !paths.empty() ? paths.front() : parts.train_images.empty() ? parts.test_images : parts.train_images, data,
+       options);
   return data;
 }
 
@@ -50,7 +52,7 @@ nlohmann::ordered_json readings_json(const Session& session) {
 }
 
 std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& options, const std::string& path) {
-  std::vector<std::string> record;
+  std::vector<std::string> record = data.provenance.reading;  // of the parent's parents
   const std::string folder = path.substr(0, path.size() - file_name(path).size());
   for (std::string clause : data.notes) {
     for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;) clause.erase(at, folder.size());

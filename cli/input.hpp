@@ -42,7 +42,8 @@ Dataset open_inputs(Session& session, const std::vector<std::string>& paths, con
 
 /// {"file": ["clause", ...], ...} of all inputs so far.
 nlohmann::ordered_json readings_json(const Session& session);
-/// What was recognised of a data set and the options that it was read with, for provenance: without folders.
+/// What was recognised of a data set and its parents, and the options that it was read with, for provenance: without
+/// folders.
 std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& options, const std::string& path);
 /// " --value-range 0:16 ..." for canonical commands.
 std::string read_arguments(const ReadOptions& options);
