@@ -144,6 +144,30 @@ TEST_CASE("damaged CIFAR and CSV files are refused or read, never a crash", "[da
   CHECK(corrupt(csv, 100, 100).refused > 100);
 }
 
+TEST_CASE("damaged .npy, ARFF and LIBSVM files are refused or read, never a crash", "[data][damage]") {
+  const kit::TemporaryFolder folder;
+  const std::string arff = folder.file("a.arff"), svm = folder.file("a.svm"), x = folder.file("x_train.npy"), y = folder.file("y_train.npy");
+  kit::spill(arff, "@relation r\n@attribute 'a b' real\n@attribute class {0,1}\n@data\n0.5,0\n1,1\n0.25,'1'\n");
+  kit::spill(svm, "1 1:0.5 3:1\n2 2:0.25 # text\n");
+  const auto header = [](const std::string& type, const std::string& shape) {
+    std::string text = "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
+    text.append(63 - (10 + text.size()) % 64, ' ');
+    return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(text.size() + 1) + '\0' + text + '\n';
+  };
+  kit::spill(x, header("|u1", "(3, 12, 12)") + std::string(3 * 144, '\310'));
+  kit::spill(y, header("<U2", "(3,)") + std::string("a\0\0\0b\0\0\0c\0\0\0\0\0\0\0d\0\0\0\0\0\0\0", 24));
+
+  for (const std::string& path : {arff, svm}) {
+    cut(dataset_case(path), 100, 100);
+    CHECK(corrupt(dataset_case(path), 100, 100).refused > 20);
+  }
+  for (const std::string& path : {x, y}) {
+    const Case c{path, [&] { open_dataset({x, y}).validate(x); }};
+    CHECK(cut(c, 140, 60).read == 0);
+    CHECK(corrupt(c, 140, 60).refused > 50);
+  }
+}
+
 TEST_CASE("damaged PNG files are refused or read, never a crash", "[data][damage]") {
   const kit::TemporaryFolder folder;
   const Dataset data = make_strokes(1, 0, 1);
