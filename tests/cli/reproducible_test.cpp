@@ -20,9 +20,9 @@ std::string name_of(const Processor& p) { return std::string(p.simd) + " with " 
 std::vector<Processor> processors() {
   std::vector<Processor> result;
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return result;
-  for (const char* blas : {"Prescott", "Sandybridge", "Haswell", "Zen"}) result.push_back({"avx2", blas});
+  for (const char* blas : {"Prescott", "Haswell"}) result.push_back({"avx2", blas});
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    for (const char* blas : {"Haswell", "SkylakeX"}) result.push_back({"avx512", blas});
+    for (const char* blas : {"Sandybridge", "SkylakeX"}) result.push_back({"avx512", blas});
   return result;
 }
 

@@ -62,7 +62,47 @@ void check_cuts() {
   }
 }
 
+template <class R>
+Matrix<R> transposed(const Matrix<R>& a) {
+  Matrix<R> t(a.cols(), a.rows());
+  for (index i = 0; i < t.rows(); ++i)
+    for (index j = 0; j < t.cols(); ++j) t(i, j) = a(j, i);
+  return t;
+}
+
+template <class R>
+void check_general_products() {
+  struct Shape {
+    index n, m, k;
+  };
+  // Few rows, which read b where it lies, and many; whole and partial panels; distances of rows that collide in the
+  // cache, and more panels than are laid out at a time; enough work for several tasks.
+  for (const Shape& s : {Shape{1, 1, 1}, Shape{12, 128, 100}, Shape{29, 37, 513}, Shape{85, 200, 1100},
+                         Shape{256, 784, 100}, Shape{700, 10, 600}})
+    for (const Transpose ta : {Transpose::no, Transpose::yes})
+      for (const Transpose tb : {Transpose::no, Transpose::yes})
+        for (const R beta : {R(0), R(1), R(-0.5)}) {
+          INFO(s.n << " x " << s.m << " x " << s.k << (ta == Transpose::yes ? " T" : " N")
+                   << (tb == Transpose::yes ? "T" : "N") << ", beta " << beta);
+          const auto backend = make_backend("cpu", 2);
+          const Matrix<R> a = kit::uniform_matrix<R>(s.n, s.k, 1, -1, 1),
+                          b = kit::uniform_matrix<R>(s.k, s.m, 2, -1, 1);
+          const Matrix<R> c = kit::uniform_matrix<R>(s.n, s.m, 3, -1, 1);
+          const Matrix<R> at = transposed(a), bt = transposed(b);
+          Matrix<R> result = c;
+          backend->gemm(ta, tb, R(0.7), ta == Transpose::yes ? at.view() : a.view(),
+                        tb == Transpose::yes ? bt.view() : b.view(), beta, result.view());
+          NTKROB_CHECK_SAME(
+              kit::compare(result.view(), product(*backend, Transpose::no, a, b, R(0.7), beta, c).view(), 0));
+        }
+}
+
 }  // namespace
+
+TEST_CASE("a general product has the bits of a packed one", "[kernel]") {
+  check_general_products<float>();
+  check_general_products<double>();
+}
 
 TEST_CASE("products with packed operands equal the reference for every edge", "[kernel]") {
   check_products<float>(2e-6);

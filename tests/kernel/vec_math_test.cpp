@@ -49,6 +49,14 @@ TEST_CASE("expm1 and atan over vectors are within a few units in the last place"
   check_functions<double>(4);
 }
 
+TEST_CASE("reciprocal roots over vectors are within a few units in the last place, and 0 up to the limit", "[kernel]") {
+  const auto exact = [](long double x) { return 1 / std::sqrt(x); };
+  CHECK(worst_ulp<float>([](Vec<float> x) { return rsqrt_or_zero(x, Vec<float>(1e-30f)); }, exact, 2e-30, 1e30) <= 3);
+  CHECK(worst_ulp<double>([](Vec<double> x) { return rsqrt_or_zero(x, Vec<double>(1e-30)); }, exact, 2e-30, 1e30) <= 3);
+  for (const float x : {-1.0f, 0.0f, 1e-30f, std::nanf("")})
+    CHECK(rsqrt_or_zero(Vec<float>(x), Vec<float>(1e-30f)).v[0] == 0);
+}
+
 TEST_CASE("expm1 and atan over vectors keep limits, zero and NaN", "[kernel]") {
   using V = Vec<double>;
   const double infinity = std::numeric_limits<double>::infinity();

@@ -56,78 +56,75 @@ void pack(bool transpose, ConstView2D<R> b, index first, R* panel) {
   }
 }
 
-/// The columns of op(b) that one panel has, for products that use it once: packed as they are needed, into memory that
-/// stays in the cache, or where they lie.
+/// Numbers of op(b) laid out at a time by gemm: some panels, which stay in the second-level cache with a block of rows.
 template <class R>
-class PanelOnce {
- public:
-  PanelOnce(bool transpose, ConstView2D<R> b, index rows) : transpose_(transpose), b_(b), rows_(rows) {}
+constexpr index kGroupNumbers = (index{256} << 10) / sizeof(R);
 
-  /// Columns j .. j + width of op(b), `length` rows from `inner` on.
-  void take(index inner, index length, index j, index n) {
-    const bool partial = j + kWidth<R> > n;
-    if (!transpose_ && !partial && rows_ <= kFewRows && !collides<R>(b_.stride)) {
-      data = b_.data + inner * b_.stride + j;
-      step = b_.stride;
-      return;
-    }
-    const ConstView2D<R> part = transpose_ ? ConstView2D<R>(b_.data + inner, b_.rows, length, b_.stride)
-                                           : ConstView2D<R>(b_.data + inner * b_.stride, length, b_.cols, b_.stride);
-    pack(transpose_, part, j, copy_);
-    data = copy_;
-    step = kWidth<R>;
-  }
+/// Rows of c for which it does not pay to lay out op(b): it is read where it lies, if its rows do not collide.
+constexpr index kFewRows = 2 * kRows;
 
-  const R* data = nullptr;
-  index step = kWidth<R>;
-
- private:
-  static constexpr index kFewRows = 2 * kRows;
-  const bool transpose_;
-  const ConstView2D<R> b_;
-  const index rows_;
-  alignas(64) R copy_[Numbers<R>::kInner * kWidth<R>];
-};
-
-/// One row block of gemm.   first: of the rows of op(a)
+/// A group of panels of op(b), columns [begin, end), with all rows of c.   a, b: `length` long on the inner side
 template <class R, bool transpose>
-void gemm_rows(R alpha, ConstView2D<R> a, bool transpose_b, ConstView2D<R> b, R beta, View2D<R> c) {
-  using Op = Numbers<R>;
-  const index k = transpose ? a.rows : a.cols;
-  PanelOnce<R> panel(transpose_b, b, c.rows);
-  for (index inner = 0; inner < k; inner += Op::kInner) {
-    const index length = inner + Op::kInner < k ? Op::kInner : k - inner;
-    const LeftBlock<Op, transpose> left(a, inner, length);
-    Tile<R> t{alpha, nullptr, left.stride, nullptr, 0, length, inner == 0 ? beta : R(1), nullptr, c.stride, 0, nullptr};
-    for (index j = 0; j < c.cols; j += kWidth<R>) {
-      panel.take(inner, length, j, c.cols);
-      t.b = t.ahead = panel.data;
-      t.b_step = panel.step;
+void gemm_group(R alpha, ConstView2D<R> a, const R* panels, index step, index panel_distance, index length, R beta,
+                View2D<R> c, index begin, index end) {
+  const index blocks = (c.rows + kRowBlock - 1) / kRowBlock;
+  for (index block = 0, i = 0; block < blocks; ++block) {
+    const index rows = (c.rows - i + blocks - block - 1) / (blocks - block);
+    const ConstView2D<R> part = transpose ? ConstView2D<R>(a.data + i, a.rows, rows, a.stride)
+                                          : ConstView2D<R>(a.data + i * a.stride, rows, a.cols, a.stride);
+    const LeftBlock<Numbers<R>, transpose> left(part, 0, length);
+    Tile<R> t{alpha, nullptr, left.stride, nullptr, step, length, beta, nullptr, c.stride, 0, nullptr};
+    for (index j = begin; j < end; j += kWidth<R>) {
+      t.b = panels + (j - begin) / kWidth<R> * panel_distance;
       t.cols = j + kWidth<R> < c.cols ? kWidth<R> : c.cols - j;
-      tiles<Op, transpose, true>(c.rows, t, left.data, c.data + j, [](index) {});
+      tiles<Numbers<R>, transpose, true>(rows, t, left.data, c.data + i * c.stride + j, [](index) {});
+    }
+    i += rows;
+  }
+}
+
+template <class R, bool transpose>
+void gemm_inner(R alpha, ConstView2D<R> a, bool transpose_b, ConstView2D<R> b, R beta, View2D<R> c) {
+  constexpr index width = kWidth<R>;
+  alignas(64) R copy[kGroupNumbers<R>];
+  const index k = transpose ? a.rows : a.cols;
+  for (index inner = 0; inner < k; inner += Numbers<R>::kInner) {
+    const index length = inner + Numbers<R>::kInner < k ? Numbers<R>::kInner : k - inner;
+    const R keep = inner == 0 ? beta : R(1);
+    const ConstView2D<R> left = transpose ? ConstView2D<R>(a.data + inner * a.stride, length, a.cols, a.stride)
+                                          : ConstView2D<R>(a.data + inner, a.rows, length, a.stride);
+    const ConstView2D<R> right = transpose_b ? ConstView2D<R>(b.data + inner, b.rows, length, b.stride)
+                                             : ConstView2D<R>(b.data + inner * b.stride, length, b.cols, b.stride);
+    const index in_place = transpose_b || c.rows > kFewRows || collides<R>(b.stride) ? 0 : c.cols / width * width;
+    if (in_place > 0)
+      gemm_group<R, transpose>(alpha, left, right.data, right.stride, width, length, keep, c, 0, in_place);
+    const index columns = kGroupNumbers<R> / (length * width) * width;
+    for (index j = in_place; j < c.cols; j += columns) {
+      const index end = j + columns < c.cols ? j + columns : c.cols;
+      for (index p = j; p < end; p += width) pack(transpose_b, right, p, copy + (p - j) * length);
+      gemm_group<R, transpose>(alpha, left, copy, width, width * length, length, keep, c, j, end);
     }
   }
 }
 
 template <class R>
 void gemm(bool transpose_a, bool transpose_b, R alpha, ConstView2D<R> a, ConstView2D<R> b, R beta, View2D<R> c) {
-  const index k = transpose_a ? a.rows : a.cols;
-  if (k == 0)
+  if ((transpose_a ? a.rows : a.cols) == 0) {
     for (index i = 0; i < c.rows; ++i)
       for (index j = 0; j < c.cols; ++j)
         c.data[i * c.stride + j] = beta == R(0) ? R(0) : beta * c.data[i * c.stride + j];
-  for (index i = 0; i < c.rows; i += kRowBlock) {
-    const index rows = i + kRowBlock < c.rows ? kRowBlock : c.rows - i;
-    const View2D<R> to(c.data + i * c.stride, rows, c.cols, c.stride);
-    if (transpose_a)
-      gemm_rows<R, true>(alpha, ConstView2D<R>(a.data + i, k, rows, a.stride), transpose_b, b, beta, to);
-    else
-      gemm_rows<R, false>(alpha, ConstView2D<R>(a.data + i * a.stride, rows, k, a.stride), transpose_b, b, beta, to);
+    return;
   }
+  if (transpose_a)
+    gemm_inner<R, true>(alpha, a, transpose_b, b, beta, c);
+  else
+    gemm_inner<R, false>(alpha, a, transpose_b, b, beta, c);
 }
 
 /// Partial sums of a thin product in the precision of its operands are over at most this many terms.
 constexpr index kThinBlock = 1024;
+/// Terms that several passes go over, where a stripe is several vectors.
+constexpr index kThinStep = 256;
 
 /// sum(i + row, c + column) += a vt^T for `rows` rows and `columns` columns. An element's arithmetic does not depend on
 /// either.
@@ -138,21 +135,27 @@ void thin_some(ConstView2D<R> a, ConstView2D<R> vt, index i, index c, View2D<dou
     const index end = begin + kThinBlock < a.cols ? begin + kThinBlock : a.cols;
     const index whole = begin + (end - begin) / kStripe<R> * kStripe<R>;
     V part[rows][columns][kParts<R>];
-    // A vector of the stripes at a time, all in registers; the block stays in the first-level cache.
-    for (int p = 0; p < kParts<R>; ++p) {
-      V own[rows][columns];
-      for (int r = 0; r < rows; ++r)
-        for (int s = 0; s < columns; ++s) own[r][s] = V(0);
-      for (index j = begin + p * V::kLanes; j < whole; j += kStripe<R>) {
-        V left[rows];
-        for (int r = 0; r < rows; ++r) left[r] = V::load(a.data + (i + r) * a.stride + j);
-        for (int s = 0; s < columns; ++s) {
-          const V right = V::load(vt.data + (c + s) * vt.stride + j);
-          for (int r = 0; r < rows; ++r) own[r][s] = fma(left[r], right, own[r][s]);
+    for (auto& row : part)
+      for (auto& stripe : row)
+        for (V& vector : stripe) vector = V(0);
+    // One vector of the stripes at a time, so that all sums are in registers, over what stays in the first-level cache.
+    for (index first = begin; first < whole; first += kThinStep) {
+      const index last = first + kThinStep < whole ? first + kThinStep : whole;
+      for (int p = 0; p < kParts<R>; ++p) {
+        V own[rows][columns];
+        for (int r = 0; r < rows; ++r)
+          for (int s = 0; s < columns; ++s) own[r][s] = part[r][s][p];
+        for (index j = first + p * V::kLanes; j < last; j += kStripe<R>) {
+          V left[rows];
+          for (int r = 0; r < rows; ++r) left[r] = V::load(a.data + (i + r) * a.stride + j);
+          for (int s = 0; s < columns; ++s) {
+            const V right = V::load(vt.data + (c + s) * vt.stride + j);
+            for (int r = 0; r < rows; ++r) own[r][s] = fma(left[r], right, own[r][s]);
+          }
         }
+        for (int r = 0; r < rows; ++r)
+          for (int s = 0; s < columns; ++s) part[r][s][p] = own[r][s];
       }
-      for (int r = 0; r < rows; ++r)
-        for (int s = 0; s < columns; ++s) part[r][s][p] = own[r][s];
     }
     for (int r = 0; r < rows; ++r)
       for (int s = 0; s < columns; ++s) {

@@ -8,21 +8,20 @@
 #define EIGEN_DONT_PARALLELIZE
 #include <Eigen/Eigenvalues>
 
-#ifdef NTKROB_HAS_BLAS
+#ifdef NTKROB_HAS_LAPACK
 extern "C" {
 // OpenBLAS only; other libraries leave them null.
 __attribute__((weak)) void openblas_set_num_threads(int);
 __attribute__((weak)) char* openblas_get_config(void);
-// LAPACK; a system BLAS without it leaves this null.
-__attribute__((weak)) void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda,
-                                   double* w, double* work, const int* lwork, int* iwork, const int* liwork, int* info);
+void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
+             const int* lwork, int* iwork, const int* liwork, int* info);
 }
 #endif
 
 namespace ntkrob {
 namespace {
 
-#ifdef NTKROB_HAS_BLAS
+#ifdef NTKROB_HAS_LAPACK
 /// Column-major eigenvectors in columns are row-major ones in rows. False: it did not converge.
 bool divide_and_conquer(View2D<double> a, double* values) {
   const int n = static_cast<int>(a.rows), lda = static_cast<int>(a.stride);
@@ -53,10 +52,10 @@ void eigen_of_symmetric(View2D<double> a, double* values) {
     for (index j = 0; j < a.cols; ++j)
       NTKROB_CHECK(std::isfinite(a(i, j)), NonFinite, "entry (", i, ",", j, ") of a symmetric matrix is ", a(i, j));
   if (a.rows == 0) return;
-#ifdef NTKROB_HAS_BLAS
+#ifdef NTKROB_HAS_LAPACK
   // Beyond this size the length of the scratch array does not fit LAPACK's integers.
   constexpr index kLargest = 32760;
-  const bool good = dsyevd_ != nullptr && a.rows <= kLargest ? divide_and_conquer(a, values) : implicit_qr(a, values);
+  const bool good = a.rows <= kLargest ? divide_and_conquer(a, values) : implicit_qr(a, values);
 #else
   const bool good = implicit_qr(a, values);
 #endif
@@ -64,7 +63,7 @@ void eigen_of_symmetric(View2D<double> a, double* values) {
 }
 
 std::string eigen_description() {
-#ifdef NTKROB_HAS_BLAS
+#ifdef NTKROB_HAS_LAPACK
   if (openblas_get_config != nullptr) {
     const std::string config = openblas_get_config();
     return config.substr(0, config.find(' ', config.find(' ') + 1));
@@ -77,7 +76,7 @@ std::string eigen_description() {
 }
 
 void make_blas_serial() {
-#ifdef NTKROB_HAS_BLAS
+#ifdef NTKROB_HAS_LAPACK
   if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
 #endif
 }

@@ -135,12 +135,14 @@ inline void transpose_square(Vec<R> (&x)[Vec<R>::kLanes]) {
   }
 }
 
-/// The sum of a stripe, halves folded onto halves.
+/// The sum of a stripe, halves folded onto halves.   parts: kParts of them, overwritten
 template <class R>
-inline R sum_of_stripe(const Vec<R>* parts) {
-  alignas(64) R lanes[kStripe<R>];
-  for (int p = 0; p < kParts<R>; ++p) parts[p].store(lanes + p * Vec<R>::kLanes);
-  for (int n = kStripe<R> / 2; n > 0; n /= 2)
+inline R sum_of_stripe(Vec<R>* parts) {
+  for (int n = kParts<R> / 2; n > 0; n /= 2)
+    for (int p = 0; p < n; ++p) parts[p] = parts[p] + parts[p + n];
+  alignas(kBytes) R lanes[Vec<R>::kLanes];
+  parts[0].store(lanes);
+  for (int n = Vec<R>::kLanes / 2; n > 0; n /= 2)
     for (int l = 0; l < n; ++l) lanes[l] += lanes[l + n];
   return lanes[0];
 }
