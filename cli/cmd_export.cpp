@@ -108,8 +108,8 @@ Export export_net(const ExportParams& p, Session& session) {
   } else {
     const DeviceNet device = device_net(net);
     if (p.int8) {
-      result.bytes =
-          int8_block(device, calibrate(device, calibration_images(p.calibrate, net, p.read, session).view(), session.backend()));
+      result.bytes = int8_block(
+          device, calibrate(device, calibration_images(p.calibrate, net, p.read, session).view(), session.backend()));
       form = "int8, calibrated on " + file_name(p.calibrate);
     } else {
       result.bytes = weights_block(device);

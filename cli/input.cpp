@@ -38,7 +38,9 @@ Dataset open_input(Session& session, const std::string& path, const ReadOptions&
 
 Dataset open_inputs(Session& session, const std::vector<std::string>& paths, const ReadOptions& options) {
   Dataset data = open_dataset(paths, options);
-  keep(session, paths.empty() ? options.parts.train_images.empty() ? options.parts.test_images : options.parts.train_images : paths.front(),
+  keep(session,
+       paths.empty() ? options.parts.train_images.empty() ? options.parts.test_images : options.parts.train_images
+                     : paths.front(),
        data);
   return data;
 }
@@ -53,7 +55,8 @@ std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& 
   std::vector<std::string> record;
   const std::string folder = path.substr(0, path.size() - file_name(path).size());
   for (std::string clause : data.notes) {
-    for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;) clause.erase(at, folder.size());
+    for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;)
+      clause.erase(at, folder.size());
     record.push_back(clause);
   }
   const std::string arguments = read_arguments(options);
