@@ -77,7 +77,8 @@ void convert_files(const ConvertParams& p, Session& session) {
   }
   save_dataset(data, p.output, session.globals.force);
   if (!lost.empty()) session.console.note(text(p.output, " cannot hold and drops: ", joined(lost)));
-  session.console.note(text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
+  session.console.note(
+      text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
 }
 
 std::vector<std::string> weights_help() {
@@ -94,7 +95,10 @@ Command make_convert() {
   auto p = std::make_shared<ConvertParams>();
   Command command;
   command.options.add_positionals("INPUT", p->inputs, "files or a folder; the format is recognised by content");
-  command.options.add("train-images", p->read.parts.train_images, "file with one array (IDX, NPY, NPZ, HDF5, text), the training images").type = "FILE";
+  command.options
+      .add("train-images", p->read.parts.train_images,
+           "file with one array (IDX, NPY, NPZ, HDF5, text), the training images")
+      .type = "FILE";
   command.options.add("train-labels", p->read.parts.train_labels, "the training labels").type = "FILE";
   command.options.add("test-images", p->read.parts.test_images, "the test images").type = "FILE";
   command.options.add("test-labels", p->read.parts.test_labels, "the test labels").type = "FILE";
@@ -109,21 +113,22 @@ Command make_convert() {
   command.options.add("two-class", p->model.two_class, "a net of one output z becomes that of the outputs 0 and z");
   add_read_options(command.options, p->read);
   command.options.add_output(p->output, "where to write; the extension chooses the format");
-  command.examples = {"ntkrob convert mnist/ -o mnist.h5",
-                      "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
-                      "train-labels-idx1-ubyte.gz -o mnist.h5",
-                      "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
-                      "ntkrob convert usps.h5 --x train/data --y train/target --image-shape 16x16x1 -o usps16.h5",
-                      "ntkrob convert optdigits.tra --test-file optdigits.tes --value-range 0:16 -o digits.h5",
-                      "ntkrob convert emnist/ --layout NWH --renumber -o letters.h5",
-                      "ntkrob convert har.csv --y Activity --drop subject --value-range columns --test-fraction 0.2 -o har.h5",
-                      "ntkrob convert robust.h5 -o robust.npz",
-                      "ntkrob convert robust.h5 --initial -o originals.h5",
-                      "ntkrob convert robust.h5 -o robust/          a folder of IDX files",
-                      "ntkrob convert --model weights.npz --spec "
-                      "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5",
-                      "ntkrob convert --model weights.h5 --spec 'conv(8,5)-batchnorm-relu-dense' --classes cat,dog "
-                      "-o net.h5"};
+  command.examples = {
+      "ntkrob convert mnist/ -o mnist.h5",
+      "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
+      "train-labels-idx1-ubyte.gz -o mnist.h5",
+      "ntkrob convert data_batch_1.bin data_batch_2.bin test_batch.bin -o cifar10.h5",
+      "ntkrob convert usps.h5 --x train/data --y train/target --image-shape 16x16x1 -o usps16.h5",
+      "ntkrob convert optdigits.tra --test-file optdigits.tes --value-range 0:16 -o digits.h5",
+      "ntkrob convert emnist/ --layout NWH --renumber -o letters.h5",
+      "ntkrob convert har.csv --y Activity --drop subject --value-range columns --test-fraction 0.2 -o har.h5",
+      "ntkrob convert robust.h5 -o robust.npz",
+      "ntkrob convert robust.h5 --initial -o originals.h5",
+      "ntkrob convert robust.h5 -o robust/          a folder of IDX files",
+      "ntkrob convert --model weights.npz --spec "
+      "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5",
+      "ntkrob convert --model weights.h5 --spec 'conv(8,5)-batchnorm-relu-dense' --classes cat,dog "
+      "-o net.h5"};
   command.notes = [] {
     return formats_text() + "\n" + list_text("Nets:", net_help()) + "\n" +
            list_text("Weights of PyTorch:", weights_help());

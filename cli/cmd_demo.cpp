@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "evaluate_job.hpp"
 #include "image_grid.hpp"
+#include "json_text.hpp"
 #include "machine_job.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
@@ -166,11 +167,10 @@ class Demo {
     }
     json["robustify"] = robustify;
     json["seconds"] = seconds;
-    write_text(folder_ + "demo.json", json.dump(2) + "\n", session_.globals.force);
+    write_text(folder_ + "demo.json", json_text(json), session_.globals.force);
     std::cout << "\nAccuracy on " << std::min(p_.judge, p_.test) << " test images, linf, eps " << format_number(p_.eps)
               << "\n\n"
-              << table_text(rows)
-              << "\nAn upper bound of the true robustness: other attacks may leave less.\n"
+              << table_text(rows) << "\nAn upper bound of the true robustness: other attacks may leave less.\n"
               << "In " << p_.out
               << ": pairs.png (originals beside robust images), strokes.png, robust.h5, originals.h5,\n"
               << "net-originals.h5, net-robust.h5, robustify.csv, demo.json. Time: " << duration_text(seconds) << "\n";

@@ -6,7 +6,9 @@
 #include "device_file.hpp"
 #include "evaluate_job.hpp"
 #include "input.hpp"
+#include "json_text.hpp"
 #include "machine_job.hpp"
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/nn/device.hpp"
@@ -25,18 +27,20 @@ struct EvaluateParams {
   ReadOptions read;
 };
 
-/// A net from a file, or a kernel machine; null where neither is named.
-Machine open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Session& session) {
+/// A net from a file, or a kernel machine; null where neither is named.   data: what will be judged
+Machine open_model(const std::string& net, const MachineJob& machine, const EvaluateParams& p, const Dataset& data,
+                   Session& session) {
   if (!net.empty()) {
     const StateDict state = load_state(net, "ntkrob.model/1");
     try {
-      return {std::make_unique<Net>(state, session.backend()), nullptr};
+      return {std::make_unique<Net>(state, session.backend()), nullptr, 0};
     } catch (const IoError& e) {
       throw IoError(text(net, ": ", e.what()));
     }
   }
   if (machine.kernel.empty()) return {};
-  const Dataset support = open_input(session, machine.support, read, 2);
+  const Dataset support = open_input(session, machine.support, p.read, 2);
+  warn_about_names(support, machine.support, data, p.data, session.console);
   return make_machine(machine, support, session);
 }
 
@@ -44,7 +48,7 @@ Machine open_model(const std::string& net, const MachineJob& machine, const Read
 std::string model_text(const std::string& net, const MachineJob& machine) {
   if (machine.kernel.empty()) return net;
   return text("kernel ", machine.kernel, " on ", machine.support,
-              machine.n > 0 ? text(", ", machine.n, " images") : "");
+              machine.n > 0 ? text(", ", machine.n, " images", machine.balanced ? ", balanced by class" : "") : "");
 }
 
 /// All that can be refused before files are read.
@@ -54,6 +58,8 @@ void check(EvaluateParams& p, Session& session) {
                "name either a MODEL file, or a kernel machine by --kernel and --support");
   NTKROB_CHECK(!machine || !p.machine.kernel.empty(), ConfigError, "--support needs --kernel");
   NTKROB_CHECK(!machine || !p.machine.support.empty(), ConfigError, "--kernel needs --support");
+  NTKROB_CHECK(machine || (p.machine.n == 0 && !p.machine.balanced), ConfigError,
+               "--n-support and --balanced-support are about kernel machines; give --kernel and --support");
   if (machine) check_machine(p.machine);
   NTKROB_CHECK(p.source.kernel.empty() == p.source.support.empty(), ConfigError,
                "--source-kernel and --source-support belong together: give both or none");
@@ -104,11 +110,11 @@ void evaluate_int8(const EvaluateParams& p, const Dataset& data, Session& sessio
     json["reading"] = readings_json(session);
     json["dtype"] = "int8";
     json["float32"] = float32_json(beside);
-    write_text(p.job.json, json.dump(2) + "\n", session.globals.force);
+    write_text(p.job.json, json_text(json), session.globals.force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.globals.force);
   remove_checkpoint(p.job);
-  std::cout << evaluate_text(p.job, outcome) << "\n" << beside_text(outcome, beside);
+  std::cout << printable(evaluate_text(p.job, outcome)) << "\n" << beside_text(outcome, beside);
 }
 
 void evaluate_model(EvaluateParams& p, Session& session) {
@@ -138,19 +144,20 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   }
   if (session.globals.dry_run) return;
   if (p.job.int8) return evaluate_int8(p, data, session);
-  const Machine machine = open_model(p.model, p.machine, p.read, session);
-  const Machine source = open_model(p.transfer_from, p.source, p.read, session);
+  const Machine machine = open_model(p.model, p.machine, p, data, session);
+  const Machine source = open_model(p.transfer_from, p.source, p, data, session);
+  p.job.fitted_classes = machine.fitted_classes;
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
   const bool force = session.globals.force;
   if (!p.job.json.empty()) {
     nlohmann::ordered_json json = evaluate_json(p.job, outcome);
     json["reading"] = readings_json(session);
     if (!machine.solve.is_null()) json["solve"] = machine.solve;
-    write_text(p.job.json, json.dump(2) + "\n", force);
+    write_text(p.job.json, json_text(json), force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);
   remove_checkpoint(p.job);
-  std::cout << evaluate_text(p.job, outcome);
+  std::cout << printable(evaluate_text(p.job, outcome));
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ Export export_data(const ExportParams& p, Session& session) {
   NTKROB_CHECK(extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
   const Dataset data = open_input(session, p.input, p.read);
   const DeviceBlock block = encode_device_data(data, p.device);
+  for (const std::string& line : block.notes) session.console.note(line);
   Export result;
   result.contents = text(block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
                          block.shape.channels, ", ", block.classes, " classes");
@@ -107,8 +108,8 @@ Export export_net(const ExportParams& p, Session& session) {
   } else {
     const DeviceNet device = device_net(net);
     if (p.int8) {
-      result.bytes =
-          int8_block(device, calibrate(device, calibration_images(p.calibrate, net, p.read, session).view(), session.backend()));
+      result.bytes = int8_block(
+          device, calibrate(device, calibration_images(p.calibrate, net, p.read, session).view(), session.backend()));
       form = "int8, calibrated on " + file_name(p.calibrate);
     } else {
       result.bytes = weights_block(device);

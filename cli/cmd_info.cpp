@@ -6,6 +6,8 @@
 #include "command.hpp"
 #include "dataset_text.hpp"
 #include "input.hpp"
+#include "json_text.hpp"
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/net.hpp"
@@ -59,7 +61,9 @@ Json formats_json() {
 std::string rules_text() {
   std::string lines, kind;
   for (const ReadingRule& rule : reading_rules()) {
-    if (rule.kind != kind) lines += (kind.empty() ? "" : "\n") + text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");
+    if (rule.kind != kind)
+      lines += (kind.empty() ? "" : "\n") +
+               text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");
     kind = rule.kind;
     lines += text("| ", rule.content, " | ", rule.answer, " | ", rule.words, " |\n");
   }
@@ -189,10 +193,10 @@ void info(const InfoParams& p, Session& session) {
   }
   if (!session.readings.empty()) report["reading"] = readings_json(session);
   if (p.json == "-")
-    std::cout << report.dump(2) << "\n";
+    std::cout << json_text(report);
   else
-    std::cout << lines;
-  if (!p.json.empty() && p.json != "-") write_text(p.json, report.dump(2) + "\n", session.globals.force);
+    std::cout << printable(lines);
+  if (!p.json.empty() && p.json != "-") write_text(p.json, json_text(report), session.globals.force);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "command.hpp"
+#include "image_choice.hpp"
 #include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/matrix_file.hpp"
@@ -23,6 +24,7 @@ struct KernelParams {
   bool nngp = false;
   std::string precision = "mixed";
   index n = 0;
+  bool balanced = false;
   index eigenvalues = 0;
   ReadOptions read;
 
@@ -36,15 +38,20 @@ struct Images {
   Matrix<float> pixels;
   ImageShape shape;
   index classes = 0;
+  std::vector<index> rows;  // of the split
 };
 
-Images first_images(const KernelParams& p, const std::string& path, Session& session) {
-  const std::string& split = p.split;
-  const index n = p.n;
+Images open_images(const std::string& path, const KernelParams& p, Session& session) {
   const Dataset data = open_input(session, path, p.read, p.b.empty() ? 1 : 2);
-  NTKROB_CHECK(n <= data.split(split).n, ConfigError, "n is ", n, ", but split ", split, " of ", path, " has only ",
-               data.split(split).n, " images");
-  return {data.images(split, n == 0 ? data.split(split).n : n), data.shape, data.classes};
+  ImageChoice choice;
+  choice.file = path;
+  choice.split = p.split;
+  choice.n = p.n;
+  choice.balanced = p.balanced;
+  choice.seed = session.globals.seed;
+  choice.stream = "kernel/balanced";
+  std::vector<index> rows = choose_images(choice, data, session.console);
+  return {chosen_images(data, p.split, rows), data.shape, data.classes, std::move(rows)};
 }
 
 /// Their pixels in the precision of the kernel; moved where nothing changes.
@@ -57,6 +64,13 @@ Matrix<R> in_precision(Images& images) {
 }
 
 const char* name_of(Output output) { return output == Output::ntk ? "ntk" : "nngp"; }
+
+/// Where the images were drawn: which they are.
+void set_rows(StateDict& state, const KernelParams& p, const char* name, const Images& images) {
+  if (p.balanced && !images.rows.empty())
+    state.set(name, NdArray<std::int64_t>{{static_cast<index>(images.rows.size())},
+                                          {images.rows.begin(), images.rows.end()}});
+}
 
 StateDict description(const KernelParams& p, const Kernel& kernel) {
   StateDict state;
@@ -76,7 +90,10 @@ void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Imag
   std::vector<MatrixEntry> entries;
   for (const Output output : outputs) entries.push_back({name_of(output), x.rows(), second.rows(), sizeof(R)});
   const InterruptScope interrupt;
-  MatrixFile file(description(p, kernel), "ntkrob.kernel/1", entries, p.output, session.globals.force);
+  StateDict state = description(p, kernel);
+  set_rows(state, p, "rows", a);
+  set_rows(state, p, "columns", b);
+  MatrixFile file(state, "ntkrob.kernel/1", entries, p.output, session.globals.force);
   stream_matrix<R>(kernel, x.view(), second.view(), symmetric ? Pairing::same : Pairing::cross, outputs,
                    [&](Output output, index row, index col, ConstView2D<R> block) {
                      NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
@@ -92,6 +109,7 @@ template <class R>
 void find_eigenvalues(const KernelParams& p, const Kernel& kernel, Images& images, Session& session) {
   const Matrix<R> x = in_precision<R>(images);
   StateDict state = description(p, kernel);
+  set_rows(state, p, "rows", images);
   for (const Output output : p.outputs()) {
     EigenOptions options;
     options.count = p.eigenvalues;
@@ -124,8 +142,8 @@ void kernel_matrix(const KernelParams& p, Session& session) {
   NTKROB_CHECK(p.eigenvalues > 0 || !p.output.empty(), ConfigError, "output: name the file to write with -o FILE");
   const KernelSpec spec = KernelSpec::parse(p.kernel);
   if (!p.output.empty()) check_output(p.output, session.globals.force);
-  Images a = first_images(p, p.a, session);
-  Images b = p.b.empty() ? Images() : first_images(p, p.b, session);
+  Images a = open_images(p.a, p, session);
+  Images b = p.b.empty() ? Images() : open_images(p.b, p, session);
   NTKROB_CHECK(p.b.empty() || a.shape == b.shape, ShapeError, "images of ", p.a, " have ", a.shape.size(),
                " pixels, those of ", p.b, " ", b.shape.size());
 
@@ -175,6 +193,8 @@ Command make_kernel() {
   set.add("nngp", p->nngp, "write the covariance kernel \"nngp\" beside \"ntk\"");
   set.add("precision", p->precision, "mixed (float32) | float64");
   set.add("n", p->n, "only the first N images of each file; 0: all");
+  set.add("balanced", p->balanced,
+          "draw these N by seed, the same number of each class; the file then has their \"rows\"");
   set.add("eigenvalues", p->eigenvalues, "print the N largest eigenvalues; no matrix is written, -o is optional");
   add_read_options(set, p->read);
   set.add_output(p->output, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;

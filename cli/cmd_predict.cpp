@@ -13,6 +13,7 @@
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
+#include "report/class_report.hpp"
 
 namespace ntkrob::cli {
 
@@ -25,7 +26,8 @@ struct PredictParams {
   std::string time = "inf";
   std::string posterior = "ntk";
   bool variance = false;
-  index n = 0, n_support = 0;
+  bool balanced = false;
+  index n = 0;
   ReadOptions read;
 
   double end() const {
@@ -35,12 +37,6 @@ struct PredictParams {
     return t;
   }
 };
-
-/// The first n of `have`; 0: all.
-index count(index n, index have, const std::string& option, const std::string& file) {
-  NTKROB_CHECK(n <= have, ConfigError, option, " is ", n, ", but ", file, " has only ", have, " images there");
-  return n == 0 ? have : n;
-}
 
 struct Outcome {
   Matrix<double> mean;
@@ -78,7 +74,8 @@ Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<fl
 }
 
 /// Accuracy where the classes are known, and means over the images.
-void report(const PredictParams& p, const Outcome& outcome, const std::vector<int>& labels, index classes) {
+void report(const PredictParams& p, const Outcome& outcome, const std::vector<int>& labels, index classes,
+            const std::vector<std::string>& class_names) {
   Matrix<float> logits(outcome.mean.rows(), outcome.mean.cols());
   convert(outcome.mean.view(), logits.view());
   const std::vector<int> predicted = predictions(logits.view());
@@ -98,6 +95,18 @@ void report(const PredictParams& p, const Outcome& outcome, const std::vector<in
   if (outcome.learning_rate > 0)
     std::cout << "largest stable learning rate  " << number_text(outcome.learning_rate)
               << (p.posterior == "ntk" ? "" : " of the last layer") << "\n";
+  std::cout << "\n" << class_table(class_report(labels, predicted, classes, class_names));
+}
+
+ImageChoice image_choice(const PredictParams& p, std::uint64_t seed) {
+  ImageChoice choice;
+  choice.file = p.data;
+  choice.split = p.split;
+  choice.n = p.n;
+  choice.balanced = p.balanced;
+  choice.seed = seed;
+  choice.stream = "predict/balanced";
+  return choice;
 }
 
 void check(const PredictParams& p, const Session& session) {
@@ -118,10 +127,11 @@ void predict(const PredictParams& p, Session& session) {
                 data = open_input(session, p.data, p.read, inputs);
   NTKROB_CHECK(support.shape == data.shape, ShapeError, "images of ", p.machine.support, " have ", support.shape.size(),
                " pixels, those of ", p.data, " ", data.shape.size());
-  const index n_support = count(p.n_support, support.train.n, "n-support", p.machine.support);
-  const index n = count(p.n, data.split(p.split).n, "n", p.data);
-  NTKROB_CHECK(n_support > 0 && n > 0, ConfigError, "nothing to do: ", n_support, " support images, ", n,
-               " images to predict");
+  const std::vector<index> support_rows =
+      choose_images(support_choice(p.machine, session.globals.seed), support, session.console);
+  const std::vector<index> rows = choose_images(image_choice(p, session.globals.seed), data, session.console);
+  const auto n_support = static_cast<index>(support_rows.size()), n = static_cast<index>(rows.size());
+  warn_about_names(support, p.machine.support, data, p.data, session.console);
   NTKROB_CHECK(data.classes <= support.classes, ShapeError, p.data, " has ", data.classes, " classes, ",
                p.machine.support, " only ", support.classes);
   KernelOptions options;
@@ -136,11 +146,11 @@ void predict(const PredictParams& p, Session& session) {
               << block_text("plan", kernel.explain(Verb::matrix, n, n_support, data.shape.size(), 0));
   if (session.globals.dry_run) return;
 
-  const Matrix<float> x = support.images("train", n_support), z = data.images(p.split, n), y = support_labels(support);
+  const Matrix<float> x = chosen_images(support, "train", support_rows), z = chosen_images(data, p.split, rows);
+  const Matrix<float> y = rows_of(support_labels(support).view(), support_rows);
   const auto run = p.machine.precision == "mixed" ? predict_all<float> : predict_all<double>;
-  const Outcome outcome = run(p, kernel, x.view(), y.view().middle_rows(0, n_support), z.view(), session);
-  const std::vector<int>& labels = data.split(p.split).labels;
-  report(p, outcome, std::vector<int>(labels.begin(), labels.begin() + n), support.classes);
+  const Outcome outcome = run(p, kernel, x.view(), y.view(), z.view(), session);
+  report(p, outcome, labels_of(data.split(p.split), rows), support.classes, data.class_names);
   if (p.output.empty()) return;
   StateDict state;
   state.set("spec", spec.to_string());
@@ -153,6 +163,9 @@ void predict(const PredictParams& p, Session& session) {
   state.set("data", file_name(p.data));
   state.set("split", p.split);
   state.set("library_version", std::string(kVersion));
+  if (p.balanced) state.set("rows", NdArray<std::int64_t>{{n}, {rows.begin(), rows.end()}});
+  if (p.machine.balanced)
+    state.set("support_rows", NdArray<std::int64_t>{{n_support}, {support_rows.begin(), support_rows.end()}});
   state.set_matrix("mean", outcome.mean.view());
   if (p.variance) state.set("variance", NdArray<double>{{n}, outcome.variance});
   save_state(state, "ntkrob.prediction/1", p.output, session.globals.force);
@@ -169,12 +182,15 @@ Command make_predict() {
   Option& support = set.add("support", p->machine.support, "what the nets are trained on: its training split");
   support.type = "FILE";
   support.required = true;
-  set.add("n-support", p->n_support, "only the first N images of it; 0: all");
+  set.add("n-support", p->machine.n, "only the first N images of it; 0: all");
+  set.add("balanced-support", p->machine.balanced, "draw these N by seed, the same number of each class");
   Option& data = set.add("data", p->data, "what to predict");
   data.type = "FILE";
   data.required = true;
   set.add("split", p->split, "train | test");
   set.add("n", p->n, "predict the first N images; 0: all");
+  set.add("balanced", p->balanced,
+          "draw these N by seed, the same number of each class; the file then has their \"rows\"");
   set.add("time", p->time,
           "learning rate times steps of full-batch descent on the sum of squares / 2 n classes; or inf");
   set.add("posterior", p->posterior,

@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "input.hpp"
+#include "json_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/kernel/spec.hpp"
 #include "ntkrob/optim/optimizer.hpp"
@@ -27,7 +28,7 @@ void robustify(RobustifyParams& p, Session& session) {
   if (session.globals.dry_run || session.globals.explain) std::cout << robustify_plan(job, data, session);
   if (session.globals.dry_run) return;
   const RobustifyOutcome outcome = run_robustify(job, data, session);
-  if (!p.json.empty()) write_text(p.json, robustify_json(job, outcome, session).dump(2) + "\n", session.globals.force);
+  if (!p.json.empty()) write_text(p.json, json_text(robustify_json(job, outcome, session)), session.globals.force);
   if (outcome.duplicates_dropped > 0)
     session.console.note(text("replaced ", outcome.duplicates_dropped, " near-duplicates in the initial draw"));
   session.console.note(text("wrote ", job.output, ": ", outcome.robust.train.n, " images, the set of step ",

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "image_choice.hpp"
 #include "input.hpp"
+#include "json_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 #include "train_job.hpp"
@@ -27,6 +29,7 @@ void train_net(const TrainParams& p, Session& session) {
   const Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
   const Dataset& test = p.test.empty() ? data : other;
   NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
+  check_two_classes(data, p.job.data);
   if (session.globals.dry_run || session.globals.explain) {
     const Net net(p.job.model, data.shape, data.classes, parse_initialisation(p.job.init), p.job.train.seed,
                   session.backend());
@@ -41,7 +44,7 @@ void train_net(const TrainParams& p, Session& session) {
   if (session.globals.dry_run) return;
   const TrainOutcome outcome = run_train(p.job, data, test, session);
   save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
-  if (!p.json.empty()) write_text(p.json, train_json(p.job, outcome, session).dump(2) + "\n", force);
+  if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
   std::printf("training  loss %.6g, accuracy %s\n", outcome.loss, percent_text(outcome.accuracy).c_str());
   if (outcome.test_accuracy) std::printf("test      accuracy %s\n", percent_text(*outcome.test_accuracy).c_str());
   session.console.note(text("wrote ", p.output, ": ", outcome.net->parameter_count(), " parameters, in ",

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 
@@ -61,9 +62,11 @@ Json split_json(const Dataset& data, const Split& split) {
 std::string dataset_text(const Dataset& data) {
   std::string lines = split_text("train", data, data.train) + split_text("test ", data, data.test);
   lines += text("classes   ", data.classes);
-  for (std::size_t c = 0; c < data.class_names.size(); ++c) lines += (c == 0 ? ": " : ", ") + data.class_names[c];
+  for (std::size_t c = 0; c < data.class_names.size(); ++c)
+    lines += (c == 0 ? ": " : ", ") + printable_line(data.class_names[c]);
   lines += text("\nrange     [", data.value_low, ", ", data.value_high, "] is read as [0, 1]\n");
-  if (!data.feature_low.empty()) lines.replace(lines.rfind("range"), std::string::npos, "range     each feature has its own, read as [0, 1]\n");
+  if (!data.feature_low.empty())
+    lines.replace(lines.rfind("range"), std::string::npos, "range     each feature has its own, read as [0, 1]\n");
   if (!data.train.empty() && data.train.is_bytes())
     lines.replace(lines.rfind("range"), std::string::npos, "range     0 .. 255 is read as [0, 1]\n");
   return lines;

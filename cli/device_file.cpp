@@ -12,6 +12,7 @@
 #include "ntkrob/micro/crc32.hpp"
 #include "ntkrob/micro/device_data.hpp"
 #include "ntkrob/micro/weights.hpp"
+#include "ntkrob/model/classes.hpp"
 
 namespace ntkrob::cli {
 
@@ -79,6 +80,52 @@ std::vector<index> chosen_rows(const Split& split, const std::vector<int>& new_c
     rows.push_back(i);
   }
   return rows;
+}
+
+/// What the user of the device has to know about its classes.   held: images of each old class; chosen: those that go
+/// out
+std::vector<std::string> class_notes(const Dataset& data, const DeviceExport& options, const std::vector<index>& held,
+                                     const std::vector<int>& chosen) {
+  std::vector<index> absent, few, present;
+  for (const int c : chosen) {
+    const index n = held[static_cast<std::size_t>(c)];
+    (n == 0 ? absent : present).push_back(c);
+    if (n > 0 && n < options.per_class) few.push_back(c);
+  }
+  std::vector<std::string> notes;
+  if (!absent.empty()) {
+    std::string list;
+    constexpr std::size_t kMostListed = 40;
+    for (const index c : present) list += text(list.empty() ? "" : ",", c);
+    notes.push_back(text(absent.size(), " of ", chosen.size(), " classes ", absent.size() == 1 ? "has" : "have",
+                         " no image in split ", options.split, ": ", class_list(absent, data.class_names),
+                         "; a net on the device gets an output for ", absent.size() == 1 ? "it" : "each",
+                         present.size() >= 2 && present.size() <= kMostListed
+                             ? text(" (--classes ", list, " leaves ", absent.size() == 1 ? "it" : "them", " out)")
+                             : ""));
+  }
+  if (!few.empty())
+    notes.push_back(text("classes with fewer than ", options.per_class,
+                         " images give all they have: ", class_list(few, data.class_names, &held)));
+  return notes;
+}
+
+/// The largest --per-class with which at most `most` images go out; 0 where not even one per class does.
+index fitting_per_class(const std::vector<index>& held, const std::vector<int>& chosen, index most) {
+  const auto images = [&](index per_class) {
+    index sum = 0;
+    for (const int c : chosen) sum += std::min(per_class, held[static_cast<std::size_t>(c)]);
+    return sum;
+  };
+  index low = 0, high = most;
+  while (low < high) {
+    const index middle = low + (high - low + 1) / 2;
+    if (images(middle) <= most)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
 }
 
 /// Means over squares of `by` x `by` pixels.
@@ -158,8 +205,10 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
   const std::vector<index> rows = chosen_rows(split, new_class, options.per_class);
   NTKROB_CHECK(!rows.empty(), ConfigError, "no image of the ", options.split, " split has one of the classes ",
                options.classes);
+  const std::vector<index> held = class_counts(split.labels, data.classes);
 
   DeviceBlock block;
+  block.notes = class_notes(data, options, held, chosen);
   block.rows = static_cast<index>(rows.size());
   block.classes = static_cast<index>(chosen.size());
   if (!data.class_names.empty())
@@ -183,11 +232,12 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
   if (needed > limit) {
     index fitting = block.rows;
     while (fitting > 0 && bytes_for(fitting) > limit) fitting -= std::max<index>(1, fitting / 1000);
-    throw ResourceError(text(
-        "export: ", block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
-        block.shape.channels, " need ", needed, " bytes, ", needed - limit, " more than the budget of ", limit, "; ",
-        fitting >= block.classes ? text("--per-class ", fitting / block.classes, " fits")
-                                 : std::string("not one image per class fits; raise --downsample")));
+    const index per_class = fitting_per_class(held, chosen, fitting);
+    throw ResourceError(text("export: ", block.rows, " images of ", block.shape.height, " x ", block.shape.width, " x ",
+                             block.shape.channels, " need ", needed, " bytes, ", needed - limit,
+                             " more than the budget of ", limit, "; ",
+                             per_class > 0 ? text("--per-class ", per_class, " fits")
+                                           : std::string("not one image per class fits; raise --downsample")));
   }
 
   // Pixels: affine from the type's range to [0,1], or to the values that occur where they lie outside.

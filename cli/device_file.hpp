@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ntkrob/backend/backend.hpp"
 #include "ntkrob/data/dataset.hpp"
@@ -40,6 +41,7 @@ struct DeviceBlock {
   bool soft = false;
   std::vector<std::string> class_names;  // of the classes that go out, or empty; the block has no place for them
   double pixel_error = 0;                // largest difference between a pixel and what the device reads
+  std::vector<std::string> notes;        // lines about classes without images, or with few
 };
 
 /// The set in the format of micro/device_data.hpp.

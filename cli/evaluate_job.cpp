@@ -3,6 +3,7 @@
 
 #include "evaluate_progress.hpp"
 #include "evaluate_samples.hpp"
+#include "image_choice.hpp"
 #include "ntkrob/attack/evaluate_state.hpp"
 #include "ntkrob/attack/masking_state.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -137,11 +138,16 @@ void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) 
   NTKROB_CHECK(!data.split(job.split).empty(), ConfigError, "split: ", job.data, " has no ", job.split, " split");
 }
 
-Matrix<float> rows_of(const Matrix<float>& all, const std::vector<index>& rows) {
-  Matrix<float> chosen(static_cast<index>(rows.size()), all.cols());
-  for (std::size_t k = 0; k < rows.size(); ++k)
-    std::copy_n(all.row(rows[k]), all.cols(), chosen.row(static_cast<index>(k)));
-  return chosen;
+ImageChoice sample_choice(const EvaluateJob& job, index available) {
+  constexpr index kFastSamples = 200;
+  ImageChoice choice;
+  choice.file = job.data;
+  choice.split = job.split;
+  choice.n = job.n == 0 && job.fast && !job.balanced ? std::min(available, kFastSamples) : job.n;
+  choice.balanced = job.balanced;
+  choice.seed = job.seed;
+  choice.stream = "evaluate/balanced";
+  return choice;
 }
 
 /// For a model without gradients of its own: the list, a search that needs none, and what is found on the source.
@@ -227,15 +233,16 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   const Split& split = data.split(job.split);
   EvaluateOutcome outcome;
   outcome.attacks = job.attack_list();
-  outcome.samples = choose_samples(job, split, data.classes);
+  outcome.samples = choose_images(sample_choice(job, split.n), data, session.console);
   outcome.shape = data.shape;
+  outcome.classes = model.classes();
   outcome.class_names = data.class_names;
   outcome.threat.norm = parse_norm(job.norm);
   outcome.threat.eps = static_cast<float>(job.eps);
   outcome.threat.validate(data.shape.size());
   outcome.backend = session.backend().info().name;
-  const Matrix<float> images = rows_of(data.images(job.split), outcome.samples);
-  for (const index i : outcome.samples) outcome.labels.push_back(split.labels[static_cast<std::size_t>(i)]);
+  const Matrix<float> images = chosen_images(data, job.split, outcome.samples);
+  outcome.labels = labels_of(split, outcome.samples);
   warn_about_inputs(outcome.threat, images.view(), session.console);
 
   const InterruptScope interrupt;
@@ -284,7 +291,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   try {
     const Matrix<float> targets = centred_one_hot(outcome.labels, model.classes());
     outcome.report = evaluate(watched, images.view(), outcome.labels, targets.view(), options);
-    warn_about_accuracy(outcome.report.clean, outcome.labels, model.classes(), session.console);
+    warn_about_accuracy(job, outcome.report.clean, outcome.labels, data, session.console);
     if (outcome.checked) {
       progress.start_checks(images.rows(), steps_done(earlier_checks.get()));
       outcome.masking = check_masking(watched, images.view(), outcome.labels, checks);
@@ -297,7 +304,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
                            session.command_line({"--resume", "--force"}), " --resume",
                            session.globals.force ? " --force" : ""));
   }
-  outcome.example_images = rows_of(images, outcome.report.examples.samples);
+  outcome.example_images = rows_of(images.view(), outcome.report.examples.samples);
   outcome.example_predicted = predictions(all_logits(model, outcome.report.examples.inputs.view()).view());
   return outcome;
 }

@@ -19,6 +19,7 @@ struct EvaluateJob {
   std::string norm = "linf";
   double eps = 0.1;
   std::string attacks = "clean,fgsm,pgd-40";
+  index fitted_classes = 0;  // how many classes the model was fitted to, where that is known; 0: it is not
   bool fast = false;
   bool int8 = false;      // judge the net after quantisation, beside itself
   std::string calibrate;  // the data of the quantisation
@@ -53,7 +54,8 @@ void visit_evaluate(Job& j, Visitor&& visitor) {
   visitor("int8", j.int8, "judge the net in the integers of an int8 device, beside float32");
   visitor("calibrate", j.calibrate, "data whose training split tells --int8 the range of values");
   visitor("n", j.n, "judge the first N samples; 0: all");
-  visitor("balanced", j.balanced, "choose the N samples by seed, the same number of each class");
+  visitor("balanced", j.balanced,
+          "draw the N samples by seed, the same number of each class; rare ones give all they have");
   visitor("split", j.split, "train | test");
   visitor("batch", j.batch, "samples per batch; the result does not depend on it");
   visitor("checks", j.checks,
@@ -71,9 +73,10 @@ struct EvaluateOutcome {
   MaskingReport masking;
   ThreatModel threat;
   ImageShape shape;
-  std::vector<std::string> class_names;
-  Matrix<float> example_images;        // the clean images of report.examples
-  std::vector<int> example_predicted;  // what the model sees in the adversarial ones
+  index classes = 0;                     // of the model
+  std::vector<std::string> class_names;  // of the data, or none
+  Matrix<float> example_images;          // the clean images of report.examples
+  std::vector<int> example_predicted;    // what the model sees in the adversarial ones
   std::string backend;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ntkrob/model/classes.hpp"
+
 namespace ntkrob::cli {
 
 ImageGrid class_grid(ConstView2D<float> left, ConstView2D<float> right, const std::vector<int>& labels, index classes,
@@ -12,7 +14,9 @@ ImageGrid class_grid(ConstView2D<float> left, ConstView2D<float> right, const st
   NTKROB_CHECK(available > 0, ConfigError, "there are no images to draw");
 
   std::vector<std::vector<index>> chosen(static_cast<std::size_t>(classes));
-  const index wanted = std::max<index>(1, (n + classes - 1) / classes);
+  const std::vector<int> drawn(labels.begin(), labels.begin() + available);
+  const auto present = static_cast<index>(classes_present(class_counts(drawn, classes)).size());
+  const index wanted = std::max<index>(1, (n + present - 1) / present);
   for (index i = 0; i < available; ++i) {
     auto& row = chosen[static_cast<std::size_t>(labels[static_cast<std::size_t>(i)])];
     if (static_cast<index>(row.size()) < wanted) row.push_back(i);

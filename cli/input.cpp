@@ -55,7 +55,8 @@ std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& 
   std::vector<std::string> record = data.provenance.reading;  // of the parent's parents
   const std::string folder = path.substr(0, path.size() - file_name(path).size());
   for (std::string clause : data.notes) {
-    for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;) clause.erase(at, folder.size());
+    for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;)
+      clause.erase(at, folder.size());
     record.push_back(clause);
   }
   const std::string arguments = read_arguments(options);

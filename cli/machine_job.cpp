@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "ntkrob/model/classes.hpp"
 #include "ntkrob/model/loss.hpp"
 
 namespace ntkrob::cli {
@@ -110,24 +111,25 @@ std::string fit_text(const FitReport& r) {
 /// R: the precision of the machine.
 template <class R>
 Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Session& session) {
-  const index n = support_size(job, support);
-  const Matrix<float> images = support.images("train", n);
-  const Matrix<float> labels = support_labels(support);
+  const std::vector<index> rows = choose_images(support_choice(job, session.globals.seed), support, session.console);
+  const Matrix<float> images = chosen_images(support, "train", rows);
+  const Matrix<float> labels = rows_of(support_labels(support).view(), rows);
   Matrix<R> converted_images, converted_labels;  // unused where R is float
-  const auto first = [n](const Matrix<float>& m, Matrix<R>& converted) -> ConstView2D<R> {
-    const ConstView2D<float> part = m.view().middle_rows(0, n);
+  const auto in_precision = [](const Matrix<float>& m, Matrix<R>& converted) -> ConstView2D<R> {
     if constexpr (std::is_same<R, float>::value) {
-      return part;
+      return m.view();
     } else {
-      converted = Matrix<R>(part.rows, part.cols);
-      convert(part, converted.view());
+      converted = Matrix<R>(m.rows(), m.cols());
+      convert(m.view(), converted.view());
       return converted.view();
     }
   };
-  const ConstView2D<R> s = first(images, converted_images), y = first(labels, converted_labels);
+  const ConstView2D<R> s = in_precision(images, converted_images), y = in_precision(labels, converted_labels);
   Ridge ridge;
   ridge.value = job.ridge;
   Machine machine;
+  machine.fitted_classes =
+      static_cast<index>(classes_present(class_counts(labels_of(support.train, rows), support.classes)).size());
   if (job.solver == "direct") {
     const Factor factor = parse_factor(job.factor);
     auto fitted = std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge,
@@ -165,12 +167,26 @@ void check_machine(const MachineJob& job) {
                                       job.iterations == defaults.iterations),
                ConfigError, "--rank, --tolerance and --iterations need --solver cg");
   NTKROB_CHECK(job.n >= 0, ConfigError, "n-support is ", job.n, ", must be at least 0");
+  NTKROB_CHECK(!job.balanced || job.n > 0, ConfigError,
+               "--balanced-support needs --n-support, the number of images to choose");
 }
 
 index support_size(const MachineJob& job, const Dataset& support) {
   NTKROB_CHECK(job.n <= support.train.n, ConfigError, "n-support is ", job.n, ", but ", job.support, " has only ",
                support.train.n, " training images");
   return job.n == 0 ? support.train.n : job.n;
+}
+
+ImageChoice support_choice(const MachineJob& job, std::uint64_t seed) {
+  ImageChoice choice;
+  choice.file = job.support;
+  choice.n = job.n;
+  choice.balanced = job.balanced;
+  choice.seed = seed;
+  choice.stream = "support/balanced";
+  choice.n_option = "n-support";
+  choice.balanced_option = "balanced-support";
+  return choice;
 }
 
 Matrix<float> support_labels(const Dataset& support) {

@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/printable.hpp"
 
 int main(int argc, char** argv) {
   std::string who = "ntkrob";
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
     message = "out of memory; lower --memory, the batch or the number of images";
     code = ntkrob::ResourceError("").exit_code();
   } catch (const std::exception& error) {
-    message = std::string("internal error: ") + error.what();
+    message = std::string("internal error: ") + ntkrob::printable(error.what());
   }
   std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
   return code;

@@ -223,7 +223,8 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   formatter->label("Positionals", "Arguments");
   app.formatter(formatter);
   app.footer([&] { return footer(row.name, command); });
-  for (const Option& option : command.options.all()) declare(app, *formatter, option, option.group.empty() ? "Options" : option.group);
+  for (const Option& option : command.options.all())
+    declare(app, *formatter, option, option.group.empty() ? "Options" : option.group);
   for (const Option& option : globals.all())
     if (command.options.find(option.name) == nullptr) declare(app, *formatter, option, "Global options");
 

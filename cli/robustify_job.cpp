@@ -6,10 +6,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "image_choice.hpp"
 #include "input.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/krr/machine.hpp"
+#include "ntkrob/model/classes.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
@@ -154,9 +156,10 @@ void check_files(const RobustifyJob& job, Session& session) {
 
 RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Session& session) {
   job.options.validate();
+  check_two_classes(data, job.data);
   check_files(job, session);
   const Matrix<float> images = data.images("train");
-  TrainingData training{images.view(), &data.train.labels, data.classes, data.shape};
+  TrainingData training{images.view(), &data.train.labels, data.classes, data.shape, &data.class_names};
   Robustifier robustifier(job.options, training, session.backend(), session.globals.memory.value,
                           session.console.sink());
   const std::string checkpoint = job.checkpoint_path();
@@ -208,6 +211,7 @@ Dataset originals_of(const Dataset& robust, const std::string& file) {
 }
 
 std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session) {
+  check_two_classes(data, job.data);
   const RobustifyOptions& o = job.options;
   const index d = data.shape.size();
   KernelOptions kernel_options;
@@ -241,6 +245,8 @@ nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOu
   json["backend"] = session.backend().info().description;
   for (const auto& [name, value] : option_texts(job.options)) json["options"][name] = value;
   json["n"] = outcome.robust.train.n;
+  json["class_names"] = outcome.robust.class_names;
+  json["class_counts"] = class_counts(outcome.robust.train.labels, outcome.robust.classes);
   json["steps"] = outcome.history.size();
   json["best_step"] = outcome.best_step;
   json["duplicates_dropped"] = outcome.duplicates_dropped;

@@ -8,6 +8,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
@@ -21,24 +22,24 @@ void Console::clear() {
 void Console::note(const std::string& line) {
   if (quiet_) return;
   clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s\n", printable(line).c_str());
 }
 
 void Console::warn(const std::string& line) {
   clear();
-  std::fprintf(stderr, "warning: %s\n", line.c_str());
+  std::fprintf(stderr, "warning: %s\n", printable(line).c_str());
 }
 
 void Console::progress(const std::string& line, index done, index total) {
   if (quiet_) return;
   if (isatty(STDERR_FILENO)) {
     clear();
-    std::fputs(line.c_str(), stderr);
+    std::fputs(printable(line).c_str(), stderr);
     open_line_ = done < total;
     if (!open_line_) std::fputc('\n', stderr);
     std::fflush(stderr);
   } else if (done == total || done * 10 / std::max<index>(1, total) != (done - 1) * 10 / std::max<index>(1, total)) {
-    std::fprintf(stderr, "%s\n", line.c_str());
+    std::fprintf(stderr, "%s\n", printable(line).c_str());
   }
 }
 
@@ -50,7 +51,7 @@ void Console::stage(const std::string& line) {
 void Console::refresh(const std::string& line) {
   if (quiet_ || !isatty(STDERR_FILENO)) return;
   clear();
-  std::fputs(line.c_str(), stderr);
+  std::fputs(printable(line).c_str(), stderr);
   open_line_ = true;
   std::fflush(stderr);
 }
@@ -209,17 +210,17 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows) {
   for (const auto& row : rows)
     for (std::size_t j = 0; j < row.size(); ++j) {
       if (width.size() <= j) width.push_back(0);
-      width[j] = std::max(width[j], row[j].size());
+      width[j] = std::max(width[j], character_count(row[j]));
     }
   std::string lines;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string line;
     for (std::size_t j = 0; j < rows[i].size(); ++j) {
-      const std::string pad(width[j] - rows[i][j].size(), ' ');
+      const std::string pad(width[j] - character_count(rows[i][j]), ' ');
       line += (j == 0 ? "" : "  ") + (j == 0 ? rows[i][j] + pad : pad + rows[i][j]);
     }
     lines += line + "\n";
-    if (i == 0) lines += std::string(line.size(), '-') + "\n";
+    if (i == 0) lines += std::string(character_count(line), '-') + "\n";
   }
   return lines;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "image_choice.hpp"
 #include "input.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -50,6 +51,20 @@ BatchAttack batch_attack(const TrainJob& job, index d) {
   };
 }
 
+/// What would be refused after the work.
+void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
+  check_two_classes(data, job.data);
+  if (test.test.empty()) return;
+  NTKROB_CHECK(test.shape == data.shape, ShapeError, "test images are ", test.shape.height, " x ", test.shape.width,
+               " x ", test.shape.channels, ", training images are ", data.shape.height, " x ", data.shape.width, " x ",
+               data.shape.channels);
+  const int largest = *std::max_element(test.test.labels.begin(), test.test.labels.end());
+  NTKROB_CHECK(largest < data.classes, ShapeError, "the test images have labels up to ", largest, ", ", job.data,
+               " has ", data.classes, " classes (0 .. ", data.classes - 1,
+               "); name a test set of the same classes by --test");
+  if (&test != &data) warn_about_names(data, job.data, test, "the test set", session.console);
+}
+
 double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, const std::string& name) {
   const Matrix<float> logits = all_logits(net, x);
   std::vector<double> loss(static_cast<std::size_t>(x.rows));
@@ -73,25 +88,23 @@ void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
   if (!data.feature_low.empty())
     state.set("provenance/value_range", std::string("columns"));
   else
-    state.set("provenance/value_range", data.train.is_bytes() ? std::string("0:255")
-                                                            : format_number(static_cast<double>(data.value_low)) + ":" +
-                                                                  format_number(static_cast<double>(data.value_high)));
+    state.set("provenance/value_range", data.train.is_bytes()
+                                            ? std::string("0:255")
+                                            : format_number(static_cast<double>(data.value_low)) + ":" +
+                                                  format_number(static_cast<double>(data.value_high)));
 }
 
 }  // namespace
 
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
   job.train.validate();
+  check_train_data(job, data, test, session);
   const BatchAttack attack = batch_attack(job, data.shape.size());
   const Matrix<float> x = data.images("train");
   const Targets targets = training_targets(data);
   TrainOutcome outcome;
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, session.backend());
-  NTKROB_CHECK(test.test.empty() || test.shape == data.shape, ShapeError, "test images are ", test.shape.height, " x ",
-               test.shape.width, " x ", test.shape.channels, ", training images are ", data.shape.height, " x ",
-               data.shape.width, " x ", data.shape.channels);
-
   const InterruptScope interrupt;
   const Stopwatch watch;
   const auto on_step = [&](const TrainStep& s) {
@@ -108,7 +121,11 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   outcome.seconds = watch.seconds();
   outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
   outcome.accuracy = accuracy(*outcome.net, x.view(), targets.labels);
-  if (!test.test.empty()) outcome.test_accuracy = accuracy(*outcome.net, test.images("test").view(), test.test.labels);
+  if (!test.test.empty()) {
+    const std::vector<int> predicted = predictions(all_logits(*outcome.net, test.images("test").view()).view());
+    outcome.test_classes = class_report(test.test.labels, predicted, data.classes, test.class_names);
+    outcome.test_accuracy = outcome.test_classes.accuracy();
+  }
   return outcome;
 }
 
@@ -141,7 +158,10 @@ nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outco
   json["parameters"] = outcome.net->parameter_count();
   json["loss"] = outcome.loss;
   json["accuracy"] = outcome.accuracy;
-  if (outcome.test_accuracy) json["test_accuracy"] = *outcome.test_accuracy;
+  if (outcome.test_accuracy) {
+    json["test_accuracy"] = *outcome.test_accuracy;
+    json["per_class"] = per_class_json(outcome.test_classes);
+  }
   json["seconds"] = outcome.seconds;
   return json;
 }

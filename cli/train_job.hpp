@@ -9,6 +9,7 @@
 #include "ntkrob/data/dataset.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/trainer.hpp"
+#include "report/class_report.hpp"
 #include "session.hpp"
 
 namespace ntkrob::cli {
@@ -56,6 +57,7 @@ struct TrainOutcome {
   double loss = 0;      // mean over the training set, after training
   double accuracy = 0;  // on the training set
   std::optional<double> test_accuracy;
+  ClassReport test_classes;  // of the test split, where there is one
   double seconds = 0;
 };
 

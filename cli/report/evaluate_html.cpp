@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/version.hpp"
+#include "report/class_report.hpp"
 #include "report/evaluate_report.hpp"
 #include "report/html.hpp"
 #include "report/page_style.hpp"
@@ -39,7 +41,8 @@ class Page {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Robustness of ",
         escape_html(job_.model), "</title>\n<style>\n", kPageStyle, "</style>\n</head>\n<body>\n<main>\n", head(),
-        attacks(), masking(), images(), constants(), foot(), "</main>\n</body>\n</html>\n");
+        attacks(), class_section(class_report(outcome_)), masking(), images(), constants(), foot(),
+        "</main>\n</body>\n</html>\n");
   }
 
  private:
@@ -164,7 +167,9 @@ class Page {
 
   std::string class_name(int label) const {
     const auto k = static_cast<std::size_t>(label);
-    return k < outcome_.class_names.size() ? outcome_.class_names[k] : std::to_string(label);
+    constexpr std::size_t kMostCharacters = 24;
+    return k < outcome_.class_names.size() ? shortened_line(outcome_.class_names[k], kMostCharacters)
+                                           : std::to_string(label);
   }
 
   std::string images() const {

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ntkrob/version.hpp"
+#include "report/class_report.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {
@@ -121,6 +122,10 @@ Json evaluate_json(const EvaluateJob& job, const EvaluateOutcome& outcome) {
   for (std::size_t a = 0; a < report.attacks.size(); ++a)
     json["accuracy"][outcome.attacks[a]] = report.attacks[a].accuracy;
   json["worst_case"] = report.worst_case;
+  const ClassReport classes = class_report(outcome);
+  json["class_names"] = outcome.class_names;
+  json["per_class"] = per_class_json(classes);
+  json["confusion"] = confusion_json(classes);
   json["eps0"] = report.eps0;
   json["randomised"] = report.randomised;
   json["attacks"] = Json::object();

@@ -1,4 +1,5 @@
 #include "ntkrob/base/spec_text.hpp"
+#include "report/class_report.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {
@@ -84,8 +85,8 @@ std::string evaluate_text(const EvaluateJob& job, const EvaluateOutcome& outcome
               ", eps ", format_number(job.eps), note.empty() ? "" : "\nnote      " + note, "\n\n", table_text(rows),
               "\nclean       ", percent_text(report.clean), "\nworst case  ", percent_text(report.worst_case),
               "  (right under every attack of the list)\nself test   accuracy at eps 0 is ", percent_text(report.eps0),
-              report.eps0 == report.clean ? ", equal to clean\n" : ", not equal to clean: the output is random\n",
-              outcome.checked ? checks_text(outcome.masking) : "");
+              report.eps0 == report.clean ? ", equal to clean\n" : ", not equal to clean: the output is random\n", "\n",
+              class_table(class_report(outcome)), outcome.checked ? checks_text(outcome.masking) : "");
 }
 
 }  // namespace ntkrob::cli

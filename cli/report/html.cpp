@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/data/format.hpp"
 
 namespace ntkrob::cli {
@@ -126,7 +127,7 @@ class Plot {
 
 std::string escape_html(const std::string& raw) {
   std::string out;
-  for (const char c : raw) {
+  for (const char c : printable(raw)) {
     if (c == '&')
       out += "&amp;";
     else if (c == '<')

@@ -8,7 +8,7 @@
 
 namespace ntkrob::cli {
 
-/// With &, <, > and " as entities.
+/// With &, <, > and " as entities, and control characters as in printable().
 std::string escape_html(const std::string& text);
 /// <img> with the image inside, one CSS class for its size; alt is escaped.   image: shape.size() numbers in [0,1]
 std::string image_html(const float* image, ImageShape shape, const std::string& alt);

@@ -53,6 +53,18 @@ figure { margin: 0 0 .8rem; }
 .chart circle.main { fill: var(--blue); }
 .chart .second { stroke: #9a7b33; stroke-dasharray: 5 4; }
 .chart circle.second { fill: #fff; stroke-dasharray: none; }
+.stack figure { max-width: 56rem; margin-bottom: 1.6rem; }
+.matrix { width: 100%; height: auto; display: block; }
+.matrix text { fill: var(--dim); }
+.matrix .axis { font-size: 12px; font-style: italic; }
+.matrix .ground { fill: var(--pale); stroke: var(--line); }
+.matrix .right { fill: var(--blue); }
+.matrix .wrong { fill: var(--red); }
+.matrix .count { fill: var(--ink); }
+.matrix .count.light { fill: #fff; }
+.classes { margin-bottom: 1.2rem; }
+.classes td:first-child { overflow-wrap: anywhere; min-width: 9rem; }
+details.more { margin: .8rem 0 1.4rem; }
 .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: 1.1rem; }
 .example div { display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px; }
 .example img { width: 100%; image-rendering: pixelated; border: 1px solid var(--line); display: block; }

@@ -39,6 +39,8 @@ TEST_CASE("evaluate reports per-sample verdicts, their fractions and the worst c
       if (!right) CHECK((attack.robust[i] == 0 && attack.queries[i] == 0 && attack.margin[i] < 0));
       if (right) CHECK(attack.queries[i] == (attack.name == "clean" ? 1 : attack.name == "fgsm" ? 2 : 11));
       CHECK(attack.robust[i] == (attack.margin[i] > 0));
+      CHECK(attack.robust[i] == (attack.predicted[i] == c.labels[i]));
+      if (!right || attack.name == "clean") CHECK(attack.predicted[i] == report.predicted[i]);
     }
     worst += all;
   }
@@ -55,6 +57,7 @@ TEST_CASE("evaluate does not depend on the batch size", "[attack]") {
     for (std::size_t k = 0; k < 3; ++k) {
       CHECK(report.attacks[k].margin == expected.attacks[k].margin);
       CHECK(report.attacks[k].robust == expected.attacks[k].robust);
+      CHECK(report.attacks[k].predicted == expected.attacks[k].predicted);
       CHECK(report.attacks[k].queries == expected.attacks[k].queries);
     }
   }

@@ -37,6 +37,7 @@ void check_same(const EvaluateReport& a, const EvaluateReport& b) {
     CHECK(p.changed == q.changed);
     CHECK(p.robust == q.robust);
     CHECK(p.margin == q.margin);
+    CHECK(p.predicted == q.predicted);
     CHECK(p.queries == q.queries);
     CHECK(p.distance == q.distance);
     CHECK(p.source_robust == q.source_robust);

@@ -84,10 +84,11 @@ TEST_CASE("labels and pixels that make no sense are refused with index and value
 
 TEST_CASE("robustify refuses data that it cannot use", "[cli]") {
   const Folder folder;
-  write_h5(folder / "hole.h5", std::vector<float>(48, 0.5F), 4, {0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2});
+  write_h5(folder / "one.h5", std::vector<float>(48, 0.5F), 4, std::vector<int>(12, 2));
   write_easy_h5(folder / "small.h5", 8, 2);
 
-  CHECK_FAILS(run(tiny_robustify(folder / "hole.h5", folder / "out.h5")), 2, "class 1");
+  CHECK_FAILS(run(tiny_robustify(folder / "one.h5", folder / "out.h5")), 2,
+              "one.h5: all 12 training images are of class 2");
   auto large = tiny_robustify(folder / "small.h5", folder / "out.h5");
   large[5] = "100";
   CHECK_FAILS(run(large), 2, "100", "8");

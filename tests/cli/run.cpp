@@ -130,6 +130,28 @@ void write_h5(const std::string& path, const std::vector<float>& pixels, long d,
   REQUIRE(H5Fclose(file) >= 0);
 }
 
+void set_h5_class_names(const std::string& path, const std::vector<std::string>& names) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  std::vector<const char*> texts;
+  for (const std::string& name : names) texts.push_back(name.c_str());
+  const hsize_t count[] = {names.size()};
+  const auto write = [&](const char* name, hid_t kind, hid_t space, const void* value) {
+    const hid_t attribute = H5Acreate2(file, name, kind, space, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(H5Awrite(attribute, kind, value) >= 0);
+    H5Aclose(attribute);
+    H5Sclose(space);
+  };
+  const int classes = static_cast<int>(names.size());
+  write("class_names", type, H5Screate_simple(1, count, nullptr), texts.data());
+  write("classes", H5T_NATIVE_INT, H5Screate(H5S_SCALAR), &classes);
+  H5Tclose(type);
+  REQUIRE(H5Fclose(file) >= 0);
+}
+
 void write_easy_h5(const std::string& path, int n, int classes) {
   constexpr int kPixels = 16;
   std::vector<float> pixels;

@@ -1,5 +1,6 @@
 #include "robust/initialise.hpp"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
@@ -173,7 +174,7 @@ TEST_CASE("noise starts are uniform in the box and differ between images and see
   CHECK(!std::equal(draw.images.row(0), draw.images.row(1), other.images.row(0)));
 }
 
-TEST_CASE("too many images, too few for the classes, and absent classes are refused", "[robust]") {
+TEST_CASE("too many images and too few for the classes that there are are refused", "[robust]") {
   Blobs blobs;
   RobustifyOptions options = small_options();
   options.n = 61;
@@ -181,10 +182,68 @@ TEST_CASE("too many images, too few for the classes, and absent classes are refu
                     Catch::Contains("--n is 61") && Catch::Contains("60"));
   options.n = 2;
   CHECK_THROWS_WITH(draw_support(options, blobs.data(), all_of(60), test_backend(), {}), Catch::Contains("3 classes"));
-  options.n = 12;
+  options.n = 1;
   for (int& label : blobs.labels) label = std::min(label, 1);
   CHECK_THROWS_WITH(draw_support(options, blobs.data(), all_of(60), test_backend(), {}),
-                    Catch::Contains("class 2 has no image"));
+                    Catch::Contains("2 classes") && Catch::Contains("--n 2 or more"));
+}
+
+TEST_CASE("a class without images gets none, and the log names it", "[robust]") {
+  Blobs blobs;
+  blobs.classes = 5;
+  for (int& label : blobs.labels) label = std::array{1, 2, 4}[static_cast<std::size_t>(label)];
+  const std::vector<std::string> names{"ant", "bee", "cat", "dog\n", "emu"};
+  TrainingData data = blobs.data();
+  data.class_names = &names;
+  RobustifyOptions options = small_options();
+  options.init = GENERATE(as<std::string>{}, "data", "noise");
+  options.n = 10;
+  std::string logged;
+  const LogSink log = [&](LogLevel, const std::string& line) { logged += line + "\n"; };
+
+  const SupportDraw draw = draw_support(options, data, all_of(60), test_backend(), log);
+
+  CHECK(count_classes(draw.labels, 5) == std::vector<index>{0, 4, 3, 0, 3});
+  CHECK(logged == "2 of 5 classes have no training images, and the set gets none: 0 (ant), 3 (dog\\x0A)\n");
+}
+
+TEST_CASE("the draw of full classes is what it was before there were others, and says nothing", "[robust]") {
+  const Blobs blobs;
+  std::string logged;
+  const SupportDraw draw = draw_support(small_options(), blobs.data(), all_of(60), test_backend(),
+                                        [&](LogLevel, const std::string& line) { logged += line; });
+  // The order of Rng(seed, "support").permutation, class by class in turn.
+  std::vector<std::vector<index>> queues(3);
+  for (const index i : Rng(small_options().seed, "support").permutation(60))
+    queues[static_cast<std::size_t>(i % 3)].push_back(i);
+  for (index k = 0; k < 12; ++k) {
+    const float* expected = blobs.x.row(queues[static_cast<std::size_t>(k % 3)][static_cast<std::size_t>(k / 3)]);
+    CHECK(std::equal(expected, expected + Blobs::kD, draw.images.row(k)));
+  }
+  CHECK(logged.empty());
+}
+
+TEST_CASE("validation leaves one image of every class to draw from", "[robust]") {
+  std::vector<int> labels(60, 0);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 2 == 0 ? 1 : 3;
+  const DataSplit before = split_data(60, 15, 3);
+  DataSplit split = before;
+  keep_every_class(labels, 5, split);
+  CHECK(split.pool == before.pool);
+  CHECK(split.held_out == before.held_out);
+
+  labels[static_cast<std::size_t>(before.held_out[4])] = 4;
+  labels[static_cast<std::size_t>(before.held_out[9])] = 4;
+  keep_every_class(labels, 5, split);
+  CHECK(split.held_out.size() == 15);
+  CHECK(std::count(split.pool.begin(), split.pool.end(), before.held_out[4]) == 1);
+  CHECK(std::count(split.held_out.begin(), split.held_out.end(), before.held_out[9]) == 1);
+  std::vector<index> all = split.pool;
+  all.insert(all.end(), split.held_out.begin(), split.held_out.end());
+  std::sort(all.begin(), all.end());
+  CHECK(all == all_of(60));
+  CHECK(std::is_sorted(split.pool.begin(), split.pool.end()));
+  CHECK(std::is_sorted(split.held_out.begin(), split.held_out.end()));
 }
 
 }  // namespace ntkrob::robust

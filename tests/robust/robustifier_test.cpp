@@ -302,6 +302,8 @@ TEST_CASE("training data that cannot be used are refused with place and value", 
   CHECK_THROWS_WITH(attempt([](auto& b, auto&) { b.labels[9] = 3; }),
                     Catch::Contains("image 9") && Catch::Contains("3"));
   CHECK_THROWS_AS(attempt([](auto& b, auto&) { b.labels.pop_back(); }), ShapeError);
+  CHECK_THROWS_WITH(attempt([](auto& b, auto&) { std::fill(b.labels.begin(), b.labels.end(), 2); }),
+                    Catch::Contains("all 60 training images are of one class, 2"));
   CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.batch = 46; }),
                     Catch::Contains("--batch is 46") && Catch::Contains("45"));
   CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.validation = 60; }), Catch::Contains("--validation is 60"));

@@ -135,11 +135,17 @@ void check_membership(const Model& model, const ThreatModel& threat, const Attac
 }
 
 /// The verdicts of a pass of its own over the adversarial inputs; returns how many differ from those of the attack.
-index verify(const Model& model, const AttackBatch& batch, ConstView2D<float> adversarial, AttackResult& result) {
+/// predicted: what the model sees in each of them
+index verify(const Model& model, const AttackBatch& batch, ConstView2D<float> adversarial, AttackResult& result,
+             std::vector<int>& predicted) {
   Matrix<float> logits(batch.x.rows, model.classes()), judged(batch.x.rows, adversarial.cols);
   BestIterate fresh(batch, model.classes(), judged);
   model.logits(adversarial, logits);
-  for_rows(model, batch.x.rows, [&](index i) { fresh.judge(i, adversarial.row(i), logits.row(i)); });
+  predicted.resize(static_cast<std::size_t>(batch.x.rows));
+  for_rows(model, batch.x.rows, [&](index i) {
+    fresh.judge(i, adversarial.row(i), logits.row(i));
+    predicted[static_cast<std::size_t>(i)] = predicted_class(logits.row(i), logits.cols());
+  });
   AttackResult verdict = fresh.take(0);
   index changed = 0;
   for (std::size_t i = 0; i < verdict.robust.size(); ++i) changed += verdict.robust[i] != result.robust[i];
@@ -162,14 +168,15 @@ void add_parts(const std::vector<AttackPart>& parts, std::vector<AttackPart>& su
   }
 }
 
-AttackReport start_report(const Task& task, const std::string& spec, const std::vector<float>& clean_margin) {
+AttackReport start_report(const Task& task, const std::string& spec, const EvaluateReport& clean) {
   const std::string inner = transfer_spec(spec);
   const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
   AttackReport report;
   report.name = inner.empty() ? attack->name() : text("transfer(", attack->name(), ")");
   report.constants = attack->constants(task.model.classes(), task.options.threat);
   report.robust.assign(task.labels.size(), 0);
-  report.margin = clean_margin;
+  report.margin = clean.margin;
+  report.predicted = clean.predicted;
   report.queries.assign(task.labels.size(), 0);
   report.distance.assign(task.labels.size(), 0);
   if (!inner.empty()) report.source_robust.assign(task.labels.size(), 0);
@@ -230,7 +237,8 @@ void run_batch(const Task& task, const Attack& attack, std::vector<index> sample
   progress.batch = {};
   check_membership(task.model, threat, batch, now.name, adversarial.view());
   const std::vector<char> found = result.robust;
-  const index changed = verify(task.model, batch, adversarial.view(), result);
+  std::vector<int> predicted;
+  const index changed = verify(task.model, batch, adversarial.view(), result, predicted);
   if (!transfer) now.changed += changed;
   add_parts(result.parts, now.parts);
   now.zero_gradients += result.zero_gradients;
@@ -238,6 +246,7 @@ void run_batch(const Task& task, const Attack& attack, std::vector<index> sample
     const auto from = static_cast<std::size_t>(k), to = static_cast<std::size_t>(subset.rows[from]);
     now.robust[to] = result.robust[from];
     now.margin[to] = result.margin[from];
+    now.predicted[to] = predicted[from];
     now.queries[to] = result.queries[from];
     now.distance[to] = threat.distance(batch.x.row(k), adversarial.row(k), d);
     if (transfer) now.source_robust[to] = found[from];
@@ -284,6 +293,11 @@ std::vector<AttackReport> adopt(const Task& task, index total, EvaluateProgress&
                "the interrupted evaluation was at a batch of ", held, " samples of ",
                task.options.resume->adversarial.cols(), " pixels, here it has ", batch, " of ", task.x.cols,
                "; resume with the options it was started with");
+  for (const AttackReport& attack : earlier.attacks)
+    for (const int seen : attack.predicted)
+      NTKROB_CHECK(seen >= 0 && seen < task.model.classes(), IoError,
+                   "the interrupted evaluation has an adversarial input of class ", seen, ", the model has ",
+                   task.model.classes(), " classes; start anew");
   progress.report.examples = earlier.examples;
   progress.batch = task.options.resume->batch;
   progress.adversarial = task.options.resume->adversarial;
@@ -324,7 +338,7 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
   std::vector<char> worst(labels.size(), 0);
   for (const index i : attacked) worst[static_cast<std::size_t>(i)] = 1;
   for (std::size_t a = 0; a < options.attacks.size(); ++a) {
-    AttackReport now = start_report(task, options.attacks[a], report.margin);
+    AttackReport now = start_report(task, options.attacks[a], report);
     progress.done = 0;
     if (a < earlier.size()) {
       progress.done = a + 1 < earlier.size() ? total : options.resume->done;

@@ -6,7 +6,7 @@ namespace ntkrob {
 
 namespace {
 
-const char* const kFormat = "ntkrob.evaluation/2";
+const char* const kFormat = "ntkrob.evaluation/3";
 constexpr index kMostPixels = index{1} << 28;
 
 /// Options on which the report depends, by the names that the command line gives them. batch is among them because
@@ -56,6 +56,7 @@ void save_attack(StateDict& state, const std::string& prefix, const AttackReport
   state.set(prefix + "seconds", report.seconds);
   set_vector<std::uint8_t>(state, prefix + "robust", report.robust);
   set_vector<float>(state, prefix + "margin", report.margin);
+  set_vector<std::int64_t>(state, prefix + "predicted", report.predicted);
   set_vector<std::int64_t>(state, prefix + "queries", report.queries);
   set_vector<double>(state, prefix + "distance", report.distance);
   set_vector<std::uint8_t>(state, prefix + "source_robust", report.source_robust);
@@ -69,6 +70,7 @@ AttackReport load_attack(const StateDict& state, const std::string& prefix, std:
   report.seconds = state.get<double>(prefix + "seconds");
   get_vector<std::uint8_t>(state, prefix + "robust", n, report.robust);
   get_vector<float>(state, prefix + "margin", n, report.margin);
+  get_vector<std::int64_t>(state, prefix + "predicted", n, report.predicted);
   get_vector<std::int64_t>(state, prefix + "queries", n, report.queries);
   get_vector<double>(state, prefix + "distance", n, report.distance);
   get_vector<std::uint8_t>(state, prefix + "source_robust", state.contains(prefix + "source_robust") ? n : 0,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ntkrob/base/random.hpp"
+#include "ntkrob/model/classes.hpp"
 
 namespace ntkrob::robust {
 namespace {
@@ -98,7 +99,8 @@ class Chosen {
   bool has_black_ = false;
 };
 
-/// Candidates of every class in random order; hands them out so that the counts stay as equal as possible.
+/// Candidates of every class in random order; hands them out so that the counts stay as equal as possible. A class that
+/// has no more is passed over.
 class ClassQueues {
  public:
   ClassQueues(const TrainingData& data, const std::vector<index>& pool, std::uint64_t seed)
@@ -109,9 +111,6 @@ class ClassQueues {
       const int label = (*data.labels)[static_cast<std::size_t>(image)];
       queue_[static_cast<std::size_t>(label)].push_back(image);
     }
-    for (std::size_t c = 0; c < queue_.size(); ++c)
-      NTKROB_CHECK(!queue_[c].empty(), ConfigError, "class ", c, " has no image among the ", pool.size(),
-                   " training images", "; use data with all ", data.classes, " classes or a smaller --validation");
   }
 
   std::vector<index> take(index count) {
@@ -162,7 +161,7 @@ SupportDraw draw_from_data(const RobustifyOptions& options, const TrainingData& 
   return draw;
 }
 
-SupportDraw draw_noise(const RobustifyOptions& options, const TrainingData& data) {
+SupportDraw draw_noise(const RobustifyOptions& options, const TrainingData& data, const std::vector<index>& present) {
   const Rng rng(options.seed, "support");
   SupportDraw draw;
   draw.images = Matrix<float>(options.n, data.x.cols);
@@ -170,9 +169,34 @@ SupportDraw draw_noise(const RobustifyOptions& options, const TrainingData& data
     const Rng pixels = rng.fork(static_cast<std::uint64_t>(i));
     for (index j = 0; j < data.x.cols; ++j)
       draw.images(i, j) = static_cast<float>(pixels.uniform(static_cast<std::uint64_t>(j)));
-    draw.labels.push_back(static_cast<int>(i % data.classes));
+    draw.labels.push_back(static_cast<int>(present[static_cast<std::size_t>(i) % present.size()]));
   }
   return draw;
+}
+
+const std::vector<std::string>& names_of(const TrainingData& data) {
+  static const std::vector<std::string> none;
+  return data.class_names == nullptr ? none : *data.class_names;
+}
+
+/// Says where the set is not balanced over all classes.
+void report_classes(const TrainingData& data, const SupportDraw& draw, const std::vector<index>& present,
+                    const LogSink& log) {
+  const std::vector<std::string>& names = names_of(data);
+  std::vector<index> absent;
+  for (index c = 0; c < data.classes; ++c)
+    if (!std::binary_search(present.begin(), present.end(), c)) absent.push_back(c);
+  if (!absent.empty())
+    ntkrob::log(log, LogLevel::info,
+                text(absent.size(), " of ", data.classes, " classes ", absent.size() == 1 ? "has" : "have",
+                     " no training images, and the set gets none: ", class_list(absent, names)));
+  const std::vector<index> drawn = class_counts(draw.labels, data.classes);
+  const std::vector<index> rare = rare_classes(drawn);
+  if (!rare.empty())
+    ntkrob::log(log, LogLevel::info,
+                text("classes with fewer than ", *std::max_element(drawn.begin(), drawn.end()),
+                     " different training images give all they have, and the others fill up: ",
+                     class_list(rare, names, &drawn)));
 }
 
 }  // namespace
@@ -187,6 +211,25 @@ DataSplit split_data(index n_data, index validation, std::uint64_t seed) {
   std::sort(split.pool.begin(), split.pool.end());
   std::sort(split.held_out.begin(), split.held_out.end());
   return split;
+}
+
+void keep_every_class(const std::vector<int>& labels, index classes, DataSplit& split) {
+  std::vector<index> held = class_counts(gather(labels, split.pool), classes);
+  for (auto out = split.held_out.begin(); out != split.held_out.end(); ++out) {
+    const auto label = static_cast<std::size_t>(labels[static_cast<std::size_t>(*out)]);
+    if (held[label] > 0) continue;
+    const auto largest = std::max_element(held.begin(), held.end());
+    if (*largest < 2) break;  // fewer images in the pool than classes
+    const auto of_largest = [&](index i) {
+      return labels[static_cast<std::size_t>(i)] == static_cast<int>(largest - held.begin());
+    };
+    const auto in = std::find_if(split.pool.rbegin(), split.pool.rend(), of_largest);
+    std::swap(*in, *out);
+    --*largest;
+    ++held[label];
+  }
+  std::sort(split.pool.begin(), split.pool.end());
+  std::sort(split.held_out.begin(), split.held_out.end());
 }
 
 Matrix<float> gather(ConstView2D<float> x, const std::vector<index>& indices) {
@@ -205,9 +248,14 @@ std::vector<int> gather(const std::vector<int>& labels, const std::vector<index>
 
 SupportDraw draw_support(const RobustifyOptions& options, const TrainingData& data, const std::vector<index>& pool,
                          Backend& backend, const LogSink& log) {
-  NTKROB_CHECK(options.n >= data.classes, ConfigError, "--n is ", options.n,
-               ", must be at least one image for each of ", data.classes, " classes");
-  return options.init == "data" ? draw_from_data(options, data, pool, backend, log) : draw_noise(options, data);
+  const std::vector<index> present = classes_present(class_counts(*data.labels, data.classes));
+  const auto fewest = static_cast<index>(present.size());
+  NTKROB_CHECK(options.n >= fewest, ConfigError, "--n is ", options.n, ", must be at least one image for each of the ",
+               fewest, " classes that the training images have; give --n ", fewest, " or more");
+  SupportDraw draw =
+      options.init == "data" ? draw_from_data(options, data, pool, backend, log) : draw_noise(options, data, present);
+  report_classes(data, draw, present, log);
+  return draw;
 }
 
 }  // namespace ntkrob::robust

@@ -67,6 +67,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
   NTKROB_CHECK(options_.batch <= pool, ConfigError, "--batch is ", options_.batch, ", but only ", pool,
                " training images remain beside ", options_.validation,
                " for validation; lower --batch or --validation");
+  keep_every_class(*data_.labels, data_.classes, split_);
   draw_ = draw_support(options_, data_, split_.pool, backend, log_);
   held_out_x_ = gather(data_.x, split_.held_out);
   held_out_labels_ = gather(*data_.labels, split_.held_out);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ntkrob/model/classes.hpp"
 #include "robust/loop.hpp"
 
 namespace ntkrob {
@@ -26,6 +27,9 @@ void check_data(const RobustifyOptions& options, const TrainingData& data) {
     NTKROB_CHECK(label >= 0 && label < data.classes, ConfigError, "training image ", i, " has the label ", label,
                  ", must be in [0, ", data.classes - 1, "]");
   }
+  const std::vector<index> present = classes_present(class_counts(*data.labels, data.classes));
+  NTKROB_CHECK(present.size() >= 2, ConfigError, "all ", data.x.rows, " training images are of one class, ",
+               present.empty() ? std::string("none") : text(present.front()), ", at least 2 classes are needed");
   ThreatModel threat;
   threat.norm = parse_norm(options.norm);
   threat.eps = static_cast<float>(options.eps);

@@ -60,6 +60,7 @@ struct AttackReport {
   double seconds = 0;
   std::vector<char> robust;      // per sample
   std::vector<float> margin;     // per sample, at the best iterate; the clean margin where the sample was not attacked
+  std::vector<int> predicted;    // per sample: on the adversarial input; on the clean one where it was not attacked
   std::vector<int> queries;      // per sample: forward passes; 0 where the sample was not attacked
   std::vector<double> distance;  // per sample: of the adversarial input, in the norm; 0 where it was not attacked
   std::vector<char> source_robust;  // transfer(...): per sample, 1 if the source still gets the adversarial input right

@@ -2,6 +2,7 @@
 ///
 /// Every error of the library is a ntkrob::Error with one complete line of text: what is wrong, where, the value found,
 /// the limit, and the remedy. The class of the error decides the exit code of the command line tool (exit_code()).
+/// Control characters in it, as names from files may have them, are written as \xNN (printable.hpp), so that nothing cuts it.
 /// Caller mistakes throw; a broken internal invariant is NTKROB_ASSERT (aborts, Debug builds only).
 #pragma once
 
@@ -9,12 +10,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "ntkrob/base/printable.hpp"
+
 namespace ntkrob {
 
 /// Root of all errors thrown by the library.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& message) : std::runtime_error(printable(message)) {}
   /// Process exit code for this class of error: 2 configuration, 3 bad input file, 4 numerical, 5 resource, 130 interrupted.
   virtual int exit_code() const noexcept { return 1; }
 };

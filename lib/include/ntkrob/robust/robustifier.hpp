@@ -29,8 +29,9 @@ namespace ntkrob {
 struct TrainingData {
   ConstView2D<float> x;                     // N x D in [0,1]
   const std::vector<int>* labels = nullptr; // N, in [0, classes)
-  index classes = 0;
+  index classes = 0;                        // some may have no images
   ImageShape shape;
+  const std::vector<std::string>* class_names = nullptr;  // classes names or none, for messages
 };
 
 /// What happened in one outer step.
@@ -60,8 +61,8 @@ struct RobustSet {
 class Robustifier {
  public:
   /// data and backend must outlive the robustifier. memory_budget as in KernelOptions.
-  /// throws: ConfigError (options; n larger than the data after removing the validation split; a class without
-  ///   images), NonFinite, NotSupported (attack precision bfloat16 on a backend without such products)
+  /// throws: ConfigError (options; n larger than the data after removing the validation split, or less than the
+  ///   number of classes that have images; images of one class only), NonFinite, NotSupported (attack precision bfloat16 on a backend without such products)
   Robustifier(RobustifyOptions options, TrainingData data, Backend& backend, std::size_t memory_budget = 0,
               LogSink log = {});
   ~Robustifier();

@@ -1,0 +1,127 @@
+#include "image_choice.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ntkrob/base/random.hpp"
+#include "ntkrob/model/classes.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+/// Whether the images of each class stand together.
+bool is_sorted_by_class(const std::vector<int>& labels, index classes) {
+  std::vector<char> ended(static_cast<std::size_t>(classes), 0);
+  for (std::size_t i = 1; i < labels.size(); ++i) {
+    if (labels[i] == labels[i - 1]) continue;
+    ended[static_cast<std::size_t>(labels[i - 1])] = 1;
+    if (ended[static_cast<std::size_t>(labels[i])]) return false;
+  }
+  return true;
+}
+
+std::vector<index> draw_balanced(const ImageChoice& choice, const Dataset& data, const std::vector<index>& held,
+                                 Console& console) {
+  const Split& split = data.split(choice.split);
+  std::vector<index> wanted = balanced_shares(held, choice.n);
+  if (const std::vector<index> rare = rare_classes(wanted); !rare.empty())
+    console.note(
+        text("--", choice.balanced_option, ": classes of split ", choice.split, " of ", choice.file,
+             " with fewer than ", *std::max_element(wanted.begin(), wanted.end()),
+             " images give all they have, and the others fill up: ", class_list(rare, data.class_names, &held)));
+  std::vector<index> chosen;
+  for (const index i : Rng(choice.seed, choice.stream).permutation(split.n)) {
+    index& left = wanted[static_cast<std::size_t>(split.labels[static_cast<std::size_t>(i)])];
+    if (left == 0) continue;
+    --left;
+    chosen.push_back(i);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+/// Some of the images have only some of the classes.
+void warn_about_part(const ImageChoice& choice, const Dataset& data, const std::vector<index>& held,
+                     const std::vector<index>& rows, Console& console) {
+  const Split& split = data.split(choice.split);
+  const std::vector<index> all = classes_present(held);
+  const std::vector<index> taken = classes_present(class_counts(labels_of(split, rows), data.classes));
+  if (taken.size() == all.size()) return;
+  const auto n = static_cast<index>(rows.size()), classes = static_cast<index>(all.size());
+  constexpr std::size_t kNamed = 3;
+  const std::string named = taken.size() <= kNamed ? text(" (", class_list(taken, data.class_names), ")") : "";
+  const std::string what =
+      text(choice.balanced ? "the " : "the first ", n, n == 1 ? " image" : " images", " of split ", choice.split,
+           " of ", choice.file, n == 1 ? " holds " : " hold ", taken.size(), " of its ", classes, " classes", named);
+  if (n < classes)
+    console.warn(text(what, ": --", choice.n_option, " ", classes,
+                      choice.balanced ? "" : text(" --", choice.balanced_option), " is the least that draws from all"));
+  else
+    console.warn(text(what, is_sorted_by_class(split.labels, data.classes) ? ": the set is sorted by class; " : "; ",
+                      choice.n == 0 ? text("--", choice.n_option, " ", n, " ") : std::string(), "--",
+                      choice.balanced_option, " draws from all"));
+}
+
+}  // namespace
+
+std::vector<index> choose_images(const ImageChoice& choice, const Dataset& data, Console& console) {
+  const Split& split = data.split(choice.split);
+  NTKROB_CHECK(choice.n >= 0 && choice.n <= split.n, ConfigError, choice.n_option, " is ", choice.n, ", but split ",
+               choice.split, " of ", choice.file, " has only ", split.n, " images");
+  NTKROB_CHECK(!choice.balanced || choice.n > 0, ConfigError, "--", choice.balanced_option, " needs --",
+               choice.n_option, ", the number of images to choose");
+  const std::vector<index> held = class_counts(split.labels, data.classes);
+  std::vector<index> rows;
+  if (choice.balanced) {
+    rows = draw_balanced(choice, data, held, console);
+  } else {
+    rows.resize(static_cast<std::size_t>(choice.n > 0 ? choice.n : split.n));
+    std::iota(rows.begin(), rows.end(), index{0});
+  }
+  if (static_cast<index>(rows.size()) < split.n) warn_about_part(choice, data, held, rows, console);
+  return rows;
+}
+
+Matrix<float> rows_of(ConstView2D<float> all, const std::vector<index>& rows) {
+  Matrix<float> chosen(static_cast<index>(rows.size()), all.cols);
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    std::copy_n(all.row(rows[k]), all.cols, chosen.row(static_cast<index>(k)));
+  return chosen;
+}
+
+Matrix<float> chosen_images(const Dataset& data, const std::string& split, const std::vector<index>& rows) {
+  if (rows.empty()) return {};
+  Matrix<float> images = data.images(split, rows.back() + 1);
+  return images.rows() == static_cast<index>(rows.size()) ? std::move(images) : rows_of(images.view(), rows);
+}
+
+std::vector<int> labels_of(const Split& split, const std::vector<index>& rows) {
+  std::vector<int> labels;
+  labels.reserve(rows.size());
+  for (const index i : rows) labels.push_back(split.labels[static_cast<std::size_t>(i)]);
+  return labels;
+}
+
+void check_two_classes(const Dataset& data, const std::string& file) {
+  if (data.train.empty()) return;
+  const std::vector<index> present = classes_present(class_counts(data.train.labels, data.classes));
+  NTKROB_CHECK(present.size() >= 2, ConfigError, file, ": all ", data.train.n, " training images are of class ",
+               class_text(present.front(), data.class_names),
+               ", and nothing can be learned from one class: are the labels read from the right place (--y names it, "
+               "ntkrob info ",
+               file, " counts the images per class)? Give data with 2 classes or more");
+}
+
+void warn_about_names(const Dataset& a, const std::string& file_a, const Dataset& b, const std::string& file_b,
+                      Console& console) {
+  for (std::size_t c = 0; c < std::min(a.class_names.size(), b.class_names.size()); ++c) {
+    if (a.class_names[c] == b.class_names[c]) continue;
+    console.warn(text("class ", c, " is called ", shortened_line(a.class_names[c], 40), " in ", file_a, " and ",
+                      shortened_line(b.class_names[c], 40), " in ", file_b, ": where label ", c,
+                      " means different things, accuracies say nothing"));
+    return;
+  }
+}
+
+}  // namespace ntkrob::cli
