@@ -47,12 +47,14 @@ std::string command_text(const std::vector<std::string>& arguments) {
   return text;
 }
 
+/// One check for all parts, which names those that are missing.
 void check_parts(const std::string& where, const std::string& found, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    INFO(where << " holds: " << found);
-    INFO("expected in it: " << part);
-    CHECK(contains(found, part));
-  }
+  std::string missing;
+  for (const std::string& part : parts)
+    if (!contains(found, part)) missing += (missing.empty() ? "\"" : ", \"") + part + "\"";
+  INFO(where << " holds: " << found);
+  INFO("not in it: " << missing);
+  CHECK(missing.empty());
 }
 
 long count_files(const std::string& folder) {
@@ -209,7 +211,8 @@ void Situation::check_cell(const Cell& cell) {
   const Input input = cell.maker(inside);
   if (cell.verdict == Verdict::either) {
     Cell decided = cell;
-    const Finished finished = run(joined({{"info"}, input.paths, input.options, options_}));
+    const Finished finished =
+        run(joined({{"convert"}, input.paths, input.options, options_, {"-o", folder / "either.h5"}}));
     decided.verdict = finished.code == 0 ? Verdict::said : Verdict::refused;
     if (decided.verdict == Verdict::said) return check_read(decided, input, options_, folder / "out.h5");
     return check_refused(decided, input, folder / "refused.h5");
@@ -229,14 +232,17 @@ void Situation::check_refused(const Cell& cell, const Input& input, const std::s
   const long before = count_files(folder);
   const Finished finished = run(arguments);
   INFO(command_text(arguments) << "\nstderr: " << finished.err);
-  CHECK((finished.code == 2 || finished.code == 3));
+  const bool refused = finished.code == 2 || finished.code == 3;
+  CHECK(refused);
+  if (!refused) return;
   CHECK(count_files(folder) == before);  // nothing written, nothing half-written
   const auto lines = lines_of(finished.err);
   CHECK(std::count_if(lines.begin(), lines.end(), [](const std::string& line) { return !is_note(line); }) == 1);
   const std::string message = lines.empty() ? "" : lines.back();
-  check_parts("the refusal", message, cell.parts);
+  std::vector<std::string> parts = cell.parts;
   for (const std::string& option : cell.remedy)
-    if (option.rfind("--", 0) == 0) check_parts("the refusal", message, {option});
+    if (option.rfind("--", 0) == 0) parts.push_back(option.substr(0, option.find('=')));
+  check_parts("the refusal", message, parts);
   if (input.paths.size() != 1 || !input.options.empty()) return;
   // Every command that opens data refuses alike.
   const Finished info = run(joined({{"info"}, input.paths, options_}));
@@ -255,10 +261,9 @@ void Situation::check_read(const Cell& cell, const Input& input, const std::vect
   if (finished.code != 0) return;
   const std::string notes = notes_of(finished.err);
   if (cell.verdict == Verdict::said) {
-    check_parts("the reading note", notes, cell.parts);
     const std::string file =
         std::filesystem::path(input.paths.empty() ? input.options.at(1) : input.paths[0]).filename().string();
-    check_parts("the reading note", notes, {file});
+    check_parts("the reading note", notes, joined({cell.parts, {file}}));
   }
   if (cell.verdict == Verdict::right) CHECK(notes.empty());
   check_content(output);
