@@ -1,5 +1,6 @@
 #include "content.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <functional>
@@ -94,6 +95,12 @@ Array cycle(long n, int first, int classes, const std::string& type) {
   std::vector<double> values;
   for (long i = 0; i < n; ++i) values.push_back(first + static_cast<int>(i % classes));
   return numbers(std::move(values), type);
+}
+
+Array blocks(long n, int first, int classes, const std::string& type) {
+  Array labels = cycle(n, first, classes, type);
+  std::sort(labels.numbers.begin(), labels.numbers.end());
+  return labels;
 }
 
 Array numbers(std::vector<double> values, const std::string& type) {

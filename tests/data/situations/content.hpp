@@ -45,6 +45,8 @@ Array beside(const Array& left, const Array& right);
 
 /// n labels first, first+1, ..., first+classes-1, first, ...
 Array cycle(long n, int first, int classes, const std::string& type = "<i8");
+/// The same labels class by class, as folders of pictures give them.
+Array blocks(long n, int first, int classes, const std::string& type = "<i8");
 Array numbers(std::vector<double> values, const std::string& type = "<i8");
 Array texts(std::vector<std::string> values, const std::string& type = "<U");
 /// [n, classes] with a single 1 per row.

@@ -9,13 +9,13 @@ using ntkrob::cli_test::write_file;
 namespace {
 
 namespace fs = std::filesystem;
-const Array kThree = cycle(24, 0, 3);
+const Array kThree = blocks(24, 0, 3);
 const std::string kJpeg = "\xff\xd8\xff\xe0 only the beginning of a JPEG file";
 
 Content with_test() {
   Content content = pictures(kThree);
   content.test.x = pattern({6, 8, 8}, "|u1", 255, 0);
-  content.test.y = cycle(6, 0, 3);
+  content.test.y = blocks(6, 0, 3);
   return content;
 }
 
@@ -174,7 +174,7 @@ TEST_CASE("suffixes in upper case are pictures", "[situations]") {
 }
 
 TEST_CASE("class folders 0 to 10 are numbered as numbers", "[situations]") {
-  const Array y = cycle(33, 0, 11);
+  const Array y = blocks(33, 0, 11);
   picture_situation(pictures(y), as_labels(y), 11).right({png}).check();
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("test pictures without classes do not block training, and are named", 
 
 TEST_CASE("a test split that lacks a class keeps the class numbers", "[situations]") {
   Content content = with_test();
-  content.test.y = numbers({1, 2, 1, 2, 1, 2});
+  content.test.y = numbers({1, 1, 1, 2, 2, 2});
   Situation row = whole(content);
   row.read({png}).check();
 }

@@ -8,7 +8,7 @@ using ntkrob::cli_test::write_file;
 
 namespace {
 
-const Array kThree = cycle(24, 0, 3);
+const Array kThree = blocks(24, 0, 3);
 
 Situation::Maker file_of(const std::string& name, const std::string& content) {
   return [=](const std::string& folder) {

@@ -7,7 +7,7 @@ using namespace ntkrob::situations;
 
 namespace {
 
-const Array kThree = cycle(24, 0, 3);
+const Array kThree = blocks(24, 0, 3);
 
 /// What a table of pictures always says.
 const std::vector<std::string> kSquare = {"8 x 8"};
@@ -35,19 +35,15 @@ TEST_CASE("labels in a column, in a row or with axes of one are labels", "[situa
 }
 
 TEST_CASE("yes and no are two classes", "[situations]") {
-  const Array y = cycle(24, 0, 2, "|b1");
+  const Array y = blocks(24, 0, 2, "|b1");
   Situation row = picture_situation(pictures(y), as_labels(y), 2);
   row.any_names().read({hdf5, npz, csv}).check();
 }
 
 TEST_CASE("text labels become classes in sorted order, and their names are kept", "[situations]") {
-  const std::vector<std::string> words = {"dog", "cat", "eel", "cat"};
   std::vector<std::string> labels;
-  std::vector<int> expected;
-  for (int i = 0; i < 24; ++i) {
-    labels.push_back(words[static_cast<std::size_t>(i % 4)]);
-    expected.push_back(labels.back() == "cat" ? 0 : labels.back() == "dog" ? 1 : 2);
-  }
+  const std::vector<int> expected = as_labels(kThree);
+  for (const int label : expected) labels.push_back(label == 0 ? "cat" : label == 1 ? "dog" : "eel");
   for (const char* type : {"<U", "|S"}) {
     Content content = pictures(texts(labels, type));
     Situation row = picture_situation(content, expected, 3);
@@ -60,10 +56,10 @@ TEST_CASE("text labels become classes in sorted order, and their names are kept"
 
 TEST_CASE("a quoted text label may hold the separator", "[situations]") {
   std::vector<std::string> labels;
-  for (int i = 0; i < 24; ++i) labels.push_back(i % 2 == 0 ? "cat, large" : "dog");
+  for (int i = 0; i < 24; ++i) labels.push_back(i < 12 ? "cat, large" : "dog");
   Content content = pictures(texts(labels));
   content.table.quotes = true;
-  picture_situation(content, as_labels(cycle(24, 0, 2)), 2)
+  picture_situation(content, as_labels(blocks(24, 0, 2)), 2)
       .names({"cat, large", "dog"})
       .said({csv}, {"cat, large"})
       .check();
@@ -71,17 +67,17 @@ TEST_CASE("a quoted text label may hold the separator", "[situations]") {
 
 TEST_CASE("the test split has the class numbers of the training split, whichever texts occur in it", "[situations]") {
   std::vector<std::string> labels;
-  for (int i = 0; i < 24; ++i) labels.push_back(i % 3 == 0 ? "bee" : i % 3 == 1 ? "cow" : "doe");
+  for (int i = 0; i < 24; ++i) labels.push_back(i < 8 ? "bee" : i < 16 ? "cow" : "doe");
   Content content = pictures(texts(labels));
   content.test.x = pattern({4, 8, 8}, "|u1", 255, 0);
-  content.test.y = texts({"doe", "cow", "doe", "doe"});
-  Situation row = picture_situation(content, as_labels(cycle(24, 0, 3)), 3);
-  row.names({"bee", "cow", "doe"}).gives_test(unit(content.test.x), {2, 1, 2, 2});
+  content.test.y = texts({"cow", "doe", "doe", "doe"});
+  Situation row = picture_situation(content, as_labels(blocks(24, 0, 3)), 3);
+  row.names({"bee", "cow", "doe"}).gives_test(unit(content.test.x), {1, 2, 2, 2});
   row.said({hdf5, npz, csv}, {"bee", "doe"}).read({png}).check();
 }
 
 TEST_CASE("texts of whole numbers are numbers, and ten is not before two", "[situations]") {
-  const Array y = cycle(33, 0, 11);
+  const Array y = blocks(33, 0, 11);
   std::vector<std::string> labels;
   for (const double label : y.numbers) labels.push_back(std::to_string(static_cast<int>(label)));
   for (const char* type : {"<U", "|S"}) {
@@ -115,7 +111,7 @@ TEST_CASE("real-valued targets stay targets", "[situations]") {
 }
 
 TEST_CASE("labels that begin with 1 are said, and renumbered on request", "[situations]") {
-  const Array y = cycle(25, 1, 5);  // as the letters of EMNIST, 1..26
+  const Array y = blocks(25, 1, 5);  // as the letters of EMNIST, 1..26
   const Content content = pictures(y);
   const std::vector<std::string> words = {"labels run 1..5", "class 0 has none", "--renumber"};
   picture_situation(content, as_labels(y), 6).said({hdf5, npz, csv, idx, png}, words).check();
@@ -125,7 +121,7 @@ TEST_CASE("labels that begin with 1 are said, and renumbered on request", "[situ
 
 TEST_CASE("a class without images in the middle is said", "[situations]") {
   std::vector<double> labels;  // the alphabet of sign language has no moving letters: 0..24 without 9
-  for (int i = 0; i < 25; ++i) labels.push_back(i % 5 + (i % 5 >= 3 ? 1 : 0));
+  for (int i = 0; i < 25; ++i) labels.push_back(i / 5 + (i / 5 >= 3 ? 1 : 0));
   const Content content = pictures(numbers(labels));
   Situation row = picture_situation(content, as_labels(numbers(labels)), 6);
   row.said({hdf5, npz, csv, idx, png}, {"class 3 has none", "--renumber"}).check();
@@ -136,7 +132,7 @@ TEST_CASE("a class without images in the middle is said", "[situations]") {
 }
 
 TEST_CASE("a label map turns 10 into 0", "[situations]") {
-  const Array y = cycle(30, 1, 10);  // SVHN: 10 is the digit 0
+  const Array y = blocks(30, 1, 10);  // SVHN: 10 is the digit 0
   const Content content = pictures(reshaped(as_type(y, "|u1"), {30, 1}));
   std::vector<int> expected;
   for (const double label : y.numbers) expected.push_back(static_cast<int>(label) % 10);
@@ -147,17 +143,17 @@ TEST_CASE("a label map turns 10 into 0", "[situations]") {
 
 TEST_CASE("negative labels are refused until they are renumbered", "[situations]") {
   std::vector<double> labels;
-  for (int i = 0; i < 24; ++i) labels.push_back(i % 2 == 0 ? -1 : 1);
+  for (int i = 0; i < 24; ++i) labels.push_back(i < 12 ? -1 : 1);
   const Content content = pictures(numbers(labels, "<i4"));
-  Situation row = picture_situation(content, as_labels(cycle(24, 0, 2)), 2);
+  Situation row = picture_situation(content, as_labels(blocks(24, 0, 2)), 2);
   row.names({"-1", "1"}).refused({hdf5, npz, csv, idx}, {"-1", "--renumber"}).remedy({"--renumber"}).check();
 }
 
 TEST_CASE("numbers of articles are no class numbers until they are renumbered", "[situations]") {
   std::vector<double> labels;
-  for (int i = 0; i < 24; ++i) labels.push_back(i % 2 == 0 ? 100045 : 100007);
+  for (int i = 0; i < 24; ++i) labels.push_back(i < 12 ? 100007 : 100045);
   std::vector<int> expected;
-  for (int i = 0; i < 24; ++i) expected.push_back(i % 2 == 0 ? 1 : 0);
+  for (int i = 0; i < 24; ++i) expected.push_back(i < 12 ? 0 : 1);
   Situation row = picture_situation(pictures(numbers(labels, "<i4")), expected, 2);
   row.names({"100007", "100045"})
       .refused({hdf5, npz, csv, idx, png}, {"1000", "--renumber"})
@@ -184,9 +180,9 @@ TEST_CASE("labels and images of different number are refused with both", "[situa
 }
 
 TEST_CASE("a class that only the test split has is a class, and said", "[situations]") {
-  Content content = pictures(cycle(24, 0, 2));
+  Content content = pictures(blocks(24, 0, 2));
   content.test.x = pattern({6, 8, 8}, "|u1", 255, 0);
-  content.test.y = cycle(6, 0, 3);
+  content.test.y = blocks(6, 0, 3);
   Situation row = picture_situation(content, as_labels(content.train.y), 3);
   row.gives_test(unit(content.test.x), as_labels(content.test.y));
   row.said({hdf5, npz, csv, idx, png}, {"class 2"}).check();

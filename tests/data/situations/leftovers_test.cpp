@@ -11,14 +11,14 @@ using ntkrob::cli_test::write_file;
 namespace {
 
 namespace fs = std::filesystem;
-const Array kThree = cycle(24, 0, 3);
+const Array kThree = blocks(24, 0, 3);
 
 Situation whole(const Content& content) { return picture_situation(content, as_labels(kThree), 3); }
 
 Content with_test() {
   Content content = pictures(kThree);
   content.test.x = pattern({6, 8, 8}, "|u1", 255, 0);
-  content.test.y = cycle(6, 0, 3);
+  content.test.y = blocks(6, 0, 3);
   return content;
 }
 
@@ -38,13 +38,13 @@ Situation::Maker changed_hdf5(const Content& content, const std::function<void(h
 
 TEST_CASE("further arrays are named", "[situations]") {
   Content content = pictures(kThree);
-  content.more = {{"ids", cycle(24, 100, 24)}, {"mean", pattern({8, 8}, "<f4", 0, 1)}};
+  content.more = {{"ids", blocks(24, 100, 24)}, {"mean", pattern({8, 8}, "<f4", 0, 1)}};
   whole(content).said({hdf5, npz}, {"ids", "mean"}).check();
 }
 
 TEST_CASE("a validation split beside is named", "[situations]") {
   Content content = with_test();
-  content.more = {{"x_val", pattern({6, 8, 8})}, {"y_val", cycle(6, 0, 3)}};
+  content.more = {{"x_val", pattern({6, 8, 8})}, {"y_val", blocks(6, 0, 3)}};
   whole(content)
       .gives_test(unit(content.test.x), as_labels(content.test.y))
       .said({hdf5, npz}, {"x_val", "y_val"})
@@ -56,7 +56,7 @@ TEST_CASE("the six arrays of MedMNIST: train and test are read or asked for, val
   content.train.y = reshaped(as_type(kThree, "|u1"), {24, 1});
   content.test.y = reshaped(as_type(content.test.y, "|u1"), {6, 1});
   content.names = {"train_images", "train_labels", "test_images", "test_labels"};
-  content.more = {{"val_images", pattern({6, 8, 8})}, {"val_labels", cycle(6, 0, 3)}};
+  content.more = {{"val_images", pattern({6, 8, 8})}, {"val_labels", blocks(6, 0, 3)}};
   Situation row = whole(content);
   row.gives_test(unit(content.test.x), as_labels(content.test.y));
   row.with({"--x", "train_images", "--y", "train_labels", "--x-test", "test_images", "--y-test", "test_labels"});
@@ -72,7 +72,7 @@ TEST_CASE("a test split without labels does not block the training split", "[sit
 TEST_CASE("an empty test split does not block the training split", "[situations]") {
   Content content = pictures(kThree);
   content.test.x = pattern({0, 8, 8});
-  content.test.y = cycle(0, 0, 3);
+  content.test.y = blocks(0, 0, 3);
   whole(content).said({hdf5, npz, idx}, {"test"}).check();
 }
 
@@ -168,7 +168,7 @@ TEST_CASE("an array of which part was never written is refused with the count", 
 
 TEST_CASE("the first of several training files is not the only one", "[situations]") {
   // Two tables whose names say nothing about test: both are training data.
-  const Content content = table(cycle(kSamples, 0, 3));
+  const Content content = table(blocks(kSamples, 0, 3));
   Situation row = table_situation(content, 0, 255);
   row.read("two CSV files", [&](const std::string& folder) {
     Content half = content;

@@ -6,8 +6,8 @@ using ntkrob::cli_test::write_file;
 
 namespace {
 
-const Array kThree = cycle(24, 0, 3);
-const Array kSix = cycle(6, 0, 3);
+const Array kThree = blocks(24, 0, 3);
+const Array kSix = blocks(6, 0, 3);
 
 Content both_splits() {
   Content content = pictures(kThree);
@@ -170,13 +170,13 @@ TEST_CASE("class names that a file holds are kept", "[situations]") {
 }
 
 TEST_CASE("fewer class names than labels are refused", "[situations]") {
-  Content content = pictures(cycle(24, 1, 3));  // names counted from 1, labels too
+  Content content = pictures(blocks(24, 1, 3));  // names counted from 1, labels too
   content.class_names = {"cat", "dog", "eel"};
   Situation(content).refused({hdf5, npz}, {"3"}).check();
 }
 
 TEST_CASE("names of an enumeration are class names", "[situations]") {
-  const Array y = cycle(24, 0, 2, "|b1");
+  const Array y = blocks(24, 0, 2, "|b1");
   picture_situation(pictures(y), as_labels(y), 2).names({"FALSE", "TRUE"}).said({hdf5}, {"FALSE", "TRUE"}).check();
 }
 

@@ -201,7 +201,7 @@ TEST_CASE("values that are no numbers are refused with their place", "[situation
 }
 
 TEST_CASE("dark bytes are asked for, and may be what they are", "[situations]") {
-  Content content = pictures(cycle(24, 0, 3));
+  Content content = pictures(blocks(24, 0, 3));
   content.train.x = pattern({24, 8, 8}, "|u1", 0, 90);
   Situation row(content);
   row.gives(unit(content.train.x), as_labels(content.train.y), 3, kPicture);
