@@ -229,3 +229,36 @@ TEST_CASE("what another format cannot hold is said when it is written", "[situat
   INFO("stderr: " << finished.err);
   CHECK(contains(finished.err, "class names"));
 }
+
+TEST_CASE("the first images of a sorted set are said to be of one class", "[situations]") {
+  const Folder folder;
+  const Input input =
+      write(pictures(blocks(24, 0, 3)), npz, std::filesystem::path(folder / "x").parent_path().string());
+  const std::string file = input.paths[0];
+  job_ok({"train", file, "--model", "mlp:4", "--steps", "2", "--quiet", "-o", folder / "net.h5"});
+  const Finished judged =
+      run({"evaluate", folder / "net.h5", "--data", file, "--split", "train", "--attacks", "clean", "--n", "6"});
+  INFO("stderr: " << judged.err << "\nstdout: " << judged.out);
+  CHECK(contains(judged.err, "--balanced"));
+  const Finished kernel = run({"evaluate", "--kernel", "fc:1", "--support", file, "--data", file, "--split", "train",
+                               "--attacks", "clean", "--n-support", "12"});
+  INFO("stderr: " << kernel.err << "\nstdout: " << kernel.out);
+  CHECK(contains(kernel.err, "--balanced"));
+}
+
+TEST_CASE("balanced choices work where classes are rare or empty, or give a remedy that works", "[situations]") {
+  const Folder folder;
+  std::vector<double> labels(40, 1);
+  for (std::size_t i = 0; i < 18; ++i) labels[i] = 2;
+  labels[39] = 3;  // a single image; class 0 has none
+  const Input input = write(pictures(numbers(labels)), npz, std::filesystem::path(folder / "x").parent_path().string());
+  auto job = tiny(input.paths[0], folder / "robust.h5");
+  job.push_back("--balanced");
+  const Finished finished = run(job);
+  INFO("stderr: " << finished.err);
+  if (finished.code != 0) {
+    CHECK(finished.code == 2);
+    CHECK(contains(finished.err, "--"));
+  }
+  job_ok(tiny(input.paths[0], folder / "plain.h5"));
+}

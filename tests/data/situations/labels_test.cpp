@@ -187,3 +187,49 @@ TEST_CASE("a class that only the test split has is a class, and said", "[situati
   row.gives_test(unit(content.test.x), as_labels(content.test.y));
   row.said({hdf5, npz, csv, idx, png}, {"class 2"}).check();
 }
+
+TEST_CASE("names beyond ASCII are kept", "[situations]") {
+  const std::vector<std::string> words = {"Apfel",
+                                          "K\xc3\xa4"
+                                          "fer",
+                                          "\xc3\x89t\xc3\xa9"};
+  std::vector<std::string> labels;
+  for (const int label : as_labels(kThree)) labels.push_back(words[static_cast<std::size_t>(label)]);
+  Situation row = picture_situation(pictures(texts(labels)), as_labels(kThree), 3);
+  row.names(words).said({hdf5, npz, csv}, {words[1]}).read({png}).check();
+}
+
+TEST_CASE("several labels per sample are refused", "[situations]") {
+  Array y;  // coarse and fine classes beside each other
+  y.type = "<i8";
+  y.shape = {24, 2};
+  for (int i = 0; i < 48; ++i) y.numbers.push_back(i % 5);
+  Situation(pictures(y)).refused({hdf5, npz}, {"y_train", "[24,2]"}).check();
+}
+
+TEST_CASE("splits may state their labels in different ways, but not with different words", "[situations]") {
+  Content content = pictures(one_hot(kThree, 3, "|u1"));
+  content.test.x = pattern({6, 8, 8}, "|u1", 255, 0);
+  content.test.y = blocks(6, 0, 3);
+  Situation row = picture_situation(content, as_labels(kThree), 3);
+  row.gives_test(unit(content.test.x), as_labels(content.test.y)).said({hdf5, npz}, {"one-hot"}).check();
+  content.train.y = kThree;
+  content.test.y = texts({"cat", "cat", "dog", "dog", "eel", "eel"});
+  Situation(content).refused({hdf5, npz, csv}, {"cat"}).check();
+}
+
+TEST_CASE("floating-point labels that are whole are classes in tables too", "[situations]") {
+  Content content = pictures(as_type(kThree, "<f8"));
+  picture_situation(content, as_labels(kThree), 3).read({csv, hdf5}).check();
+}
+
+TEST_CASE("folders 01, 02, 03 are the numbers 1, 2, 3", "[situations]") {
+  std::vector<std::string> labels;
+  for (const int label : as_labels(kThree)) labels.push_back("0" + std::to_string(label + 1));
+  const Content content = pictures(texts(labels));
+  picture_situation(content, as_labels(kThree), 3)
+      .names({"1", "2", "3"})
+      .with({"--renumber"})
+      .read({npz, hdf5, csv, png})
+      .check();
+}

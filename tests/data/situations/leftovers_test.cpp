@@ -42,6 +42,27 @@ TEST_CASE("further arrays are named", "[situations]") {
   whole(content).said({hdf5, npz}, {"ids", "mean"}).check();
 }
 
+TEST_CASE("single numbers, texts and arrays of strange types beside are named and do no harm", "[situations]") {
+  Content content = pictures(kThree);
+  Array count = numbers({3}), about = texts({"made in a test"});
+  count.shape = about.shape = {};
+  content.more = {{"how_many", count}, {"about", about}};
+  whole(content).said({hdf5, npz}, {"how_many", "about"}).check();
+  Situation row = whole(content);
+  row.said("NPZ with complex numbers and a text file",
+           [&](const std::string& folder) {
+             std::string complex = npy_file(numbers({1, 2, 3}, "<f8"));
+             complex.replace(complex.find("'<f8'"), 5, "'<c8'");
+             write_file(folder + "/data.npz", zip_file({{"x_train.npy", npy_file(content.train.x)},
+                                                        {"y_train.npy", npy_file(content.train.y)},
+                                                        {"spectrum.npy", complex},
+                                                        {"readme.txt", "hello"}}));
+             return Input{{folder + "/data.npz"}, {}};
+           },
+           {"spectrum", "readme.txt"});
+  row.check();
+}
+
 TEST_CASE("a validation split beside is named", "[situations]") {
   Content content = with_test();
   content.more = {{"x_val", pattern({6, 8, 8})}, {"y_val", blocks(6, 0, 3)}};
@@ -182,6 +203,27 @@ TEST_CASE("the first of several training files is not the only one", "[situation
     return input;
   });
   row.check();
+}
+
+TEST_CASE("the test split may be another file", "[situations]") {
+  const Content content = with_test();
+  Content test = content;
+  test.train = content.test;
+  test.test = {};
+  for (const Format format : {hdf5, npz, csv, png}) {
+    INFO("both files " << name_of(format));
+    Situation row = whole(content);
+    row.gives_test(unit(content.test.x), as_labels(content.test.y));
+    row.read(std::string("--test-file, ") + name_of(format), [&](const std::string& folder) {
+      Content train = content;
+      train.test = {};
+      fs::create_directory(folder + "/other");
+      Input input = write(train, format, folder);
+      input.options = {"--test-file", write(test, format, folder + "/other").paths[0]};
+      return input;
+    });
+    row.check();
+  }
 }
 
 TEST_CASE("the split by fraction takes every picture once and the same for the same seed", "[situations]") {

@@ -260,3 +260,24 @@ TEST_CASE("series of the UCR archive: tabs, classes -1 and 1 first", "[situation
   row.gives(unit(x, -2, 2), labels, 2, kRow).names({"-1", "1"}).with({"--value-range=-2:2"});
   row.refused("ECG_TRAIN.tsv", file_of("ECG_TRAIN.tsv", text), {"-1", "--renumber"}).remedy({"--renumber"}).check();
 }
+
+TEST_CASE("decimal commas, comments and trailing separators are not guessed", "[situations]") {
+  Situation row;
+  row.refused("decimal commas", file_of("comma.csv", "label;a;b\n0;0,5;1,0\n1;0,25;0,75\n0;0,5;1,0\n1;1,0;0,0\n"),
+              {"line 2"});
+  row.refused("trailing separator", file_of("trail.csv", "label,a,b\n0,10,255,\n1,20,35,\n"), {"line 2"});
+  row.refused("twice the same header", file_of("twice.csv", "label,a,label\n0,10,1\n1,255,0\n"), {"label", "--y"});
+  row.check();
+}
+
+TEST_CASE("numbers in every spelling are numbers", "[situations]") {
+  Array x;
+  x.type = "<f8";
+  x.shape = {4, 3};
+  x.numbers = {0, 1, 0.001, 0.5, 0.25, 1, 0.125, 0, 0.75, 1, 0.5, 0};
+  Situation row;
+  row.gives(x, {0, 1, 0, 1}, 2, {1, 1, 3});
+  row.right("CSV",
+            file_of("spelled.csv", "label,a,b,c\n0,0,1.,1e-3\n1,.5,+0.25,1E0\n0, 0.125 ,0.0,7.5e-01\n1,1,0.5,-0\n"))
+      .check();
+}

@@ -1,4 +1,5 @@
 /// Values: what is black and what is white.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -216,4 +217,62 @@ TEST_CASE("a range that cannot be is refused", "[situations]") {
   }
   // Values outside the stated range would be cut off or wrong.
   Situation(content).with({"--value-range", "0:8"}).refused({hdf5, npz, csv, idx}, {"16", "--value-range"}).check();
+}
+
+TEST_CASE("a dark test split beside a bright training split is no other scale", "[situations]") {
+  Content content = with_values(values(0, 255, "|u1"));
+  content.test.x = pattern({9, 10}, "|u1", 0, 140);
+  content.test.y = cycle(9, 0, 3);
+  Situation row = table_situation(content, 0, 255);
+  row.gives_test(unit(content.test.x), as_labels(content.test.y)).read(kAll).check();
+}
+
+TEST_CASE("the ranges of another file are taken on request", "[situations]") {
+  using ntkrob::cli_test::run_ok;
+  // Another part of the same measurements, whose features reach further.
+  Content other = with_values(values(-2, 6, "<f8"));
+  Content content = with_values(values(-1, 2, "<f8"));
+  Situation row = table_situation(content, -2, 6);
+  const auto maker = [&](const std::string& range) {
+    return [=](const std::string& folder) {
+      const Input first = write(other, npz, folder);
+      run_ok({"convert", first.paths[0], "--value-range=" + range, "--quiet", "-o", folder + "/ranges.h5"});
+      Input input = write(content, hdf5, folder);
+      input.options = {"--value-range", folder + "/ranges.h5"};
+      return input;
+    };
+  };
+  row.read("a stated range", maker("-2:6")).check();
+  Situation columns(content);
+  Array expected = content.train.x;
+  for (long j = 0; j < 10; ++j) {
+    const auto at = [&](const Array& x, long i) { return x.numbers[static_cast<std::size_t>(i * 10 + j)]; };
+    double low = at(other.train.x, 0), high = low;
+    for (long i = 0; i < kSamples; ++i) {
+      low = std::min(low, at(other.train.x, i));
+      high = std::max(high, at(other.train.x, i));
+    }
+    for (long i = 0; i < kSamples; ++i)
+      expected.numbers[static_cast<std::size_t>(i * 10 + j)] = (at(content.train.x, i) - low) / (high - low);
+  }
+  columns.gives(expected, as_labels(kThree), 3, kRow).read("ranges of columns", maker("columns")).check();
+}
+
+TEST_CASE("a feature that never changes is no division by zero", "[situations]") {
+  Content content = with_values(values(0, 90, "<f8"));
+  for (long i = 0; i < kSamples; ++i) content.train.x.numbers[static_cast<std::size_t>(i * 10 + 4)] = 7;
+  Array expected = content.train.x;
+  for (long j = 0; j < 10; ++j) {
+    double low = 1e9, high = -1e9;
+    for (long i = 0; i < kSamples; ++i) {
+      low = std::min(low, content.train.x.numbers[static_cast<std::size_t>(i * 10 + j)]);
+      high = std::max(high, content.train.x.numbers[static_cast<std::size_t>(i * 10 + j)]);
+    }
+    for (long i = 0; i < kSamples; ++i) {
+      double& value = expected.numbers[static_cast<std::size_t>(i * 10 + j)];
+      value = j == 4 ? 0 : (value - low) / (high - low);
+    }
+  }
+  Situation row(content);
+  row.gives(expected, as_labels(kThree), 3, kRow).with({"--value-range", "columns"}).read(kAll).check();
 }

@@ -57,6 +57,21 @@ std::size_t longest(const std::vector<std::string>& texts) {
   return length;
 }
 
+/// Code points of UTF-8 of one or two bytes per character.
+std::vector<std::uint32_t> characters(const std::string& text) {
+  std::vector<std::uint32_t> points;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80) {
+      points.push_back(byte);
+    } else {
+      points.push_back((byte & 0x1fU) << 6 | (static_cast<unsigned char>(text[i + 1]) & 0x3fU));
+      ++i;
+    }
+  }
+  return points;
+}
+
 hid_t hdf5_type(const std::string& type) {
   const std::string kind = type.substr(1);
   const bool big = type[0] == '>';
@@ -88,7 +103,8 @@ hid_t hdf5_type(const std::string& type) {
 void write_dataset(hid_t file, const std::string& name, const Array& array, bool reversed) {
   std::vector<hsize_t> extents(array.shape.begin(), array.shape.end());
   if (reversed) extents.assign(array.shape.rbegin(), array.shape.rend());
-  const hid_t space = H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
+  const hid_t space = extents.empty() ? H5Screate(H5S_SCALAR)
+                                      : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
   const hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
   hid_t type = -1;
@@ -149,7 +165,11 @@ void write_names(hid_t file, const std::vector<std::string>& names) {
 }  // namespace
 
 std::string npy_file(const Array& array) {
-  const std::size_t length = array.is_text() ? longest(array.texts) : 0;
+  std::size_t length = array.is_text() ? longest(array.texts) : 0;
+  if (array.type == "<U") {
+    length = 1;
+    for (const std::string& text : array.texts) length = std::max(length, characters(text).size());
+  }
   std::string type = array.type, shape, data;
   if (array.is_text()) type += std::to_string(length);
   for (const long extent : array.shape) shape += std::to_string(extent) + ", ";
@@ -163,13 +183,12 @@ std::string npy_file(const Array& array) {
   const std::size_t n = header.size();
   const std::string head =
       std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(n & 0xff) + static_cast<char>(n >> 8);
-  if (array.is_text()) {
+  if (array.type == "<U") {
     for (const std::string& text : array.texts)
-      for (std::size_t i = 0; i < length; ++i) {
-        const char c = i < text.size() ? text[i] : '\0';  // ASCII only: one unit per byte
-        data += c;
-        if (array.type == "<U") data += std::string(3, '\0');
-      }
+      for (std::size_t i = 0; i < length; ++i)
+        append(data, i < characters(text).size() ? characters(text)[i] : 0, false);
+  } else if (array.is_text()) {
+    for (const std::string& text : array.texts) data += text + std::string(length - text.size(), '\0');
   } else if (array.fortran) {
     std::vector<int> order(array.shape.size());
     std::iota(order.rbegin(), order.rend(), 0);
