@@ -47,8 +47,8 @@ Finished job_ok(const std::vector<std::string>& arguments) {
 }
 
 std::vector<std::string> tiny(const std::string& data, const std::string& output) {
-  return {"robustify", data, "--kernel",       "fc:1", "--n",          "20",  "--steps", "2",
-          "--batch",   "10", "--attack-steps", "1",    "--validation", "0.2", "-o",      output};
+  return {"robustify", data, "--kernel",       "fc:1", "--n",          "20", "--steps", "2",
+          "--batch",   "10", "--attack-steps", "1",    "--validation", "4",  "-o",      output};
 }
 
 /// Every command opens the foreign file itself, as the file of options tells it.
@@ -217,6 +217,42 @@ TEST_CASE("options of reading that cannot be are refused by every command with t
     INFO(command[0]);
     CHECK_FAILS(run(with(command, {"--layout", "XYZ"})), 2, "--layout", "XYZ", "NHWC");
     CHECK_FAILS(run(with(command, {"--value-range", "0:100"})), 3, "255", "--value-range");
+  }
+}
+
+TEST_CASE("every command that opens data says what it recognised, unless it is to be quiet", "[situations]") {
+  const Folder folder;
+  Content content = pictures(cycle(24, 0, 3));
+  content.train.x = transposed(pattern({24, 8, 9, 3}), {0, 3, 1, 2});
+  const Input input = write(content, npz, std::filesystem::path(folder / "x").parent_path().string());
+  const std::string file = input.paths[0], net = folder / "net.h5";
+  const std::vector<std::vector<std::string>> commands = {
+      {"info", file},
+      {"convert", file, "-o", folder / "o.h5"},
+      {"show", file, "--n", "4", "-o", folder / "o.png"},
+      {"kernel", file, "--kernel", "fc:1", "-o", folder / "k.h5"},
+      tiny(file, folder / "r.h5"),
+      {"train", file, "--model", "mlp:4", "--steps", "2", "-o", net},
+      {"evaluate", net, "--data", file, "--split", "train", "--attacks", "clean", "--json", folder / "e.json"},
+      {"predict", "--kernel", "fc:1", "--support", file, "--data", file, "--split", "train"},
+      {"export", file, "-o", folder / "d.bin"}};
+  for (const std::vector<std::string>& command : commands) {
+    INFO(command[0]);
+    const Finished spoken = run(with(command, {"--force"}));
+    INFO("stdout: " << spoken.out << "\nstderr: " << spoken.err);
+    CHECK(spoken.code == 0);
+    CHECK(contains(spoken.err, "reading " + file + ": "));
+    CHECK(contains(spoken.err, "N,C,H,W"));
+    const Finished quiet = run(with(command, {"--force", "--quiet"}));
+    INFO("quiet, stderr: " << quiet.err);
+    CHECK(quiet.code == 0);
+    CHECK(!contains(quiet.err, "reading "));
+  }
+  CHECK(contains(read_json(folder / "e.json").dump(), "N,C,H,W"));
+  for (const char* name : {"o.h5", "r.h5"}) {
+    INFO("provenance of " << name);
+    CHECK(
+        contains(Json::parse(run_ok({"info", folder / name, "--json", "-"}))["file"]["provenance"].dump(), "N,C,H,W"));
   }
 }
 
