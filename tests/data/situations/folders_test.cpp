@@ -88,7 +88,7 @@ TEST_CASE("pictures of another kind are named with their number", "[situations]"
                    [](const fs::path& root) {
                      for (const char* name : {"a.jpg", "b.JPG", "c.jpeg"}) put(root / "2" / name, kJpeg);
                    }),
-           {"3", "JPEG"});
+           {"3", "no PNG"});
   row.check();
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("a class that came as JPEG alone is not dropped in silence", "[situati
                      [](const fs::path& root) {
                        for (const char* name : {"a.jpg", "b.jpg"}) put(root / "3" / name, kJpeg);
                      }),
-             {"3", "JPEG"});
+             {"3", "no PNG"});
   row.check();
 }
 
@@ -163,19 +163,19 @@ TEST_CASE("an empty class folder is said and makes no class, or one that is said
 TEST_CASE("suffixes in upper case are pictures", "[situations]") {
   const Content content = pictures(kThree);
   Situation row = whole(content);
-  row.right("PNG in capitals", changed(content, [](const fs::path& root) {
-              for (const auto& folder : fs::directory_iterator(root))
-                for (const auto& file : fs::directory_iterator(folder)) {
-                  fs::path to = file.path();
-                  fs::rename(file.path(), to.replace_extension(".PNG"));
-                }
-            }));
+  row.read("PNG in capitals", changed(content, [](const fs::path& root) {
+             for (const auto& folder : fs::directory_iterator(root))
+               for (const auto& file : fs::directory_iterator(folder)) {
+                 fs::path to = file.path();
+                 fs::rename(file.path(), to.replace_extension(".PNG"));
+               }
+           }));
   row.check();
 }
 
 TEST_CASE("class folders 0 to 10 are numbered as numbers", "[situations]") {
   const Array y = blocks(33, 0, 11);
-  picture_situation(pictures(y), as_labels(y), 11).right({png}).check();
+  picture_situation(pictures(y), as_labels(y), 11).read({png}).check();
 }
 
 TEST_CASE("a flat folder of pictures is refused with what is expected", "[situations]") {

@@ -75,16 +75,16 @@ TEST_CASE("older MATLAB files are refused with the two ways out", "[situations]"
   Situation().refused("MAT 5", file_of("train_32x32.mat", bytes), {"MATLAB", "-v7.3", "loadmat"}).check();
 }
 
-TEST_CASE("ARFF is read, or refused with the way", "[situations]") {
+TEST_CASE("ARFF is read: the nominal attribute is the label", "[situations]") {
   const Content content = table(cycle(kSamples, 0, 3));
   Situation row = table_situation(content, 0, 255);
-  row.any_names().either({arff}, {"ARFF"}).check();
+  row.any_names().said({arff}, {"class"}).check();
 }
 
-TEST_CASE("LIBSVM is read, or refused with the way", "[situations]") {
+TEST_CASE("LIBSVM is read: what is not written is 0", "[situations]") {
   const Content content = table(cycle(kSamples, 0, 3));
   Situation row = table_situation(content, 0, 255);
-  row.any_names().either({libsvm}, {"LIBSVM"}).check();
+  row.any_names().said({libsvm}, {"indices count from 1"}).check();
 }
 
 TEST_CASE("numbers between blanks are read as parts, or refused with the way", "[situations]") {
@@ -118,14 +118,16 @@ TEST_CASE("a packed table is a table", "[situations]") {
 TEST_CASE("packed IDX files are IDX files", "[situations]") {
   const Content content = pictures(kThree);
   Situation row = picture_situation(content, as_labels(kThree), 3);
-  row.right("IDX, gzip", [&](const std::string& folder) {
-    const auto put = [&](const std::string& name, const Array& array) {
-      write_file(folder + "/" + name, packed(idx_file(array)));
-    };
-    put("emnist-letters-train-images-idx3-ubyte.gz", content.train.x);
-    put("emnist-letters-train-labels-idx1-ubyte.gz", content.train.y);
-    return Input{{folder}, {}};
-  });
+  row.said("IDX, gzip",
+           [&](const std::string& folder) {
+             const auto put = [&](const std::string& name, const Array& array) {
+               write_file(folder + "/" + name, packed(idx_file(array)));
+             };
+             put("emnist-letters-train-images-idx3-ubyte.gz", content.train.x);
+             put("emnist-letters-train-labels-idx1-ubyte.gz", content.train.y);
+             return Input{{folder}, {}};
+           },
+           {"transposed", "NWH"});
   row.check();
 }
 

@@ -67,10 +67,10 @@ void check_job(const Job& job) {
     INFO("expected in it: " << job.note);
     CHECK(contains(finished.err, job.note));
   };
-  said(job_ok(with({"convert", file, "-o", folder / "data.h5"}, config)));
+  said(job_ok(with({"convert", file, "-o", folder / "converted.h5"}, config)));
   said(job_ok(with(tiny(file, folder / "robust.h5"), config)));
   said(job_ok(with(
-      {"train", file, "--model", "mlp:8", "--steps", "200", "--batch", "10", "--lr", "0.1", "-o", folder / "net.h5"},
+      {"train", file, "--model", "mlp:32", "--steps", "400", "--batch", "10", "--lr", "0.1", "-o", folder / "net.h5"},
       config)));
   const Finished judged = job_ok(with({"evaluate", folder / "net.h5", "--data", file, "--split", "train", "--attacks",
                                        "clean", "--json", folder / "report.json"},
@@ -81,11 +81,11 @@ void check_job(const Job& job) {
   job_ok({"export", folder / "robust.h5", "-o", folder / "robust.bin", "--quiet"});
 
   // The robust set made of the foreign file is the one made of the converted file.
-  job_ok(tiny(folder / "data.h5", folder / "again.h5"));
+  job_ok(tiny(folder / "converted.h5", folder / "again.h5"));
   const auto described = [&](const std::string& name) {
     return Json::parse(run_ok({"info", folder / name, "--json", "-", "--quiet"}))["file"];
   };
-  Json robust = described("robust.h5"), again = described("again.h5"), data = described("data.h5");
+  Json robust = described("robust.h5"), again = described("again.h5"), data = described("converted.h5");
   CHECK(robust["checksum"] == again["checksum"]);
   CHECK(robust["classes"] == job.classes);
   CHECK(data["classes"] == job.classes);

@@ -87,7 +87,7 @@ TEST_CASE("the six arrays of MedMNIST: train and test are read or asked for, val
 TEST_CASE("a test split without labels does not block the training split", "[situations]") {
   Content content = with_test();
   content.test.y = {};
-  whole(content).said({hdf5, npz, idx, csv}, {"test"}).check();
+  whole(content).said({hdf5, npz, csv}, {"test"}).said({idx}, {"t10k", "no labels"}).check();
 }
 
 TEST_CASE("an empty test split does not block the training split", "[situations]") {
@@ -130,18 +130,18 @@ TEST_CASE("a linked test split is not lost", "[situations]") {
 
 TEST_CASE("links that lead nowhere or elsewhere are refused by name", "[situations]") {
   Content content = pictures(kThree);
-  content.names = {"images", "y_train", "", ""};
+  content.names = {"stuff", "y_train", "", ""};
   Situation row;
   row.refused(
       "dangling",
       changed_hdf5(content, [](hid_t file) { H5Lcreate_soft("/gone", file, "x_train", H5P_DEFAULT, H5P_DEFAULT); }),
-      {"x_train", "gone"});
+      {"x_train", "nowhere"});
   row.refused("another file",
               changed_hdf5(content,
                            [](hid_t file) {
                              H5Lcreate_external("other.h5", "/x_train", file, "x_train", H5P_DEFAULT, H5P_DEFAULT);
                            }),
-              {"x_train", "other.h5"});
+              {"x_train", "another file"});
   row.refused(
       "itself",
       changed_hdf5(content, [](hid_t file) { H5Lcreate_soft("/x_train", file, "x_train", H5P_DEFAULT, H5P_DEFAULT); }),

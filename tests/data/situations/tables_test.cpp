@@ -33,7 +33,7 @@ Situation::Maker file_of(const std::string& name, const std::string& text) {
 
 TEST_CASE("a column called label is the label wherever it stands", "[situations]") {
   for (const std::size_t at : {std::size_t{0}, std::size_t{4}, kLast})
-    right_table(with_label("label", at)).right({csv}).check();
+    right_table(with_label("label", at)).read({csv}).check();
   right_table(with_label("Label", kLast)).read({csv}).check();
 }
 
@@ -187,7 +187,7 @@ TEST_CASE("rows of different length are refused with the line", "[situations]") 
 TEST_CASE("a header of numbers, as pandas writes for unnamed columns, is no sample", "[situations]") {
   Content content = with_label("10", kLast);
   for (int j = 0; j < 10; ++j) content.table.columns.push_back(std::to_string(j));
-  right_table(content).said({csv}, {"header"}).check();
+  right_table(content).refused({csv}, {"--y", "9"}).remedy({"--y", "last"}).check();
 }
 
 TEST_CASE("training and test tables belong together", "[situations]") {

@@ -100,6 +100,16 @@ hid_t hdf5_type(const std::string& type) {
   return result;
 }
 
+void write_text_attribute(hid_t object, const char* name, const std::string& value) {
+  const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+  H5Tset_size(type, value.size());
+  const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  REQUIRE(H5Awrite(attribute, type, value.data()) >= 0);
+  H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+}
+
 void write_dataset(hid_t file, const std::string& name, const Array& array, bool reversed) {
   std::vector<hsize_t> extents(array.shape.begin(), array.shape.end());
   if (reversed) extents.assign(array.shape.rbegin(), array.shape.rend());
@@ -126,11 +136,15 @@ void write_dataset(hid_t file, const std::string& name, const Array& array, bool
     content = bytes.data();
   } else {
     type = hdf5_type(array.type);
-    for (const double value : array.numbers) append_number(bytes, array.type, value);
+    std::vector<int> order(array.shape.size());
+    std::iota(order.rbegin(), order.rend(), 0);
+    const Array stored = reversed ? transposed(array, order) : array;  // MATLAB's first axis runs fastest
+    for (const double value : stored.numbers) append_number(bytes, array.type, value);
     content = bytes.data();
   }
   const hid_t set = H5Dcreate2(file, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT);
   REQUIRE(set >= 0);
+  if (reversed) write_text_attribute(set, "MATLAB_class", array.type == "<f8" ? "double" : "uint8");
   if (array.count() > 0) REQUIRE(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, content) >= 0);
   H5Dclose(set);
   H5Tclose(type);

@@ -19,8 +19,9 @@ using cli_test::write_file;
 
 std::string number_text(double value, const Array& array, int digits) {
   char text[40];
+  const bool single = array.width() < 8;  // what the other formats hold, not what was rounded to it
   if (array.is_float())
-    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    std::snprintf(text, sizeof text, "%.*g", digits, single ? static_cast<double>(static_cast<float>(value)) : value);
   else
     std::snprintf(text, sizeof text, "%.0f", value);
   // pandas writes 3.0 for a floating-point number that is whole.
@@ -74,7 +75,7 @@ std::string libsvm_file(const Part& part) {
     out += label_text(part.y, i, {});
     for (long j = 0; j < d; ++j) {
       const double value = part.x.numbers[static_cast<std::size_t>(i * d + j)];
-      if (value != 0) out += " " + std::to_string(j + 1) + ":" + number_text(value, part.x, 9);
+      if (value != 0) out += " " + std::to_string(j + 1) + ":" + number_text(value, part.x, 17);
     }
     out += "\n";
   }
