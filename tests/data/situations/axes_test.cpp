@@ -78,10 +78,10 @@ TEST_CASE("samples in the last axis are recognised by the number of labels", "[s
   Content content = with_images(images);
   content.train.x = transposed(images, {1, 2, 3, 0});  // SVHN's X as loadmat gives it
   reads_as(content, images).said({hdf5, npz}, {"H,W,C,N"}).check();
-  const Array few = pattern({8, 8, 9, 3});  // as many pictures as rows, but eight channels are none
+  const Array few = pattern({8, 8, 9, 3});  // no more pictures than columns: the number of labels may be wrong
   content = with_images(few);
   content.train.x = transposed(few, {1, 2, 3, 0});
-  reads_as(content, few).said({hdf5, npz}, {"H,W,C,N"}).check();
+  reads_as(content, few).refused({hdf5, npz}, {"NHWC", "--layout HWCN"}).remedy({"--layout", "HWCN"}).check();
 }
 
 TEST_CASE("samples in the last axis of grey pictures are not taken for rows of pictures", "[situations]") {

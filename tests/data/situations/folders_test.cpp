@@ -160,6 +160,18 @@ TEST_CASE("an empty class folder is said and makes no class, or one that is said
   row.check();
 }
 
+TEST_CASE("pictures beside the folders of classes are named with their number", "[situations]") {
+  const Content content = pictures(kThree);
+  Situation row = whole(content);
+  row.said("two strays",
+           changed(content,
+                   [](const fs::path& root) {
+                     for (const char* name : {"stray.png", "cover.jpg"}) put(root / name, picture_of(8, 8, 1));
+                   }),
+           {"2 pictures", "stray.png", "cover.jpg"});
+  row.check();
+}
+
 TEST_CASE("suffixes in upper case are pictures", "[situations]") {
   const Content content = pictures(kThree);
   Situation row = whole(content);

@@ -29,7 +29,8 @@ TEST_CASE("whole labels of every type are classes", "[situations]") {
 TEST_CASE("labels in a column, in a row or with axes of one are labels", "[situations]") {
   for (const std::vector<long>& shape : {std::vector<long>{24, 1}, {1, 24}, {24, 1, 1, 1}}) {
     INFO("rank " << shape.size() << ", first extent " << shape[0]);
-    const Content content = pictures(reshaped(kThree, shape));
+    Content content = pictures(kThree);
+    content.train.y = reshaped(kThree, shape);
     picture_situation(content, as_labels(kThree), 3).right({hdf5, npz}).check();
   }
 }
@@ -170,7 +171,7 @@ TEST_CASE("labels with fractions, without number or without value are refused", 
   std::vector<std::string> labels(24, "1");
   for (std::size_t i = 0; i < 24; i += 2) labels[i] = "0";
   labels[9] = "";
-  Situation(pictures(texts(labels))).refused({csv}, {"line 11"}).check();
+  Situation(pictures(texts(labels))).refused({csv, npz, hdf5}, {"label 9 is empty"}).check();
 }
 
 TEST_CASE("labels and images of different number are refused with both", "[situations]") {

@@ -74,6 +74,14 @@ TEST_CASE("arrays of unknown names are refused with the names that there are", "
   }
 }
 
+TEST_CASE("two arrays that may be the images are refused until the user names one", "[situations]") {
+  Content content = pictures(kThree);
+  content.names = {"images", "labels", "", ""};
+  content.more = {{"features", pattern({24, 8, 8}, "|u1", 255, 0)}};
+  Situation row = picture_situation(content, as_labels(kThree), 3);
+  row.refused({hdf5, npz}, {"images", "features", "--y"}).remedy({"--x", "images", "--y", "labels"}).check();
+}
+
 TEST_CASE("common pairs of names are read or asked for", "[situations]") {
   for (const auto& [x, y] : {std::pair<std::string, std::string>{"images", "labels"},  // Galaxy10 has "ans"
                              {"data", "target"},                                       // scikit-learn

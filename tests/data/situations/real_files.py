@@ -89,7 +89,7 @@ def sklearn_digits(job):
     np.savez_compressed(path("uint8.npz"), **parts(x.astype(np.uint8).reshape(-1, 8, 8)))
     job.run("uint8.npz", [path("uint8.npz")], (8, 8, 1), 10, n, 0.9, sixteen)
     np.savez_compressed(path("int64.npz"), **parts(x.astype(int)))
-    job.run("int64.npz", [path("int64.npz")], (8, 8, 1), 10, n, 0.9, sixteen, ["8 x 8"], same_as="uint8.npz")
+    job.run("int64.npz", [path("int64.npz")], (8, 8, 1), 10, n, 0.9, sixteen + ["--image-shape", "8x8x1"], same_as="uint8.npz")
     # scikit-learn's frame: a header, floating-point numbers, "target" last; and pandas' index column in front.
     header = ["pixel_%d_%d" % (i // 8, i % 8) for i in range(64)]
     for name, index in (("frame", False), ("frame_index", True)):
@@ -104,7 +104,7 @@ def sklearn_digits(job):
     table = np.c_[x, y].astype(int)
     for name, rows in (("optdigits_train.csv", table[:k]), ("optdigits_test.csv", table[k:])):
         np.savetxt(path(name), rows, "%d", ",")
-    job.run("optdigits", [path("optdigits_train.csv"), path("optdigits_test.csv")], (8, 8, 1), 10, n, 0.9, sixteen, ["last"],
+    job.run("optdigits", [path("optdigits_train.csv"), path("optdigits_test.csv")], (8, 8, 1), 10, n, 0.9, sixteen + ["--image-shape", "8x8x1"], ["last"],
             same_as="uint8.npz")
     # Fifteen shades of darkness: divided by 256 in place of 16.
     np.savez_compressed(path("dark.npz"), **parts((x / 256).astype(np.float32)))
