@@ -86,6 +86,8 @@ std::vector<Reading> possible(const std::vector<std::size_t>& shape) {
     for (const char* layout : {"NHWC", "NCHW"}) result.push_back(reading(layout, shape));
   else
     for (const char* layout : {"NTC", "NCT", "NHW"}) result.push_back(reading(layout, shape));
+  const Reading last = reading(shape.size() == 4 ? "HWCN" : "HWN", shape);
+  if (is_picture(last.shape)) result.push_back(last);
   return result;
 }
 

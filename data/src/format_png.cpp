@@ -11,6 +11,7 @@
 #include "input_file.hpp"
 #include "png_file.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -44,6 +45,29 @@ std::vector<std::string> subfolders(const std::string& folder) {
 bool holds(const std::string& folder, bool (*wanted)(const std::string&)) {
   const std::vector<std::string> names = visible(folder);
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return wanted(name); });
+}
+
+/// Pictures in a folder and in the folders inside.
+std::size_t count_pictures(const std::string& folder) {
+  std::size_t n = 0;
+  for (const std::string& name : visible(folder)) {
+    const std::string path = folder + "/" + name;
+    if (!is_folder(path))
+      n += is_png(name);
+    else
+      for (const std::string& file : visible(path)) n += is_png(file);
+  }
+  return n;
+}
+
+/// In the order of their names; numbers in the order of numbers, so that class 10 is not before class 2.
+std::vector<std::string> class_folders(const std::string& folder) {
+  std::vector<std::string> names = subfolders(folder);
+  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return whole_number(name).has_value(); }))
+    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+      return std::pair(*whole_number(a), a) < std::pair(*whole_number(b), b);
+    });
+  return names;
 }
 
 bool holds_classes(const std::string& folder) {
@@ -102,6 +126,7 @@ Tree look(const std::string& input, bool only_input) {
       tree.folders.emplace_back(splits[Split3::test], true);
     else
       tree.folders.emplace_back(top, !only_input && names_test_split(input));
+    if (!only_input) tree.notes.push_back(text(tree.folders[0].second ? "test" : "training", " split: ", tree.folders[0].first));
     return tree;
   }
   tree.folders.emplace_back(splits[Split3::train], false);
@@ -122,7 +147,8 @@ Tree look(const std::string& input, bool only_input) {
   const bool test = take_test(Split3::test);
   if (splits.count(Split3::validation) > 0) {
     if (test)
-      tree.notes.push_back(text("left out: ", splits[Split3::validation], ", a validation split (--test-file reads it as the test split "
+      tree.notes.push_back(text("left out: ", splits[Split3::validation], ", a validation split of ",
+                                count_pictures(splits[Split3::validation]), " pictures (--test-file reads it as the test split "
                                 "of the training folder alone)"));
     else
       take_test(Split3::validation);
@@ -159,12 +185,28 @@ class Collector {
     }
   }
 
+  /// What lies beside the folders of the classes.
+  void add_beside(const std::string& folder) {
+    for (const std::string& name : visible(folder)) {
+      const std::string path = folder + "/" + name;
+      if (is_folder(path)) continue;
+      if (!is_file(path))
+        links_.push_back(path);
+      else if (is_png(name) || is_other_picture(name))
+        unlabelled_.push_back(name);
+      else
+        left_out_.push_back(name);
+    }
+  }
+
   void finish() {
     const auto say = [&](const std::string& clause) { raw_.notes.push_back(clause); };
     if (n_others_ > 0)
       say(text("attention: left out ", n_others_, " pictures that are no PNG (", first_other_, ", ...); convert them: mogrify -format png FILES"));
     if (!empty_.empty()) say(text("left out: ", empty_.size(), empty_.size() == 1 ? " folder" : " folders", " without pictures: ", names_text(empty_)));
     if (!left_out_.empty()) say(text("left out: ", left_out_.size(), left_out_.size() == 1 ? " file" : " files", " that are no pictures: ", names_text(left_out_)));
+    if (!unlabelled_.empty()) say(text("left out: ", unlabelled_.size(), " pictures without a folder for their class: ", names_text(unlabelled_)));
+    if (!links_.empty()) say(text("left out: ", links_.size(), links_.size() == 1 ? " link" : " links", " to nowhere: ", names_text(links_)));
     if (widened_ > 0) say(text(widened_, " grey pictures among RGB ones were widened to RGB"));
   }
 
@@ -225,7 +267,7 @@ class Collector {
   ImageShape shape_;
   std::size_t widened_ = 0, n_others_ = 0;
   std::string first_other_;
-  std::vector<std::string> empty_, left_out_;
+  std::vector<std::string> empty_, left_out_, unlabelled_, links_;
 };
 
 }  // namespace
@@ -249,8 +291,10 @@ RawDataset read_png(const std::vector<std::string>& inputs, const ReadOptions& o
                  ": a single picture is no data set; give the folder that has one subfolder of PNG files per class");
     const Tree tree = look(input, inputs.size() == 1);
     raw.notes.insert(raw.notes.end(), tree.notes.begin(), tree.notes.end());
-    for (const auto& [folder, is_test] : tree.folders)
-      for (const std::string& name : subfolders(folder)) collector.add_class(folder, name, is_test);
+    for (const auto& [folder, is_test] : tree.folders) {
+      for (const std::string& name : class_folders(folder)) collector.add_class(folder, name, is_test);
+      collector.add_beside(folder);
+    }
   }
   collector.finish();
   return raw;

@@ -131,6 +131,7 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
   if (options.parts.any()) {
     NTKROB_CHECK(inputs.empty(), ConfigError, inputs[0],
                  ": give either input files or --train-images, --train-labels, ..., not both");
+    expect_no_array_names(options, "each file of --train-images, --train-labels, ...", "a single array");
     return read_named_parts(options);
   }
   NTKROB_CHECK(!inputs.empty(), ConfigError, "no input file");
@@ -140,6 +141,9 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
     NTKROB_CHECK(&other == &format, ConfigError, inputs[0], " is ", format.id, ", ", input, " is ", other.id,
                  "; all inputs must have one format");
   }
+  const std::string id = format.id;
+  NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, "--drop ", options.drop,
+               " leaves out columns of a table, but ", inputs[0], " is ", id);
   RawDataset raw = format.read(inputs, options);
   NTKROB_CHECK(!raw.own || !options.structural(), ConfigError, raw.file,
                ": was written by ntkrob and says itself what it holds; leave out --",

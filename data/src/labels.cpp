@@ -171,6 +171,9 @@ void number_texts(std::vector<Labels*>& all, RawDataset& raw, Dataset& data) {
   std::set<std::string> sorted;
   for (const Labels* labels : all) {
     NTKROB_CHECK(labels->texts, IoError, labels->where, ": labels are numbers here and texts in the other split");
+    for (std::size_t i = 0; i < labels->numbers.size(); ++i)
+      NTKROB_CHECK(!labels->names[static_cast<std::size_t>(labels->numbers[i])].empty(), IoError, labels->where, ": label ", i,
+                   " is empty; a sample without a class belongs into no split: fill its label in, or remove it");
     std::set<std::int64_t> occurring(labels->numbers.begin(), labels->numbers.end());
     for (const std::int64_t i : occurring) sorted.insert(labels->names[static_cast<std::size_t>(i)]);
   }
@@ -293,9 +296,8 @@ void say_empty_classes(Dataset& data) {
     data.notes.push_back(text(test_only.size() == 1 ? "class " : "classes ", runs_text(test_only),
                               test_only.size() == 1 ? " has" : " have", " test images only, nothing to learn from"));
   if (empty.empty()) return;
-  data.notes.push_back(text("labels run ", first, " .. ", last, ", of ", data.classes, " classes ", runs_text(empty),
-                            empty.size() == 1 ? " has" : " have",
-                            " no images (--renumber numbers those that occur from 0)"));
+  data.notes.push_back(text("labels run ", first, " .. ", last, ", ", empty.size() == 1 ? "class " : "classes ", runs_text(empty),
+                            empty.size() == 1 ? " has" : " have", " none (--renumber numbers those that occur from 0)"));
 }
 
 }  // namespace

@@ -61,6 +61,10 @@ RawDataset read_parts(const std::vector<std::string>& files, const ReadOptions& 
     for (const std::string& note : one.notes) all.notes.push_back(file + ": " + note);
   }
   take_arrays(all, options, raw);
+  // Files of usual names need no word about the names, but it is said which is which.
+  if (std::none_of(raw.notes.begin(), raw.notes.end(), [](const std::string& note) { return note.rfind("training images", 0) == 0; }))
+    for (const RawSplit* split : {&raw.train, &raw.test})
+      if (split->x && split->y) raw.notes.push_back(text(split == &raw.train ? "training" : "test", " split: ", split->x->where, ", ", split->y->where));
   return raw;
 }
 

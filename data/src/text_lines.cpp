@@ -63,15 +63,16 @@ void split_fields(const std::string& line, char separator, std::vector<std::stri
     return;
   }
   // A quote opens a field where nothing but blanks stands before it, and closes it before a separator.
+  const char* blanks = separator == '\t' ? " " : " \t";
   scratch.clear();
   scratch.reserve(line.size());
   for (std::size_t at = 0; at <= line.size();) {
-    const std::size_t first = line.find_first_not_of(" \t", at);
+    const std::size_t first = line.find_first_not_of(blanks, at);
     std::size_t end = line.find(separator, at);
     if (first != std::string::npos && (line[first] == '"' || line[first] == '\'')) {
       std::size_t close = line.find(line[first], first + 1);
       while (close != std::string::npos) {  // a doubled quote is part of the text
-        const std::size_t after = line.find_first_not_of(" \t", close + 1);
+        const std::size_t after = line.find_first_not_of(blanks, close + 1);
         if (after == std::string::npos || line[after] == separator) break;
         close = line.find(line[first], close + (line[close + 1] == line[first] ? 2 : 1));
       }

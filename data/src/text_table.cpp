@@ -290,7 +290,8 @@ void TextTable::decide(std::vector<std::string>& notes) {
 }
 
 bool TextTable::decide_like(const TextTable& other) {
-  if (n_columns_ + 1 == other.n_columns_) return false;
+  const bool has_label = std::find(names_.begin(), names_.end(), other.names_.empty() ? "" : other.names_[*other.label_]) != names_.end();
+  if (n_columns_ + 1 == other.n_columns_ && !has_label) return false;
   NTKROB_CHECK(n_columns_ == other.n_columns_, IoError, path_, ": ", n_columns_, " columns, ", other.path_, " has ",
                other.n_columns_);
   NTKROB_CHECK(names_ == other.names_, IoError, path_, ": its header differs from that of ", other.path_,
