@@ -115,9 +115,9 @@ struct GradientState : PairGradient<V> {
 };
 
 /// One pass over the block through one layer, or through a layer and the dense layer that follows it: the state then
-/// stays in registers between the two.
+/// stays in registers between the two, and all that the layers call is inlined.
 template <bool gradient, class R, class... Layers>
-void pass(Block<R>& s, index n, const Coefficients<Layers, R>&... layers) {
+NTKROB_FLATTEN void pass(Block<R>& s, index n, const Coefficients<Layers, R>&... layers) {
   using V = Vec<R>;
   for (index j = 0; j < n; j += V::kLanes) {
     std::conditional_t<gradient, GradientState<V>, ValueState<V>> p;

@@ -22,8 +22,10 @@
 /// For what runs once per vector: state stays in registers.
 #if defined(__GNUC__)
 #define NTKROB_INLINE __attribute__((always_inline)) inline
+#define NTKROB_FLATTEN __attribute__((flatten))
 #else
 #define NTKROB_INLINE inline
+#define NTKROB_FLATTEN
 #endif
 
 namespace ntkrob::NTKROB_ISA {
