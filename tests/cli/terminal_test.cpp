@@ -1,4 +1,6 @@
 /// Progress at a terminal: one row per job that is rewritten; through a pipe, lines.
+#include "terminal.hpp"
+
 #include <algorithm>
 
 #include "run.hpp"
@@ -140,4 +142,20 @@ TEST_CASE("a terminal that cannot rewrite a line gets lines", "[cli]") {
   rows_after(s.train("n.h5"), 200, &all);
   CHECK(count(all, "\033") == 0);
   CHECK(count(all, "step ") == 10);
+}
+
+TEST_CASE("a line is cut to whole characters, wide ones counted as two columns, control characters as blanks",
+          "[cli]") {
+  using ntkrob::cli::cut_to_columns;
+  const std::string line = "a\u00e9\u65e5\U0001F600z";  // 1, 1, 2, 2 and 1 columns
+  const std::vector<std::string> expected{
+      "", "a", "a\u00e9", "a\u00e9", "a\u00e9\u65e5", "a\u00e9\u65e5", "a\u00e9\u65e5\U0001F600", line, line};
+  for (int columns = 0; columns <= 8; ++columns) {
+    INFO(columns << " columns");
+    CHECK(cut_to_columns(line, columns) == expected[static_cast<std::size_t>(columns)]);
+  }
+  CHECK(cut_to_columns("x\n\ty\033[K", 20) == "x  y [K");
+  CHECK(cut_to_columns("\xe6\x97", 20) ==
+        "\xe6\x97");  // a sequence that breaks off ends the line, and is not read past
+  CHECK(cut_to_columns("\x97\x97", 1) == "\x97");
 }
