@@ -16,10 +16,21 @@ namespace {
 
 struct TrainParams {
   TrainJob job;
+  bool chooses_decay = true;  // nobody has named one
   std::string test, output, json;
 };
 
-void train_net(const TrainParams& p, Session& session) {
+void add_decay(OptionSet& set, TrainParams& p) {
+  Option& option = set.add("weight-decay", p.job.train.weight_decay, "");  // exists: visit_train declares it
+  option.help = "L2 penalty; auto: 0.005 on a set that robustify has made, else 0";
+  option.get = [&p] { return p.chooses_decay ? std::string("auto") : value_text(p.job.train.weight_decay); };
+  option.set = [&p, number = option.set](const std::vector<std::string>& values) {
+    p.chooses_decay = values.front() == "auto";
+    p.chooses_decay ? void(p.job.train.weight_decay = 0) : number(values);
+  };
+}
+
+void train_net(TrainParams& p, Session& session) {
   const bool force = session.globals.force;
   p.job.train.validate();
   check_output(p.output, force);
@@ -30,6 +41,11 @@ void train_net(const TrainParams& p, Session& session) {
   const Dataset& test = p.test.empty() ? data : other;
   NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
   check_two_classes(data, p.job.data);
+  if (p.chooses_decay) {
+    const DecayChoice choice = choose_decay(p.job, data);
+    p.job.train.weight_decay = choice.weight_decay;
+    if (!choice.note.empty()) session.console.note(choice.note);
+  }
   if (session.globals.dry_run || session.globals.explain) {
     const Net net(p.job.model, data.shape, data.classes, parse_initialisation(p.job.init), p.job.train.seed,
                   session.backend());
@@ -59,11 +75,12 @@ Command make_train() {
   OptionSet& set = command.options;
   set.add_positional("DATA", p->job.data, "training data in any supported format").required = true;
   visit_train_job(p->job, set.bind());
+  add_decay(set, *p);
   set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
   add_read_options(set, p->job.read);
   set.add_output(p->output, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
-  command.examples = {"ntkrob train robust.h5 --model mlp:256,128 --test mnist.h5 -o net.h5",
+  command.examples = {"ntkrob train robust.h5 --model cnn:small --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
                       "ntkrob train mnist.h5 --model cnn:small --init he --loss ce --epochs 5 --lr 0.05 -o cnn.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};

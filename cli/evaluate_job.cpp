@@ -297,6 +297,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
       outcome.masking = check_masking(watched, images.view(), outcome.labels, checks);
       add_report_checks(outcome.report, outcome.masking);
     }
+    session.console.finish();
   } catch (const Interrupted&) {
     checkpoint.flush();
     if (!checkpoint.on_disk() && !job.resume) throw Interrupted("interrupted; nothing was written");

@@ -210,6 +210,18 @@ Dataset originals_of(const Dataset& robust, const std::string& file) {
   return originals;
 }
 
+std::optional<Threat> optimised_against(const Dataset& data) {
+  const Provenance& p = data.provenance;
+  if (p.command.rfind("ntkrob robustify ", 0) != 0) return std::nullopt;
+  Threat threat;
+  for (const auto& [name, value] : p.options) {
+    if (name == "norm") threat.norm = value;
+    if (name == "eps") threat.eps = std::strtod(value.c_str(), nullptr);
+  }
+  if (threat.norm.empty() || !(threat.eps > 0)) return std::nullopt;
+  return threat;
+}
+
 std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session) {
   check_two_classes(data, job.data);
   const RobustifyOptions& o = job.options;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,14 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
 /// The set that the optimisation of `robust` started from: as many original images with the same labels, the baseline
 /// to compare with. throws: ConfigError where the set stores no initial images; the message names `file`
 Dataset originals_of(const Dataset& robust, const std::string& file);
+
+/// Against what a data set was optimised, by its provenance.
+struct Threat {
+  std::string norm;
+  double eps = 0;  // > 0
+};
+/// Nothing for sets that are no results of robustify, or of robustify with eps 0 (KIP).
+std::optional<Threat> optimised_against(const Dataset& data);
 
 /// Resolved options, data and kernel plan, for --dry-run and --explain.
 std::string robustify_plan(const RobustifyJob& job, const Dataset& data, Session& session);

@@ -11,12 +11,23 @@
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/runtime/runtime.hpp"
+#include "terminal.hpp"
 
 namespace ntkrob::cli {
+
+Console::~Console() {
+  // Whoever writes next, an error among them, begins a row of its own.
+  if (open_line_) std::fputc('\n', stderr);
+}
 
 void Console::clear() {
   if (open_line_) std::fputs("\r\033[K", stderr);
   open_line_ = false;
+}
+
+void Console::finish() {
+  clear();
+  std::fflush(stderr);
 }
 
 void Console::note(const std::string& line) {
@@ -32,26 +43,23 @@ void Console::warn(const std::string& line) {
 
 void Console::progress(const std::string& line, index done, index total) {
   if (quiet_) return;
-  if (isatty(STDERR_FILENO)) {
-    clear();
-    std::fputs(printable(line).c_str(), stderr);
-    open_line_ = done < total;
-    if (!open_line_) std::fputc('\n', stderr);
-    std::fflush(stderr);
+  if (at_terminal()) {
+    done < total ? refresh(line) : finish();
   } else if (done == total || done * 10 / std::max<index>(1, total) != (done - 1) * 10 / std::max<index>(1, total)) {
     std::fprintf(stderr, "%s\n", printable(line).c_str());
   }
 }
 
 void Console::stage(const std::string& line) {
-  if (!isatty(STDERR_FILENO)) return note(line);
+  if (!at_terminal()) return note(line);
   refresh(line);
 }
 
 void Console::refresh(const std::string& line) {
-  if (quiet_ || !isatty(STDERR_FILENO)) return;
-  clear();
-  std::fputs(printable(line).c_str(), stderr);
+  if (quiet_ || !at_terminal()) return;
+  // One column less than there are: some terminals begin the next row as soon as the last column is written.
+  const std::string row = cut_to_columns(printable(line), terminal_columns() - 1);
+  std::fprintf(stderr, "\r%s\033[K", row.c_str());
   open_line_ = true;
   std::fflush(stderr);
 }

@@ -40,21 +40,29 @@ void visit_globals(Globals& g, Visitor&& visitor) {
   visitor("quiet", g.quiet, "no progress and no notes on stderr");
 }
 
-/// Progress and notes go to stderr, results to stdout.
+/// Progress and notes go to stderr, results to stdout. At a terminal there is at most one line of progress, the last
+/// one: it is rewritten in place, cut to the width of the terminal, and gone when the job is over or something else is
+/// said.
 class Console {
  public:
+  Console() = default;
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
   void set_quiet(bool quiet) { quiet_ = quiet; }
   /// One line that stays.
   void note(const std::string& line);
   /// A warning; also printed when quiet.
   void warn(const std::string& line);
-  /// A line about progress: rewritten in place on a terminal, printed about every tenth of the way otherwise.
-  /// done counts from 1 to total.
+  /// A line about progress: rewritten in place on a terminal, and taken away at the end; printed about every tenth of
+  /// the way otherwise. done counts from 1 to total.
   void progress(const std::string& line, index done, index total);
   /// A line about what begins now: rewritten in place on a terminal, printed elsewhere.
   void stage(const std::string& line);
   /// Rewrites the line of progress at a terminal; nothing elsewhere.
   void refresh(const std::string& line);
+  /// Takes the line of progress away: before results go to stdout, which may be the same terminal.
+  void finish();
   /// For the library's messages: warnings, and infos when not quiet.
   LogSink sink();
 

@@ -9,6 +9,7 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
+#include "robustify_job.hpp"
 
 namespace ntkrob::cli {
 
@@ -94,7 +95,24 @@ void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
                                                   format_number(static_cast<double>(data.value_high)));
 }
 
+/// Whether the net of this spec looks at the images as pictures.
+bool has_convolutions(const std::string& spec) {
+  return spec.find("conv") != std::string::npos || spec.rfind("cnn", 0) == 0;
+}
+
 }  // namespace
+
+DecayChoice choose_decay(const TrainJob& job, const Dataset& data) {
+  constexpr double kDecay = 0.005;
+  const std::optional<Threat> threat = optimised_against(data);
+  if (!threat || job.adversarial) return {};
+  std::string note =
+      text("robust set (", threat->norm, ", eps ", format_number(threat->eps), "): weight decay ",
+           format_number(kDecay), "; an mlp on 1000 MNIST images keeps 63 % under APGD-T with it, 28 % without");
+  if (data.kind() == DataKind::picture && !has_convolutions(job.model))
+    note += "; for pictures --model cnn:small is recommended: 67 %, from any initialisation";
+  return {kDecay, note};
+}
 
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
   job.train.validate();

@@ -52,6 +52,17 @@ void visit_train_job(Job& j, Visitor&& visitor) {
   visitor("attack-steps", j.attack_steps, "PGD steps of --adversarial");
 }
 
+/// The weight decay of a training for which nobody named one, and the line that says so.
+struct DecayChoice {
+  double weight_decay = 0;
+  std::string note;  // empty: there is nothing to say
+};
+
+/// On a set that `robustify` optimised against attacks (its provenance says so) the decay that keeps most of what the
+/// set can give, whatever the net and its initialisation: bench/results/mnist-adv-kip.md. Elsewhere, and for
+/// --adversarial, 0. On MNIST itself that decay would cost one to two points of clean accuracy.
+DecayChoice choose_decay(const TrainJob& job, const Dataset& data);
+
 struct TrainOutcome {
   std::unique_ptr<Net> net;
   double loss = 0;      // mean over the training set, after training

@@ -1,6 +1,9 @@
 /// Nets on images through the command: training, attacking, and weights of PyTorch.
 #include <hdf5.h>
 
+#include <tuple>
+#include <utility>
+
 #include "run.hpp"
 
 using namespace ntkrob::cli_test;
@@ -244,4 +247,70 @@ TEST_CASE("a model says what it is robust against and what its pixels were, in O
   const std::string onnx = read_file(folder / "net.onnx");
   for (const char* part : {"eps", "0.05", "norm", "linf", "in the training data 0 is the value 0 and 1 the value 1"})
     CHECK(contains(onnx, part));
+}
+
+TEST_CASE("train takes a weight decay on robust sets and says why, and none elsewhere", "[cli]") {
+  const Folder folder;
+  const std::string plain = folder / "a.h5", robust = folder / "r.h5", kip = folder / "k.h5", ball = folder / "l2.h5";
+  run_ok({"synth", "strokes", "--train", "100", "--test", "20", "--quiet", "-o", plain});
+  const std::vector<std::string> make{"robustify", plain,     "--kernel", "fc:1",         "--n", "20",      "--steps",
+                                      "2",         "--batch", "20",       "--validation", "20",  "--quiet", "-o"};
+  run_ok(with(make, {robust, "--eps", "0.1"}));
+  run_ok(with(make, {kip, "--eps", "0"}));
+  run_ok(with(make, {ball, "--eps", "0.5", "--norm", "l2"}));
+  int number = 0;
+  const auto train = [&](const std::string& data, const std::vector<std::string>& more) {
+    const std::string net = folder / (std::to_string(++number) + ".h5");
+    const Finished finished = run(with({"train", data, "--steps", "2", "--batch", "10", "-o", net}, more));
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    const std::string command = nlohmann::json::parse(run_ok({"info", net, "--json", "-"}))["file"].dump();
+    return std::pair(finished.err, contains(command, "--weight-decay 0.005 "));
+  };
+  const std::string said = "weight decay 0.005", pictures = "--model cnn:small is recommended";
+
+  const auto [note, decays] = train(robust, {"--model", "mlp:8"});
+  CHECK(contains(note, "robust set (linf, eps 0.1): " + said));
+  CHECK(contains(note, pictures));
+  CHECK(decays);
+  const auto [of_l2, decays_l2] = train(ball, {"--model", "mlp:8"});
+  CHECK(contains(of_l2, "robust set (l2, eps 0.5): " + said));
+  CHECK(decays_l2);
+  const auto [of_cnn, decays_cnn] = train(robust, {"--model", "cnn:small"});
+  CHECK(contains(of_cnn, said));
+  CHECK_FALSE(contains(of_cnn, pictures));
+  CHECK(decays_cnn);
+  const auto [quiet, decays_quietly] = train(robust, {"--model", "mlp:8", "--quiet"});
+  CHECK(quiet.empty());
+  CHECK(decays_quietly);
+  const auto [of_auto, decays_auto] = train(robust, {"--model", "mlp:8", "--weight-decay", "auto"});
+  CHECK(contains(of_auto, said));
+  CHECK(decays_auto);
+  write_file(folder / "run.toml", "[train]\nweight-decay = 0.005\n");
+  const auto [configured, decays_configured] = train(plain, {"--model", "mlp:8", "--config", folder / "run.toml"});
+  CHECK_FALSE(contains(configured, said));
+  CHECK(decays_configured);
+
+  const std::vector<std::pair<std::string, std::vector<std::string>>> without{
+      {robust, {"--weight-decay", "0"}}, {robust, {"--adversarial", "--attack-steps", "1"}}, {kip, {}}, {plain, {}}};
+  for (const auto& [data, more] : without) {
+    INFO(data << (more.empty() ? "" : " " + more.front()));
+    const auto [silent, decay] = train(data, with({"--model", "mlp:8"}, more));
+    CHECK_FALSE(contains(silent, said));
+    CHECK_FALSE(decay);
+  }
+  CHECK_FAILS(run({"train", plain, "--weight-decay", "much", "-o", folder / "x.h5"}), 2, "--weight-decay is \"much\"");
+  CHECK(contains(run_ok({"train", "--help"}), "auto: 0.005 on a set that robustify has made"));
+}
+
+TEST_CASE("rows that are no pictures get no advice on nets for pictures", "[cli]") {
+  const Folder folder;
+  write_easy_h5(folder / "rows.h5", 60, 3);
+  run_ok({"robustify", folder / "rows.h5", "--kernel", "fc:1", "--n", "9", "--steps", "2", "--batch", "20",
+          "--validation", "10", "--quiet", "-o", folder / "r.h5"});
+  const Finished finished =
+      run({"train", folder / "r.h5", "--model", "mlp:8", "--steps", "2", "--batch", "9", "-o", folder / "n.h5"});
+  REQUIRE(finished.code == 0);
+  CHECK(contains(finished.err, "weight decay 0.005"));
+  CHECK_FALSE(contains(finished.err, "cnn:small"));
 }

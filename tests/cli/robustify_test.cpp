@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <tuple>
 
 #include "run.hpp"
 
@@ -298,13 +299,15 @@ TEST_CASE("a training that diverges ends with code 4 and a remedy", "[cli]") {
   CHECK(!std::filesystem::exists(s.folder / "n.h5"));
 }
 
-TEST_CASE("a small demo leaves table, pictures and report", "[cli]") {
+TEST_CASE("a small demo leaves table, pictures and report, which say how the nets were trained", "[cli]") {
   const Folder folder;
-  const std::string table =
-      run_ok({"demo", "--out", folder / "demo", "--train", "300", "--test", "50", "--n", "30", "--steps", "5",
-              "--judge", "30", "--kernel", "fc:2", "--model", "mlp:16", "--quiet"});
+  const std::vector<std::string> small{"demo", "--out",   folder / "demo", "--train", "300",     "--test", "50",
+                                       "--n",  "30",      "--steps",       "5",       "--judge", "30",     "--kernel",
+                                       "fc:2", "--model", "mlp:16",        "--quiet"};
+  const std::string table = run_ok(with(small, {"--baseline-decay", "0.25"}));
 
   CHECK(contains(table, "An upper bound of the true robustness"));
+  CHECK(contains(table, "model          trained on  decay"));
   for (const char* name :
        {"strokes.png", "pairs.png", "robust.h5", "originals.h5", "net-robust.h5", "net-originals.h5"}) {
     INFO(name);
@@ -314,5 +317,14 @@ TEST_CASE("a small demo leaves table, pictures and report", "[cli]") {
   CHECK(report["schema"] == "ntkrob.demo/1");
   REQUIRE(report["models"].size() == 4);
   for (const auto& model : report["models"]) CHECK(model["accuracy"]["autoattack"] <= model["accuracy"]["pgd-40"]);
+  for (const auto& [at, set, decay] : {std::tuple(1, "originals", 0.25), std::tuple(3, "robust", 0.005)}) {
+    CHECK(report["models"][at]["trained_on"] == set);
+    CHECK(report["models"][at]["weight_decay"] == decay);
+    const std::string net = run_ok({"info", folder / ("demo/net-" + std::string(set) + ".h5")});
+    CHECK(contains(net, "--weight-decay " + std::string(at == 1 ? "0.25" : "0.005")));
+  }
+  CHECK_FALSE(report["models"][0].contains("weight_decay"));  // a kernel machine
   CHECK_FAILS(run({"demo", "--out", folder / "demo"}), 2, "not empty", "--force");
+  CHECK_FAILS(run({"demo", "--out", folder / "x", "--baseline-decay", "-1"}), 2, "--baseline-decay is -1, must be in");
+  CHECK_FAILS(run({"demo", "--out", folder / "x", "--weight-decay", "nan"}), 2, "--weight-decay");
 }

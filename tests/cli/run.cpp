@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -70,6 +72,73 @@ Finished Process::wait() {
 }
 
 Finished run(const std::vector<std::string>& arguments) { return Process(arguments).wait(); }
+
+Finished run_at_terminal(const std::vector<std::string>& arguments, int columns) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  REQUIRE(terminal >= 0);
+  REQUIRE(grantpt(terminal) == 0);
+  REQUIRE(unlockpt(terminal) == 0);
+  const std::string name = ptsname(terminal);
+  const int inner = open(name.c_str(), O_RDWR | O_NOCTTY);
+  REQUIRE(inner >= 0);
+  winsize size{};
+  size.ws_row = 24;
+  size.ws_col = static_cast<unsigned short>(columns);
+  REQUIRE(ioctl(inner, TIOCSWINSZ, &size) == 0);
+  std::vector<char*> argv{const_cast<char*>(NTKROB_BINARY)};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const int pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    setsid();
+    dup2(inner, STDOUT_FILENO);
+    dup2(inner, STDERR_FILENO);
+    close(inner);
+    close(terminal);
+    execv(NTKROB_BINARY, argv.data());
+    _exit(127);
+  }
+  close(inner);
+  Finished finished;
+  char part[4096];
+  for (ssize_t got; (got = read(terminal, part, sizeof part)) > 0;)  // fails with EIO when the process has ended
+    finished.out.append(part, static_cast<std::size_t>(got));
+  close(terminal);
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return finished;
+}
+
+std::vector<std::string> screen_of(const std::string& output, int columns) {
+  const std::string clear = "\033[K";
+  std::vector<std::string> rows(1);
+  std::size_t row = 0, column = 0;
+  const auto next_row = [&] {
+    if (++row == rows.size()) rows.emplace_back();
+  };
+  for (std::size_t at = 0; at < output.size(); ++at) {
+    const char c = output[at];
+    if (c == '\r') {
+      column = 0;
+    } else if (c == '\n') {
+      next_row();
+    } else if (output.compare(at, clear.size(), clear) == 0) {
+      rows[row].resize(std::min(rows[row].size(), column));
+      at += clear.size() - 1;
+    } else {
+      REQUIRE(static_cast<unsigned char>(c) >= 0x20);
+      if (column == static_cast<std::size_t>(columns)) {
+        next_row();
+        column = 0;
+      }
+      rows[row].resize(std::max(rows[row].size(), column + 1), ' ');
+      rows[row][column++] = c;
+    }
+  }
+  return rows;
+}
 
 std::string run_ok(const std::vector<std::string>& arguments) {
   const Finished finished = run(arguments);

@@ -66,6 +66,11 @@ class Process {
 
 /// Runs ntkrob to its end.
 Finished run(const std::vector<std::string>& arguments);
+/// Runs ntkrob with stdout and stderr at a terminal of this many columns; `out` is all that the terminal got, `err`
+/// empty.
+Finished run_at_terminal(const std::vector<std::string>& arguments, int columns);
+/// What such a terminal shows after `output`: its rows, as it breaks lines, returns and clears to the end of a row.
+std::vector<std::string> screen_of(const std::string& output, int columns);
 /// Runs ntkrob and requires success.
 std::string run_ok(const std::vector<std::string>& arguments);
 
