@@ -27,21 +27,21 @@ struct EvaluateParams {
   ReadOptions read;
 };
 
-/// A net from a file, or a kernel machine; null where neither is named.   data: what will be judged
-Machine open_model(const std::string& net, const MachineJob& machine, const EvaluateParams& p, const Dataset& data,
-                   Session& session) {
+/// A net from a file, or a kernel machine; null where neither is named.
+Machine open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Session& session) {
   if (!net.empty()) {
     const StateDict state = load_state(net, "ntkrob.model/1");
     try {
-      return {std::make_unique<Net>(state, session.backend()), nullptr, 0};
+      return {std::make_unique<Net>(state, session.backend()), nullptr, 0, stored_class_names(state)};
     } catch (const IoError& e) {
       throw IoError(text(net, ": ", e.what()));
     }
   }
   if (machine.kernel.empty()) return {};
-  const Dataset support = open_input(session, machine.support, p.read, 2);
-  warn_about_names(support, machine.support, data, p.data, session.console);
-  return make_machine(machine, support, session);
+  const Dataset support = open_input(session, machine.support, read, 2);
+  Machine made = make_machine(machine, support, session);
+  made.class_names = support.class_names;
+  return made;
 }
 
 /// How a model is named in the report; empty where there is none.
@@ -49,6 +49,12 @@ std::string model_text(const std::string& net, const MachineJob& machine) {
   if (machine.kernel.empty()) return net;
   return text("kernel ", machine.kernel, " on ", machine.support,
               machine.n > 0 ? text(", ", machine.n, " images", machine.balanced ? ", balanced by class" : "") : "");
+}
+
+/// The report calls classes as the data do, or as the model does where the data have no names.
+void use_names(EvaluateJob& job, const std::vector<std::string>& of_model, const Dataset& data, Session& session) {
+  warn_about_names(of_model, job.model, data.class_names, job.data, session.console);
+  job.class_names = data.class_names.empty() ? of_model : data.class_names;
 }
 
 /// All that can be refused before files are read.
@@ -100,8 +106,10 @@ EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& ne
 }
 
 /// Judges the net after quantisation, and beside it the net.
-void evaluate_int8(const EvaluateParams& p, const Dataset& data, Session& session) {
-  const Net net(load_state(p.model, "ntkrob.model/1"), session.backend());
+void evaluate_int8(EvaluateParams& p, const Dataset& data, Session& session) {
+  const StateDict state = load_state(p.model, "ntkrob.model/1");
+  const Net net(state, session.backend());
+  use_names(p.job, stored_class_names(state), data, session);
   const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, session).view());
   const EvaluateOutcome outcome = run_evaluate(p.job, model, &net, data, session);
   const EvaluateOutcome beside = evaluate_float32(p, static_cast<index>(outcome.samples.size()), net, data, session);
@@ -144,9 +152,10 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   }
   if (session.globals.dry_run) return;
   if (p.job.int8) return evaluate_int8(p, data, session);
-  const Machine machine = open_model(p.model, p.machine, p, data, session);
-  const Machine source = open_model(p.transfer_from, p.source, p, data, session);
+  const Machine machine = open_model(p.model, p.machine, p.read, session);
+  const Machine source = open_model(p.transfer_from, p.source, p.read, session);
   p.job.fitted_classes = machine.fitted_classes;
+  use_names(p.job, machine.class_names, data, session);
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
   const bool force = session.globals.force;
   if (!p.job.json.empty()) {

@@ -146,7 +146,7 @@ std::string state_text(const Json& json) {
   if (json.contains("class_names")) {
     lines += "classes     ";
     for (std::size_t k = 0; k < json["class_names"].size(); ++k)
-      lines += (k == 0 ? "" : ", ") + json["class_names"][k].get<std::string>();
+      lines += (k == 0 ? "" : ", ") + printable_line(json["class_names"][k].get<std::string>());
     lines += "\n";
   }
   OptionTexts entries;

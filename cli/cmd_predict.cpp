@@ -131,7 +131,7 @@ void predict(const PredictParams& p, Session& session) {
       choose_images(support_choice(p.machine, session.globals.seed), support, session.console);
   const std::vector<index> rows = choose_images(image_choice(p, session.globals.seed), data, session.console);
   const auto n_support = static_cast<index>(support_rows.size()), n = static_cast<index>(rows.size());
-  warn_about_names(support, p.machine.support, data, p.data, session.console);
+  warn_about_names(support.class_names, p.machine.support, data.class_names, p.data, session.console);
   NTKROB_CHECK(data.classes <= support.classes, ShapeError, p.data, " has ", data.classes, " classes, ",
                p.machine.support, " only ", support.classes);
   KernelOptions options;

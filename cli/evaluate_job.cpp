@@ -236,7 +236,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   outcome.samples = choose_images(sample_choice(job, split.n), data, session.console);
   outcome.shape = data.shape;
   outcome.classes = model.classes();
-  outcome.class_names = data.class_names;
+  outcome.class_names = job.class_names.empty() ? data.class_names : job.class_names;
   outcome.threat.norm = parse_norm(job.norm);
   outcome.threat.eps = static_cast<float>(job.eps);
   outcome.threat.validate(data.shape.size());

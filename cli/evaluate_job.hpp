@@ -19,7 +19,8 @@ struct EvaluateJob {
   std::string norm = "linf";
   double eps = 0.1;
   std::string attacks = "clean,fgsm,pgd-40";
-  index fitted_classes = 0;  // how many classes the model was fitted to, where that is known; 0: it is not
+  index fitted_classes = 0;              // how many classes the model was fitted to, where that is known; 0: it is not
+  std::vector<std::string> class_names;  // for the report; empty: those of the data
   bool fast = false;
   bool int8 = false;      // judge the net after quantisation, beside itself
   std::string calibrate;  // the data of the quantisation

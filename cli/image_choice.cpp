@@ -113,12 +113,13 @@ void check_two_classes(const Dataset& data, const std::string& file) {
                file, " counts the images per class)? Give data with 2 classes or more");
 }
 
-void warn_about_names(const Dataset& a, const std::string& file_a, const Dataset& b, const std::string& file_b,
-                      Console& console) {
-  for (std::size_t c = 0; c < std::min(a.class_names.size(), b.class_names.size()); ++c) {
-    if (a.class_names[c] == b.class_names[c]) continue;
-    console.warn(text("class ", c, " is called ", shortened_line(a.class_names[c], 40), " in ", file_a, " and ",
-                      shortened_line(b.class_names[c], 40), " in ", file_b, ": where label ", c,
+void warn_about_names(const std::vector<std::string>& a, const std::string& file_a, const std::vector<std::string>& b,
+                      const std::string& file_b, Console& console) {
+  constexpr std::size_t kMostCharacters = 40;
+  for (std::size_t c = 0; c < std::min(a.size(), b.size()); ++c) {
+    if (a[c] == b[c]) continue;
+    console.warn(text("class ", c, " is called ", shortened_line(a[c], kMostCharacters), " in ", file_a, " and ",
+                      shortened_line(b[c], kMostCharacters), " in ", file_b, ": where label ", c,
                       " means different things, accuracies say nothing"));
     return;
   }

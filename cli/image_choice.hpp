@@ -35,8 +35,9 @@ std::vector<int> labels_of(const Split& split, const std::vector<index>& rows);
 
 /// throws: ConfigError where the training images are all of one class, which nothing can be learned from
 void check_two_classes(const Dataset& data, const std::string& file);
-/// Warns where two sets that are used together call a class by different names: their labels may mean other things.
-void warn_about_names(const Dataset& a, const std::string& file_a, const Dataset& b, const std::string& file_b,
-                      Console& console);
+/// Warns where two sets, or a model and a set, that are used together call a class by different names: their labels may
+/// mean other things.   a, b: names of the classes in order, or none
+void warn_about_names(const std::vector<std::string>& a, const std::string& file_a, const std::vector<std::string>& b,
+                      const std::string& file_b, Console& console);
 
 }  // namespace ntkrob::cli

@@ -57,8 +57,9 @@ std::string explain_machine(const MachineJob& job, const Dataset& support, Sessi
 
 struct Machine {
   std::unique_ptr<Model> model;
-  nlohmann::ordered_json solve;  // what a solve that iterates reports, else null
-  index fitted_classes = 0;      // how many classes the support images have; 0: not a machine
+  nlohmann::ordered_json solve;          // what a solve that iterates reports, else null
+  index fitted_classes = 0;              // how many classes the support images have; 0: not a machine
+  std::vector<std::string> class_names;  // of what it was trained on, or none
 };
 /// The kernel machine on the training split of `support`.
 ///   throws: as its constructor; Interrupted after Ctrl-C

@@ -63,7 +63,7 @@ void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& t
   NTKROB_CHECK(largest < data.classes, ShapeError, "the test images have labels up to ", largest, ", ", job.data,
                " has ", data.classes, " classes (0 .. ", data.classes - 1,
                "); name a test set of the same classes by --test");
-  if (&test != &data) warn_about_names(data, job.data, test, "the test set", session.console);
+  if (&test != &data) warn_about_names(data.class_names, job.data, test.class_names, "the test set", session.console);
 }
 
 double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, const std::string& name) {

@@ -162,10 +162,11 @@ TEST_CASE("training on one class is refused in one line, before anything else", 
   const std::string data = folder / "one.h5";
   write_classes(data, {0, 0, 50});
   set_h5_class_names(data, {"ant", "bee", "cat"});
-  for (const auto& command : {train(data, folder / "out.h5"), robustify(data, folder / "out.h5", "10"),
-                              with(train(data, folder / "out.h5"), {"--dry-run"}),
+  for (const auto& command : {std::vector<std::string>{"train", data, "-o", folder / "out.h5"},
+                              robustify(data, folder / "out.h5", "10"),
+                              {"train", data, "-o", folder / "out.h5", "--dry-run"},
                               with(robustify(data, folder / "out.h5", "10"), {"--dry-run"})}) {
-    const Finished refused = run(command);
+    const Finished refused = run(with(command, {"--quiet"}));
     CHECK_FAILS(refused, 2, "one.h5: all 50 training images are of class 2 (cat)", "ntkrob info", "2 classes or more");
     CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
     CHECK(refused.out.empty());
@@ -336,6 +337,21 @@ TEST_CASE("sets that call a class by different names are warned about", "[cli]")
   };
   CHECK_FAILS(predict("a.h5"), 0, "warning: class 1 is called dog in", "and cow in");
   CHECK(predict("b.h5").err.empty());
+
+  // A net keeps the names that it was trained with.
+  run_ok(train(folder / "a.h5", folder / "net.h5"));
+  write_classes(folder / "c.h5", {20, 20});
+  const auto evaluate = [&](const char* data) {
+    return run(
+        {"evaluate", folder / "net.h5", "--data", folder / data, "--split", "train", "--attacks", "clean", "--quiet"});
+  };
+  CHECK_FAILS(evaluate("b.h5"), 0, "warning: class 1 is called dog in", "and cow in");
+  for (const char* same : {"a.h5", "c.h5"}) {
+    const Finished judged = evaluate(same);
+    INFO(same << judged.err);
+    CHECK(judged.err.empty());
+    CHECK(contains(judged.out, "\ndog "));
+  }
 }
 
 TEST_CASE("exports name classes without images and with few, and a budget's remedy fits", "[cli]") {
@@ -350,7 +366,7 @@ TEST_CASE("exports name classes without images and with few, and a budget's reme
               "classes with fewer than 10 images give all they have: 4: 2 images", "22 images");
   const Finished some = device({"--classes", "1,2,4"});
   CHECK_FAILS(some, 0, "82 images", "3 classes");
-  CHECK(!contains(some.err, "no image"));
+  CHECK(!contains(some.err, "no image in split"));
   // 64 bytes of pixels and 2 of the label for an image: 3 classes and not 5 share the budget, one of them with 2
   // images.
   const Finished over = device({"--budget", "1000"});
