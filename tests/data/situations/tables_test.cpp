@@ -187,7 +187,7 @@ TEST_CASE("rows of different length are refused with the line", "[situations]") 
 TEST_CASE("a header of numbers, as pandas writes for unnamed columns, is no sample", "[situations]") {
   Content content = with_label("10", kLast);
   for (int j = 0; j < 10; ++j) content.table.columns.push_back(std::to_string(j));
-  right_table(content).said({csv}, {"numbers the columns", "last of 11"}).check();
+  right_table(content).said({csv}, {"0 to 10", "numbers the columns", "last"}).check();
 }
 
 TEST_CASE("training and test tables belong together", "[situations]") {
