@@ -52,8 +52,8 @@ std::string model_text(const std::string& net, const MachineJob& machine) {
 }
 
 /// The report calls classes as the data do, or as the model does where the data have no names.
-void use_names(EvaluateJob& job, const std::vector<std::string>& of_model, const Dataset& data, Session& session) {
-  warn_about_names(of_model, job.model, data.class_names, job.data, session.console);
+void use_names(EvaluateJob& job, const std::vector<std::string>& of_model, Dataset& data, Session& session) {
+  match_classes(data, job.data, of_model, job.model, session.console);
   job.class_names = data.class_names.empty() ? of_model : data.class_names;
 }
 
@@ -106,7 +106,7 @@ EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& ne
 }
 
 /// Judges the net after quantisation, and beside it the net.
-void evaluate_int8(EvaluateParams& p, const Dataset& data, Session& session) {
+void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
   const StateDict state = load_state(p.model, "ntkrob.model/1");
   const Net net(state, session.backend());
   use_names(p.job, stored_class_names(state), data, session);
@@ -128,7 +128,7 @@ void evaluate_int8(EvaluateParams& p, const Dataset& data, Session& session) {
 void evaluate_model(EvaluateParams& p, Session& session) {
   check(p, session);
   const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
-  const Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
+  Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
   ThreatModel threat;
   threat.norm = parse_norm(p.job.norm);
   threat.eps = static_cast<float>(p.job.eps);

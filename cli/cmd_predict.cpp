@@ -123,15 +123,15 @@ void predict(const PredictParams& p, Session& session) {
   check(p, session);
   const KernelSpec spec = KernelSpec::parse(p.machine.kernel);
   const std::size_t inputs = p.machine.support == p.data ? 1 : 2;
-  const Dataset support = open_input(session, p.machine.support, p.read, inputs),
-                data = open_input(session, p.data, p.read, inputs);
+  const Dataset support = open_input(session, p.machine.support, p.read, inputs);
+  Dataset data = open_input(session, p.data, p.read, inputs);
   NTKROB_CHECK(support.shape == data.shape, ShapeError, "images of ", p.machine.support, " have ", support.shape.size(),
                " pixels, those of ", p.data, " ", data.shape.size());
   const std::vector<index> support_rows =
       choose_images(support_choice(p.machine, session.globals.seed), support, session.console);
   const std::vector<index> rows = choose_images(image_choice(p, session.globals.seed), data, session.console);
   const auto n_support = static_cast<index>(support_rows.size()), n = static_cast<index>(rows.size());
-  warn_about_names(support.class_names, p.machine.support, data.class_names, p.data, session.console);
+  match_classes(data, p.data, support.class_names, p.machine.support, session.console);
   NTKROB_CHECK(data.classes <= support.classes, ShapeError, p.data, " has ", data.classes, " classes, ",
                p.machine.support, " only ", support.classes);
   KernelOptions options;

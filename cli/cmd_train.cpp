@@ -30,6 +30,16 @@ void add_decay(OptionSet& set, TrainParams& p) {
   };
 }
 
+/// The set of --test: its test split, or all of a file that has one split only; classes are those of the training set.
+void take_as_test(Dataset& other, const TrainParams& p, const Dataset& data, Session& session) {
+  if (other.test.empty() && p.test != p.job.data) {
+    session.console.note(text("reading ", p.test, ": has one split, whose ", other.train.n, " samples are the test split"));
+    other.test = std::move(other.train);
+    other.train = Split();
+  }
+  match_classes(other, p.test, data.class_names, p.job.data, session.console);
+}
+
 void train_net(TrainParams& p, Session& session) {
   const bool force = session.globals.force;
   p.job.train.validate();
@@ -37,7 +47,8 @@ void train_net(TrainParams& p, Session& session) {
   if (!p.json.empty()) check_output(p.json, force);
   const std::size_t inputs = p.test.empty() ? 1 : 2;
   const Dataset data = open_input(session, p.job.data, p.job.read, inputs);
-  const Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
+  Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
+  if (!p.test.empty()) take_as_test(other, p, data, session);
   const Dataset& test = p.test.empty() ? data : other;
   NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
   check_two_classes(data, p.job.data);

@@ -113,16 +113,37 @@ void check_two_classes(const Dataset& data, const std::string& file) {
                file, " counts the images per class)? Give data with 2 classes or more");
 }
 
-void warn_about_names(const std::vector<std::string>& a, const std::string& file_a, const std::vector<std::string>& b,
-                      const std::string& file_b, Console& console) {
-  constexpr std::size_t kMostCharacters = 40;
-  for (std::size_t c = 0; c < std::min(a.size(), b.size()); ++c) {
-    if (a[c] == b[c]) continue;
-    console.warn(text("class ", c, " is called ", shortened_line(a[c], kMostCharacters), " in ", file_a, " and ",
-                      shortened_line(b[c], kMostCharacters), " in ", file_b, ": where label ", c,
-                      " means different things, accuracies say nothing"));
+void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names, const std::string& model,
+                   Console& console) {
+  const std::vector<std::string> own = data.class_names;
+  bool differ = false, any_known = false;
+  for (std::size_t c = 0; c < own.size(); ++c) {
+    differ = differ || (!names.empty() && (c >= names.size() || own[c] != names[c]));
+    any_known = any_known || std::find(names.begin(), names.end(), own[c]) != names.end();
+  }
+  if (!differ) return;
+  if (!any_known) {
+    console.warn(text("class 0 is called ", shortened_line(names[0], 40), " in ", model, " and ", shortened_line(own[0], 40),
+                      " in ", file, ": where label 0 means different things, accuracies say nothing"));
     return;
   }
+  NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), ConfigError, file, ": its classes are called otherwise than in ",
+               model, ", and its floating-point targets cannot be renumbered");
+  std::vector<int> place(own.size(), -1);
+  for (std::size_t c = 0; c < own.size(); ++c) {
+    const auto at = std::find(names.begin(), names.end(), own[c]);
+    if (at != names.end()) place[c] = static_cast<int>(at - names.begin());
+  }
+  for (Split* split : {&data.train, &data.test})
+    for (int& label : split->labels) {
+      const int to = place[static_cast<std::size_t>(label)];
+      NTKROB_CHECK(to >= 0, ConfigError, file, ": class ", shortened_line(own[static_cast<std::size_t>(label)], 40), " is not among the classes of ",
+                   model, "; leave its images out, or give it another name by --label-map");
+      label = to;
+    }
+  data.class_names = names;
+  data.classes = static_cast<index>(names.size());
+  console.note(text("reading ", file, ": classes are numbered by their names as in ", model));
 }
 
 }  // namespace ntkrob::cli

@@ -53,7 +53,7 @@ BatchAttack batch_attack(const TrainJob& job, index d) {
 }
 
 /// What would be refused after the work.
-void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
+void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& test) {
   check_two_classes(data, job.data);
   if (test.test.empty()) return;
   NTKROB_CHECK(test.shape == data.shape, ShapeError, "test images are ", test.shape.height, " x ", test.shape.width,
@@ -63,7 +63,6 @@ void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& t
   NTKROB_CHECK(largest < data.classes, ShapeError, "the test images have labels up to ", largest, ", ", job.data,
                " has ", data.classes, " classes (0 .. ", data.classes - 1,
                "); name a test set of the same classes by --test");
-  if (&test != &data) warn_about_names(data.class_names, job.data, test.class_names, "the test set", session.console);
 }
 
 double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, const std::string& name) {
@@ -116,7 +115,7 @@ DecayChoice choose_decay(const TrainJob& job, const Dataset& data) {
 
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session) {
   job.train.validate();
-  check_train_data(job, data, test, session);
+  check_train_data(job, data, test);
   const BatchAttack attack = batch_attack(job, data.shape.size());
   const Matrix<float> x = data.images("train");
   const Targets targets = training_targets(data);
