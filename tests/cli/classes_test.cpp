@@ -1,5 +1,6 @@
 /// Classes that are empty, rare, many or alone, through every command behind the readers: draws, choices of the first
-/// N, reports per class, and names that people have not typed.
+/// N, reports per class, and names that people have not typed. One file, although it is long: all of it lives on
+/// write_classes.
 #include <algorithm>
 #include <map>
 #include <numeric>
