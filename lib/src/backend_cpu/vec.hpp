@@ -41,6 +41,7 @@ constexpr int kBytes = 16;
 typedef float FloatLanes __attribute__((vector_size(kBytes)));
 typedef double DoubleLanes __attribute__((vector_size(kBytes)));
 typedef int FloatMask __attribute__((vector_size(kBytes)));
+typedef unsigned FloatBits __attribute__((vector_size(kBytes)));
 typedef long long DoubleMask __attribute__((vector_size(kBytes)));
 
 template <class R>
@@ -224,7 +225,7 @@ inline Vec<double> sqrt(Vec<double> a) {
 /// the processor (vrsqrt14ps) are not used: they differ between sets.
 inline Vec<float> rsqrt_or_zero(Vec<float> a, Vec<float> limit) {
   // Halving the exponent in the bits is good to 0.035 (Lomont 2003); Newton's steps make 2e-3, 5e-6 and rounding of it.
-  Vec<float> r((FloatLanes)(0x5f375a86 - ((FloatMask)a.v >> 1)));
+  Vec<float> r((FloatLanes)(0x5f375a86u - ((FloatBits)a.v >> 1)));
   const Vec<float> half = Vec<float>(-0.5f) * a;
   for (int step = 0; step < 2; ++step) r = r * fma(half * r, r, Vec<float>(1.5f));
   r = fma(Vec<float>(0.5f) * r, fma(-(a * r), r, Vec<float>(1)), r);
