@@ -116,15 +116,19 @@ void check_two_classes(const Dataset& data, const std::string& file) {
 void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names, const std::string& model,
                    Console& console) {
   const std::vector<std::string> own = data.class_names;
-  bool differ = false, any_known = false;
-  for (std::size_t c = 0; c < own.size(); ++c) {
-    differ = differ || (!names.empty() && (c >= names.size() || own[c] != names[c]));
-    any_known = any_known || std::find(names.begin(), names.end(), own[c]) != names.end();
+  bool moved = false;
+  std::size_t differs = own.size();
+  for (std::size_t c = own.size(); c-- > 0;) {
+    if (c < names.size() && own[c] == names[c]) continue;
+    const auto at = std::find(names.begin(), names.end(), own[c]);
+    moved = moved || at != names.end();
+    if (c < names.size()) differs = c;
   }
-  if (!differ) return;
-  if (!any_known) {
-    console.warn(text("class 0 is called ", shortened_line(names[0], 40), " in ", model, " and ", shortened_line(own[0], 40),
-                      " in ", file, ": where label 0 means different things, accuracies say nothing"));
+  if (!moved) {
+    if (differs == own.size()) return;
+    console.warn(text("class ", differs, " is called ", shortened_line(names[differs], 40), " in ", model, " and ",
+                      shortened_line(own[differs], 40), " in ", file, ": where label ", differs,
+                      " means different things, accuracies say nothing"));
     return;
   }
   NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), ConfigError, file, ": its classes are called otherwise than in ",
