@@ -33,7 +33,8 @@ void add_decay(OptionSet& set, TrainParams& p) {
 /// The set of --test: its test split, or all of a file that has one split only; classes are those of the training set.
 void take_as_test(Dataset& other, const TrainParams& p, const Dataset& data, Session& session) {
   if (other.test.empty() && p.test != p.job.data) {
-    session.console.note(text("reading ", p.test, ": has one split, whose ", other.train.n, " samples are the test split"));
+    session.console.note(
+        text("reading ", p.test, ": has one split, whose ", other.train.n, " samples are the test split"));
     other.test = std::move(other.train);
     other.train = Split();
   }

@@ -113,8 +113,8 @@ void check_two_classes(const Dataset& data, const std::string& file) {
                file, " counts the images per class)? Give data with 2 classes or more");
 }
 
-void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names, const std::string& model,
-                   Console& console) {
+void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names,
+                   const std::string& model, Console& console) {
   const std::vector<std::string> own = data.class_names;
   bool moved = false;
   std::size_t differs = own.size();
@@ -131,8 +131,9 @@ void match_classes(Dataset& data, const std::string& file, const std::vector<std
                       " means different things, accuracies say nothing"));
     return;
   }
-  NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), ConfigError, file, ": its classes are called otherwise than in ",
-               model, ", and its floating-point targets cannot be renumbered");
+  NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), ConfigError, file,
+               ": its classes are called otherwise than in ", model,
+               ", and its floating-point targets cannot be renumbered");
   std::vector<int> place(own.size(), -1);
   for (std::size_t c = 0; c < own.size(); ++c) {
     const auto at = std::find(names.begin(), names.end(), own[c]);
@@ -141,8 +142,9 @@ void match_classes(Dataset& data, const std::string& file, const std::vector<std
   for (Split* split : {&data.train, &data.test})
     for (int& label : split->labels) {
       const int to = place[static_cast<std::size_t>(label)];
-      NTKROB_CHECK(to >= 0, ConfigError, file, ": class ", shortened_line(own[static_cast<std::size_t>(label)], 40), " is not among the classes of ",
-                   model, "; leave its images out, or give it another name by --label-map");
+      NTKROB_CHECK(to >= 0, ConfigError, file, ": class ", shortened_line(own[static_cast<std::size_t>(label)], 40),
+                   " is not among the classes of ", model,
+                   "; leave its images out, or give it another name by --label-map");
       label = to;
     }
   data.class_names = names;

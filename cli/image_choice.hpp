@@ -35,11 +35,12 @@ std::vector<int> labels_of(const Split& split, const std::vector<index>& rows);
 
 /// throws: ConfigError where the training images are all of one class, which nothing can be learned from
 void check_two_classes(const Dataset& data, const std::string& file);
-/// Where a data set calls its classes by names that a model, or another set, has in another order, its labels are renumbered
-/// as there, with a note: each file numbers texts by itself, and a test file may lack a class. Other names in the same places
-/// are a warning: the labels may mean other things.
-///   names: of the model's classes in order, or none   throws: ConfigError for classes with images that are not among them
-void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names, const std::string& model,
-                   Console& console);
+/// Where a data set calls its classes by names that a model, or another set, has in another order, its labels are
+/// renumbered as there, with a note: each file numbers texts by itself, and a test file may lack a class. Other names
+/// in the same places are a warning: the labels may mean other things.
+///   names: of the model's classes in order, or none   throws: ConfigError for classes with images that are not among
+///   them
+void match_classes(Dataset& data, const std::string& file, const std::vector<std::string>& names,
+                   const std::string& model, Console& console);
 
 }  // namespace ntkrob::cli

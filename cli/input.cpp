@@ -40,8 +40,11 @@ Dataset open_input(Session& session, const std::string& path, const ReadOptions&
 Dataset open_inputs(Session& session, const std::vector<std::string>& paths, const ReadOptions& options) {
   Dataset data = open_dataset(paths, options);
   const PartFiles& parts = options.parts;
-  keep(session, !paths.empty() ? paths.front() : parts.train_images.empty() ? parts.test_images : parts.train_images, data,
-       options);
+  keep(session,
+       !paths.empty()               ? paths.front()
+       : parts.train_images.empty() ? parts.test_images
+                                    : parts.train_images,
+       data, options);
   return data;
 }
 

@@ -33,8 +33,9 @@ void visit_read(Options& o, Visitor&& visitor) {
 /// Adds them to a command, in a group of their own in its help.
 void add_read_options(OptionSet& set, ReadOptions& options);
 
-/// Opens an input, prints what was recognised (unless quiet) and keeps it in session.readings. `inputs` counts the inputs of
-/// the command: where there are several, one that ntkrob wrote is read as it says and the options are for the others.
+/// Opens an input, prints what was recognised (unless quiet) and keeps it in session.readings. `inputs` counts the
+/// inputs of the command: where there are several, one that ntkrob wrote is read as it says and the options are for the
+/// others.
 ///   throws: as open_dataset
 Dataset open_input(Session& session, const std::string& path, const ReadOptions& options, std::size_t inputs = 1);
 /// The same for the inputs of convert: several files, or parts named by options.

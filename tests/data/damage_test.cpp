@@ -146,7 +146,8 @@ TEST_CASE("damaged CIFAR and CSV files are refused or read, never a crash", "[da
 
 TEST_CASE("damaged .npy, ARFF and LIBSVM files are refused or read, never a crash", "[data][damage]") {
   const kit::TemporaryFolder folder;
-  const std::string arff = folder.file("a.arff"), svm = folder.file("a.svm"), x = folder.file("x_train.npy"), y = folder.file("y_train.npy");
+  const std::string arff = folder.file("a.arff"), svm = folder.file("a.svm"), x = folder.file("x_train.npy"),
+                    y = folder.file("y_train.npy");
   kit::spill(arff, "@relation r\n@attribute 'a b' real\n@attribute class {0,1}\n@data\n0.5,0\n1,1\n0.25,'1'\n");
   kit::spill(svm, "1 1:0.5 3:1\n2 2:0.25 # text\n");
   const auto header = [](const std::string& type, const std::string& shape) {

@@ -1,5 +1,5 @@
-/// The rules of reading (lib/doc/reading.md) inside the library, so that the sanitizers see them; through the command they are
-/// tried in situations/.
+/// The rules of reading (lib/doc/reading.md) inside the library, so that the sanitizers see them; through the command
+/// they are tried in situations/.
 #include <filesystem>
 
 #include "data/data_kit.hpp"
@@ -10,11 +10,14 @@ using kit::message_of;
 namespace {
 
 /// A .npy file. type: as NumPy writes it; shape: as a Python tuple
-std::string npy_file(const std::string& type, const std::string& shape, const std::string& bytes, bool fortran = false) {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': " + shape + ", }";
+std::string npy_file(const std::string& type, const std::string& shape, const std::string& bytes,
+                     bool fortran = false) {
+  std::string header =
+      "{'descr': '" + type + "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': " + shape + ", }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
-  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size() & 0xff) + static_cast<char>(header.size() >> 8) + header + bytes;
+  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size() & 0xff) +
+         static_cast<char>(header.size() >> 8) + header + bytes;
 }
 
 /// n images of 12 x 12 bytes as .npy, labels as given.
@@ -50,14 +53,16 @@ TEST_CASE("labels of every type come out as the same classes", "[data]") {
     pair.write(x, y);
     return pair.read();
   };
-  const std::string one_hot = std::string("\1\0\0", 3) + std::string("\0\1\0", 3) + std::string("\0\0\1", 3) + std::string("\0\1\0", 3);
+  const std::string one_hot =
+      std::string("\1\0\0", 3) + std::string("\0\1\0", 3) + std::string("\0\0\1", 3) + std::string("\0\1\0", 3);
   const std::vector<int> expected{0, 1, 2, 1};
 
   CHECK(labels(npy_file("|u1", "(4,)", std::string("\0\1\2\1", 4))).train.labels == expected);
   CHECK(labels(npy_file(">i2", "(4, 1)", std::string("\0\0\0\1\0\2\0\1", 8))).train.labels == expected);
   CHECK(labels(npy_file("|b1", "(4, 3)", one_hot)).train.labels == expected);
   CHECK(labels(npy_file("|u1", "(4, 3)", one_hot)).classes == 3);
-  const Dataset texts = labels(npy_file("|S3", "(4,)", std::string("ant\0bee\0cat\0bee", 12).substr(0, 3) + "bee" + "cat" + "bee"));
+  const Dataset texts =
+      labels(npy_file("|S3", "(4,)", std::string("ant\0bee\0cat\0bee", 12).substr(0, 3) + "bee" + "cat" + "bee"));
   CHECK(texts.train.labels == expected);
   CHECK(texts.class_names == std::vector<std::string>{"ant", "bee", "cat"});
   CHECK(labels(npy_file("|S1", "(4,)", "0121")).train.labels == expected);
@@ -79,7 +84,9 @@ TEST_CASE("axes in every order give the same images, and what two readings fit i
   const kit::TemporaryFolder folder;
   const Pair pair(folder);
   const std::string y = npy_file("|u1", "(6,)", std::string("\0\1\0\1\0\1", 6));
-  const auto index_of = [](std::size_t n, std::size_t h, std::size_t w, std::size_t c) { return static_cast<char>((n * 31 + h * 7 + w * 3 + c * 50) % 251); };
+  const auto index_of = [](std::size_t n, std::size_t h, std::size_t w, std::size_t c) {
+    return static_cast<char>((n * 31 + h * 7 + w * 3 + c * 50) % 251);
+  };
   std::string nhwc, nchw, hwcn;
   for (std::size_t n = 0; n < 6; ++n)
     for (std::size_t h = 0; h < 5; ++h)
@@ -165,7 +172,8 @@ TEST_CASE("tables: the label column is named, certain or asked for", "[data]") {
   std::string last, doubt;
   for (int i = 0; i < 20; ++i) {
     last += "0," + std::to_string(i * 13 % 256) + "," + std::to_string(255 - i) + "," + std::to_string(i % 3) + "\n";
-    doubt += std::to_string(i % 2) + "," + std::to_string(i / 2 % 2) + ",0," + std::to_string(i / 4 % 2) + "," + std::to_string(i % 2) + "\n";
+    doubt += std::to_string(i % 2) + "," + std::to_string(i / 2 % 2) + ",0," + std::to_string(i / 4 % 2) + "," +
+             std::to_string(i % 2) + "\n";
   }
 
   CHECK(read("a,b,Target\n0,0.5,1\n1,0.25,0\n").train.labels == std::vector<int>{1, 0});
@@ -184,7 +192,9 @@ TEST_CASE("tables: the label column is named, certain or asked for", "[data]") {
 TEST_CASE("ARFF and LIBSVM give the tables that they say", "[data]") {
   const kit::TemporaryFolder folder;
   const std::string arff = folder.file("a.arff"), svm = folder.file("a.svm");
-  kit::spill(arff, "% a comment\n@RELATION r\n@ATTRIBUTE 'a b' numeric\n@attribute kind {yes,no}\n@DATA\n0.5,yes\n% another\n1,no\n0.25,'yes'\n");
+  kit::spill(arff,
+             "% a comment\n@RELATION r\n@ATTRIBUTE 'a b' numeric\n@attribute kind {yes,no}\n@DATA\n0.5,yes\n% "
+             "another\n1,no\n0.25,'yes'\n");
   kit::spill(svm, "1 1:0.5 3:1 # comment\n2 2:0.25\n");
 
   const Dataset a = open_dataset({arff}), b = open_dataset({svm});

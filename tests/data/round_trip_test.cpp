@@ -39,8 +39,7 @@ TEST_CASE("IDX gives back byte images in a folder and under a prefix", "[data]")
   named.parts = {folder.file("digits-train-images-idx3-ubyte"), folder.file("digits-train-labels-idx1-ubyte"),
                  folder.file("digits-t10k-images-idx3-ubyte"), folder.file("digits-t10k-labels-idx1-ubyte")};
   kit::check_equal(open_dataset({folder.file("sub")}), data);
-  kit::check_equal(
-      open_dataset({}, named), data);
+  kit::check_equal(open_dataset({}, named), data);
   CHECK(kit::message_of<ConfigError>([&] { save_dataset(data, folder.file("sub/"), false); }).find("exists") !=
         std::string::npos);
 }

@@ -85,7 +85,8 @@ TEST_CASE("a state in NPZ of another kind, a newer version or damaged is refused
   CHECK_CONTAINS(message_of([&] { load_state(path, "ntkrob.model/1"); }), "ntkrob.model/2");
   CHECK_CONTAINS(message_of([&] { load_state(path, "ntkrob.kernel/1"); }), "is a file of kind ntkrob.model/2");
   CHECK_NOTHROW(load_state(path, "ntkrob.model/3"));
-  CHECK_CONTAINS(message_of([&] { load_state(data, "ntkrob.model/1"); }), "is a file of kind ntkrob.dataset/1, expected ntkrob.model/1");
+  CHECK_CONTAINS(message_of([&] { load_state(data, "ntkrob.model/1"); }),
+                 "is a file of kind ntkrob.dataset/1, expected ntkrob.model/1");
   CHECK_CONTAINS(message_of([&] { open_dataset({path}); }), "expected ntkrob.dataset/1");
 
   const std::string whole = kit::slurp(path);

@@ -69,7 +69,7 @@ struct TableStyle {
   std::string index;    // "" none; "unnamed" a column that counts rows without a header; else its header
   std::string line_end = "\n";
   std::string start;  // before everything, such as a byte order mark
-  int digits = 17;                    // of floating-point numbers
+  int digits = 17;    // of floating-point numbers
   static constexpr std::size_t last = static_cast<std::size_t>(-1);
 };
 
