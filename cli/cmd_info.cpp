@@ -182,12 +182,13 @@ void info(const InfoParams& p, Session& session) {
       const Dataset data = open_input(session, p.file, p.read);
       report["file"] = {{"file", p.file}, {"kind", "dataset"}, {"schema", schema}};
       report["file"].update(dataset_json(data));
-      report["file"]["checksum"] = data.train.empty() ? "" : data.checksum();
+      const std::string checksum = data.train.empty() ? "" : data.checksum();
+      report["file"]["checksum"] = checksum;
       report["file"]["reading"] = data.notes;
       report["file"]["provenance"] = provenance_json(data.provenance);
       lines += "dataset   " + p.file + (schema.empty() ? "" : "  (schema " + schema + ")") + "\n" + dataset_text(data);
       for (const std::string& note : data.notes) lines += "note      " + note + "\n";
-      if (!data.train.empty()) lines += "checksum  " + data.checksum() + "\n";
+      if (!checksum.empty()) lines += "checksum  " + checksum + "\n";
       lines += provenance_text(data.provenance);
     }
   }

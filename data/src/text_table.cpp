@@ -98,26 +98,22 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
   NTKROB_CHECK(row.size() == n_columns_, IoError, path_, ": line ", line, ": ", row.size(), " columns, the first line has ",
                n_columns_);
   std::size_t next = 0;
-  for (std::size_t c = 0; c < row.size(); ++c) {
+  values_.resize(values_.size() + n_columns_);
+  float* out = values_.data() + values_.size() - n_columns_;  // zeros
+  for (std::size_t c = 0; c < row.size(); ++c, ++out) {
     double value = 0;
     const bool candidate = next < candidates_.size() && candidates_[next].column == c;
-    if (dropped_[c] && !candidate) {
-      values_.push_back(0);
-      continue;
-    }
+    if (dropped_[c] && !candidate) continue;
     const bool number = parse_field(row[c], value);
     if (candidate) candidates_[next++].add(row[c], number, value);
-    if (!number && candidate) {
-      values_.push_back(0);
-      continue;
-    }
+    if (!number && candidate) continue;
     NTKROB_CHECK(number, IoError, path_, ": line ", line, ", column ", c + 1,
                  names_.empty() ? std::string() : text(" (", names_[c].substr(0, 40), ")"), ": \"", row[c].substr(0, 40),
                  "\" is not a number; ", advice_about(row[c], c));
     NTKROB_CHECK(std::isfinite(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel is ", value,
                  "; pixels must be finite");
     if (!candidate) whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
-    values_.push_back(static_cast<float>(value));
+    *out = static_cast<float>(value);
   }
   ++rows_;
 }
