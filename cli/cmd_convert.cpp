@@ -1,4 +1,5 @@
 /// ntkrob convert: any supported format in, another one out; weights of PyTorch in, a model out.
+#include <cctype>
 #include <filesystem>
 
 #include "command.hpp"
@@ -26,6 +27,15 @@ std::string joined(const std::vector<std::string>& items) {
   std::string all;
   for (const std::string& item : items) all += (all.empty() ? "" : ", ") + item;
   return all;
+}
+
+/// Images of more bytes are read and written in parts. Below it, what is written is compressed.
+const std::size_t kInMemory = SaveOptions().plain_from;
+
+bool is_hdf5_name(const std::string& path) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".h5" || ending == ".hdf5";
 }
 
 std::string named_input(const PartFiles& parts) {
@@ -61,7 +71,14 @@ void convert_files(const ConvertParams& p, Session& session) {
                "no input: name files or a folder, or --train-images and --train-labels");
   check_output(p.output, session.globals.force);
   const std::string input = p.inputs.empty() ? named_input(p.read.parts) : p.inputs.front();
-  Dataset data = open_inputs(session, p.inputs, p.read);
+  ReadOptions read = p.read;
+  read.memory = session.globals.memory.value;
+  // What goes from HDF5 to HDF5 need not be in memory.
+  if (!p.initial && is_hdf5_name(p.output)) read.in_memory = kInMemory;
+  Dataset data = open_inputs(session, p.inputs, read);
+  SaveOptions save;
+  save.force = session.globals.force;
+  check_room(data, p.output, save);
   record(data, p, input);
   if (p.initial) data = originals_of(data, input);
   const std::vector<std::string> lost = left_out_by(data, p.output);
@@ -75,7 +92,18 @@ void convert_files(const ConvertParams& p, Session& session) {
     std::filesystem::create_directory(p.output, error);
     NTKROB_CHECK(!error, ResourceError, "cannot make the folder ", p.output, ": ", error.message());
   }
-  save_dataset(data, p.output, session.globals.force);
+  {
+    const InterruptScope interrupt;
+    constexpr index kParts = 10;
+    index part = 0;
+    save.progress = [&](index done, index total) {
+      NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
+      if (done * kParts / total == part) return;
+      part = done * kParts / total;
+      session.console.progress(text("wrote ", done, " of ", total, " samples"), part, kParts);
+    };
+    save_dataset(data, p.output, save);
+  }
   if (!lost.empty()) session.console.note(text(p.output, " cannot hold and drops: ", joined(lost)));
   session.console.note(
       text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));

@@ -20,19 +20,9 @@ std::vector<index> class_counts(const Dataset& data, const Split& split) {
   return counts;
 }
 
-std::pair<double, double> value_range(const Split& split) {
-  if (split.is_bytes()) {
-    const auto [low, high] = std::minmax_element(split.bytes.begin(), split.bytes.end());
-    return {*low, *high};
-  }
-  const float* begin = split.pixels.data();
-  const auto [low, high] = std::minmax_element(begin, begin + split.pixels.size());
-  return {*low, *high};
-}
-
 std::string split_text(const char* name, const Dataset& data, const Split& split) {
   if (split.empty()) return text(name, "     absent\n");
-  const auto [low, high] = value_range(split);
+  const auto [low, high] = split.extremes();
   std::string lines =
       text(name, "     ", split.n, " ", data.kind_text(), ", ", split.is_bytes() ? "uint8" : "float32",
            ", values from ", low, " to ", high, split.targets.empty() ? "" : ", with real-valued targets", "\n");
@@ -48,7 +38,7 @@ std::string split_text(const char* name, const Dataset& data, const Split& split
 }
 
 Json split_json(const Dataset& data, const Split& split) {
-  const auto [low, high] = value_range(split);
+  const auto [low, high] = split.extremes();
   return {{"n", split.n},
           {"dtype", split.is_bytes() ? "uint8" : "float32"},
           {"min", low},

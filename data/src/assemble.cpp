@@ -53,24 +53,6 @@ void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   }
 }
 
-/// The rows `rows` of an array.
-RawArray rows_of(const RawArray& from, const std::vector<index>& rows) {
-  RawArray to;
-  to.where = from.where;
-  to.shape = from.shape;
-  to.shape[0] = rows.size();
-  to.kind = from.kind;
-  const auto size = static_cast<index>(product(from.shape, from.where) / from.shape[0]);
-  if (from.kind == RawArray::Kind::floats) to.floats = Matrix<float>(static_cast<index>(rows.size()), size);
-  for (std::size_t k = 0; k < rows.size(); ++k) {
-    const index begin = rows[k] * size, end = begin + size;
-    if (from.kind == RawArray::Kind::bytes) to.bytes.insert(to.bytes.end(), from.bytes.begin() + begin, from.bytes.begin() + end);
-    if (from.kind == RawArray::Kind::ints) to.ints.insert(to.ints.end(), from.ints.begin() + begin, from.ints.begin() + end);
-    if (from.kind == RawArray::Kind::floats) std::copy_n(from.floats.data() + begin, size, to.floats.row(static_cast<index>(k)));
-  }
-  return to;
-}
-
 Split labels_of(const Split& from, const std::vector<index>& rows) {
   Split to;
   to.n = static_cast<index>(rows.size());

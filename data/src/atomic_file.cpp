@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -42,6 +44,16 @@ void check_target(const std::string& path, bool force) {
   const std::string folder = folder_of(path);
   if (::stat(folder.c_str(), &info) != 0) fail(path, "folder of the output file cannot be used", errno);
   NTKROB_CHECK(S_ISDIR(info.st_mode), ResourceError, path, ": ", folder, " is not a folder");
+}
+
+void check_space(const std::string& path, std::size_t n_bytes) {
+  struct statvfs disk;
+  if (n_bytes == 0 || ::statvfs(folder_of(path).c_str(), &disk) != 0) return;
+  const double free = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
+  constexpr double kMiB = 1 << 20;
+  NTKROB_CHECK(static_cast<double>(n_bytes) <= free, ResourceError, path, ": needs ",
+               std::ceil(static_cast<double>(n_bytes) / kMiB), " MiB, the disk has ", std::floor(free / kMiB),
+               " MiB left; make room, or choose a folder on another disk");
 }
 
 AtomicFile::AtomicFile(std::string path, bool force) : path_(std::move(path)), force_(force) {

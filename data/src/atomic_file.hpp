@@ -14,6 +14,9 @@ namespace ntkrob::io {
 /// missing.
 void check_target(const std::string& path, bool force);
 
+/// throws: ResourceError where the disk of path has no room for n_bytes
+void check_space(const std::string& path, std::size_t n_bytes);
+
 class AtomicFile {
  public:
   /// Creates the temporary file. throws: as check_target; ResourceError with the system's reason when it cannot be

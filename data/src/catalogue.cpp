@@ -90,10 +90,10 @@ class Chooser {
     return catalogue_.arrays.size();
   }
 
-  std::optional<RawArray> load(std::size_t i) {
+  std::optional<RawArray> load(std::size_t i, Role role) {
     if (i >= catalogue_.arrays.size()) return std::nullopt;
     used_[i] = true;
-    return catalogue_.arrays[i].load();
+    return role == Role::images ? load_images(catalogue_.file, catalogue_.arrays[i], options_) : catalogue_.arrays[i].load();
   }
 
   std::string all_names() const {
@@ -104,24 +104,24 @@ class Chooser {
     return list;
   }
 
-  std::optional<RawArray> load_named(const std::string& name, const char* option) {
+  std::optional<RawArray> load_named(const std::string& name, const char* option, Role role) {
     if (name.empty()) return std::nullopt;
     std::string trimmed = name;
     while (!trimmed.empty() && trimmed.front() == '/') trimmed.erase(0, 1);
     const std::size_t i = find(trimmed);
     NTKROB_CHECK(i < catalogue_.arrays.size(), ConfigError, option, " ", name, ": ", catalogue_.file,
                  " has no such array, but ", all_names());
-    return load(i);
+    return load(i, role);
   }
 
   void named() {
     NTKROB_CHECK(!options_.x.empty() && !options_.y.empty(), ConfigError, options_.x.empty() ? "--y " : "--x ",
                  options_.x.empty() ? options_.y : options_.x, " needs ", options_.x.empty() ? "--x, the images" : "--y, the labels",
                  "; ", catalogue_.file, " holds ", all_names());
-    raw_.train.x = load_named(options_.x, "--x");
-    raw_.train.y = load_named(options_.y, "--y");
-    raw_.test.x = load_named(options_.x_test, "--x-test");
-    raw_.test.y = load_named(options_.y_test, "--y-test");
+    raw_.train.x = load_named(options_.x, "--x", Role::images);
+    raw_.train.y = load_named(options_.y, "--y", Role::labels);
+    raw_.test.x = load_named(options_.x_test, "--x-test", Role::images);
+    raw_.test.y = load_named(options_.y_test, "--y-test", Role::labels);
   }
 
   /// The array of this part and role whose name has the fewest words of no meaning, the usual name first.
@@ -156,15 +156,15 @@ class Chooser {
                       name_y = labels < none ? catalogue_.arrays[labels].name : "none";
     if (images < none && (name_x != x || (labels < none && name_y != y)))
       say(text(part == Part::train ? "training" : part == Part::test ? "test" : "validation", " images ", name_x, ", labels ", name_y));
-    target.x = load(images);
-    target.y = load(labels);
+    target.x = load(images, Role::images);
+    target.y = load(labels, Role::labels);
     const char* own = part == Part::train ? "labels_train" : "labels_test";
     // Beside learned targets stand the classes that they were learned for.
     if (const std::size_t classes = find(own); classes < none && part != Part::validation) {
       if (labels < none)
-        target.labels = load(classes);
+        target.labels = load(classes, Role::labels);
       else
-        target.y = load(classes);
+        target.y = load(classes, Role::labels);
     }
   }
 
@@ -194,20 +194,20 @@ class Chooser {
 
   void own_entries() {
     if (const std::size_t i = find("value_range"); i < catalogue_.arrays.size()) {
-      const RawArray range = *load(i);
+      const RawArray range = *load(i, Role::own);
       NTKROB_CHECK(product(range.shape, range.where) == 2 && range.kind != RawArray::Kind::texts, IoError, catalogue_.file,
                    ": value_range has shape ", range.shape_text(), ", must be two numbers [low, high]");
       raw_.value_range = {static_cast<float>(range.number(0)), static_cast<float>(range.number(1))};
     }
     if (const std::size_t i = find("feature_range"); i < catalogue_.arrays.size() && raw_.own) {
-      const RawArray ranges = *load(i);
+      const RawArray ranges = *load(i, Role::own);
       NTKROB_CHECK(ranges.shape.size() == 2 && ranges.shape[0] == 2 && ranges.kind == RawArray::Kind::floats, IoError,
                    catalogue_.file, ": feature_range has shape ", ranges.shape_text(), ", must be [2,features]");
       raw_.feature_low.assign(ranges.floats.row(0), ranges.floats.row(0) + ranges.floats.cols());
       raw_.feature_high.assign(ranges.floats.row(1), ranges.floats.row(1) + ranges.floats.cols());
     }
     if (const std::size_t i = find("classes"); i < catalogue_.arrays.size() && raw_.own) {
-      const RawArray classes = *load(i);
+      const RawArray classes = *load(i, Role::own);
       const bool one = product(classes.shape, classes.where) == 1 && classes.kind == RawArray::Kind::ints;
       NTKROB_CHECK(one && classes.ints[0] >= 1 && classes.ints[0] <= kMaxClasses, IoError, catalogue_.file,
                    ": classes must be one whole number in 1 .. ", kMaxClasses);
@@ -307,6 +307,21 @@ NameMeaning meaning_of(const std::string& name) {
   }
   if (names) meaning.role = about_classes ? Role::names : Role::none;
   return meaning;
+}
+
+RawArray load_images(const std::string& file, const ArrayEntry& entry, const ReadOptions& options) {
+  if (entry.n_bytes) {
+    const std::size_t n_bytes = entry.n_bytes();
+    if (entry.leave && n_bytes > options.in_memory) {
+      constexpr std::size_t kBlockBytes = std::size_t{4} << 20;  // larger ones leave holes in the heap
+      RawArray array = entry.leave(std::min(kBlockBytes, options.in_memory));
+      array.in_file->n_bytes = n_bytes;
+      array.in_file->memory = options.memory;
+      return array;
+    }
+    check_memory(entry.name.empty() ? file : file + ": " + entry.name, n_bytes, options.memory);
+  }
+  return entry.load();
 }
 
 void take_arrays(const Catalogue& catalogue, const ReadOptions& options, RawDataset& raw) {

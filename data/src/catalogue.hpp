@@ -17,6 +17,9 @@ struct ArrayEntry {
   std::function<std::vector<std::size_t>()> shape;      // throws: IoError
   std::function<RawArray()> load;                       // throws: IoError
   std::string identity = {};                            // equal for two names of one array; empty: not known
+  // The array with its numbers left in the file, to be read in blocks of about so many bytes; empty: cannot be.
+  std::function<RawArray(std::size_t block_bytes)> leave = {};
+  std::function<std::size_t()> n_bytes = {};            // memory that load() takes at least; empty: not known
 };
 
 struct Catalogue {
@@ -40,6 +43,10 @@ NameMeaning meaning_of(const std::string& name);
 /// raw.notes.
 /// throws: IoError with the names there are; ConfigError where an option names none of them
 void take_arrays(const Catalogue& catalogue, const ReadOptions& options, RawDataset& raw);
+
+/// An array of images: its numbers, or, where they are more than options.in_memory, the array without them.
+///   throws: IoError; ResourceError, before reading, where memory is too small
+RawArray load_images(const std::string& file, const ArrayEntry& entry, const ReadOptions& options);
 
 /// Names as a list, at most a line long: "a, b, c, ..."; "nothing" where there are none.
 std::string names_text(const std::vector<std::string>& names);

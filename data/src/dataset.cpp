@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "packing.hpp"
+#include "scan.hpp"
 
 namespace ntkrob {
 
@@ -20,6 +22,40 @@ std::string Dataset::kind_text() const {
   return text("images of ", shape.height, " x ", shape.width, " x ", shape.channels);
 }
 
+void Split::each_block(const PixelsInFile::Use& use) const {
+  if (in_file)
+    in_file->read(use);
+  else if (n > 0)
+    use(*this, 0);
+}
+
+Split Split::loaded(index size) const {
+  if (!in_file) return *this;
+  Split result;
+  result.n = n;
+  result.labels = labels;
+  result.targets = targets;
+  if (in_file->bytes)
+    result.bytes.reserve(static_cast<std::size_t>(n * size));
+  else
+    result.pixels = Matrix<float>(n, size);
+  each_block([&](const Split& block, index first) {
+    result.bytes.insert(result.bytes.end(), block.bytes.begin(), block.bytes.end());
+    if (!in_file->bytes) std::copy_n(block.pixels.data(), block.pixels.size(), result.pixels.row(first));
+  });
+  return result;
+}
+
+std::pair<double, double> Split::extremes() const {
+  std::optional<io::Extremes> all;
+  each_block([&](const Split& block, index) {
+    const io::Extremes e = block.is_bytes() ? io::extremes_of(block.bytes.data(), block.bytes.size())
+                                            : io::extremes_of(block.pixels.data(), static_cast<std::size_t>(block.pixels.size()));
+    all ? all->add(e) : void(all = e);
+  });
+  return all ? std::make_pair(all->low, all->high) : std::make_pair(0.0, 0.0);
+}
+
 const Split& Dataset::split(const std::string& which) const {
   NTKROB_CHECK(which == "train" || which == "test", ConfigError, "split \"", which, "\"; there are train and test");
   const Split& result = which == "train" ? train : test;
@@ -31,9 +67,11 @@ const Split& Dataset::split(const std::string& which) const {
 Matrix<float> Dataset::images(const std::string& which) const { return images(which, split(which).n); }
 
 Matrix<float> Dataset::images(const std::string& which, index n) const {
-  const Split& source = split(which);
-  NTKROB_CHECK(n >= 0 && n <= source.n, ConfigError, "the first ", n, " images of split ", which, ", which has ",
-               source.n);
+  const Split& chosen = split(which);
+  NTKROB_CHECK(n >= 0 && n <= chosen.n, ConfigError, "the first ", n, " images of split ", which, ", which has ",
+               chosen.n);
+  const Split loaded = chosen.in_file ? chosen.loaded(shape.size()) : Split();
+  const Split& source = chosen.in_file ? loaded : chosen;
   Matrix<float> result(n, shape.size());
   float* out = result.data();
   const index total = result.size();
@@ -56,12 +94,9 @@ Matrix<float> Dataset::images(const std::string& which, index n) const {
 namespace {
 
 /// The mistake that float pixels outside [0,1] usually come from, for the end of an error line.
-std::string likely_mistake(const Dataset& data, const Split& split) {
+std::string likely_mistake(const Dataset& data, double low, double high) {
   const std::string remedy = "; clip the pixels, or store the range that they have as value_range";
   if (data.value_low != 0 || data.value_high != 1) return remedy;
-  const float* pixels = split.pixels.data();
-  const index count = split.pixels.size();
-  const float low = *std::min_element(pixels, pixels + count), high = *std::max_element(pixels, pixels + count);
   if (low < 0)
     return text("; the images look normalised (smallest pixel ", low,
                 "): store them as they were before, normalisation belongs inside the model");
@@ -73,7 +108,9 @@ std::string likely_mistake(const Dataset& data, const Split& split) {
 void validate_split(const Dataset& data, const Split& split, const std::string& where, const char* name) {
   const index size = data.shape.size();
   if (split.n == 0) return;
-  if (split.is_bytes()) {
+  if (split.in_file) {
+    NTKROB_CHECK(split.bytes.empty() && split.pixels.empty(), IoError, where, ": ", name, " split: pixels in memory and in a file");
+  } else if (split.is_bytes()) {
     NTKROB_CHECK(static_cast<index>(split.bytes.size()) == split.n * size, IoError, where, ": ", name,
                  " split: ", split.bytes.size(), " pixel bytes for ", split.n, " images of ", size, " pixels");
   } else {
@@ -92,22 +129,33 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
     NTKROB_CHECK(split.targets.rows() == split.n && split.targets.cols() == data.classes, IoError, where, ": ", name,
                  " split: targets are ", split.targets.rows(), " x ", split.targets.cols(), ", expected ", split.n,
                  " images x ", data.classes, " classes");
-  const float* pixels = split.pixels.data();
-  for (index i = 0; i < split.pixels.size(); ++i)
-    // Written so that NaN fails too.
-    NTKROB_CHECK((pixels[i] >= data.value_low && pixels[i] <= data.value_high) ||
-                     (data.beyond_range && std::isfinite(pixels[i])),
-                 IoError, where, ": ", name, " split: image ", i / size, ", pixel ", i % size, " is ", pixels[i],
-                 ", outside the value range [", data.value_low, ", ", data.value_high, "]",
-                 likely_mistake(data, split));
+  if (split.is_bytes()) return;
+  const auto inside = [&](const io::Extremes& e) {
+    return e.finite && (data.beyond_range || (e.low >= data.value_low && e.high <= data.value_high));
+  };
+  if (split.in_file && inside({split.in_file->low, split.in_file->high})) return;
+  split.each_block([&](const Split& block, index first) {
+    const float* pixels = block.pixels.data();
+    const io::Extremes e = io::extremes_of(pixels, static_cast<std::size_t>(block.pixels.size()));
+    if (inside(e)) return;
+    for (index i = 0; i < block.pixels.size(); ++i)
+      // Written so that NaN fails too.
+      NTKROB_CHECK((pixels[i] >= data.value_low && pixels[i] <= data.value_high) ||
+                       (data.beyond_range && std::isfinite(pixels[i])),
+                   IoError, where, ": ", name, " split: image ", first + i / size, ", pixel ", i % size, " is ", pixels[i],
+                   ", outside the value range [", data.value_low, ", ", data.value_high, "]",
+                   likely_mistake(data, split.in_file ? split.in_file->low : e.low, split.in_file ? split.in_file->high : e.high));
+  });
 }
 
 }  // namespace
 
 std::string Dataset::checksum() const {
   std::uint32_t value = 0;
-  value = io::crc32(value, train.bytes.data(), train.bytes.size());
-  value = io::crc32(value, train.pixels.data(), static_cast<std::size_t>(train.pixels.size()) * sizeof(float));
+  train.each_block([&](const Split& block, index) {
+    value = io::crc32(value, block.bytes.data(), block.bytes.size());
+    value = io::crc32(value, block.pixels.data(), static_cast<std::size_t>(block.pixels.size()) * sizeof(float));
+  });
   value = io::crc32(value, train.labels.data(), train.labels.size() * sizeof(int));
   value = io::crc32(value, train.targets.data(), static_cast<std::size_t>(train.targets.size()) * sizeof(float));
   char buffer[24];

@@ -1,4 +1,6 @@
 /// HDF5 data sets: schema "ntkrob.dataset/1", and files of others (hdf5_catalogue.cpp). See lib/doc/file-format.md.
+#include <algorithm>
+
 #include "atomic_file.hpp"
 #include "catalogue.hpp"
 #include "formats.hpp"
@@ -49,11 +51,22 @@ Provenance read_provenance(hid_t file, const std::string& path) {
   return p;
 }
 
-void write_split(hid_t file, const Dataset& data, const Split& split, const std::string& which) {
+/// Where the pixels of a split begin that are written behind the library.
+struct Placed {
+  const Split* split;
+  std::size_t offset;
+};
+
+/// plain_from: pixels of so many bytes get a place only, told in `placed`.
+void write_split(hid_t file, const Dataset& data, const Split& split, const std::string& which, std::size_t plain_from,
+                 std::vector<Placed>& placed) {
   if (split.empty()) return;
   const std::vector<std::size_t> shape = stored_shape(data, split.n);
   const auto n = static_cast<std::size_t>(split.n);
-  if (split.is_bytes())
+  if (pixel_bytes(data, split) >= plain_from)
+    // In the byte order of this machine, which the file names: the numbers are written as they lie in memory.
+    placed.push_back({&split, place_dataset(file, "x_" + which, split.is_bytes() ? H5T_STD_U8LE : H5T_NATIVE_FLOAT, shape)});
+  else if (split.is_bytes())
     write_dataset(file, "x_" + which, H5T_STD_U8LE, H5T_NATIVE_UINT8, shape, split.bytes.data());
   else
     write_dataset(file, "x_" + which, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, shape, split.pixels.data());
@@ -93,6 +106,61 @@ void write_provenance(hid_t file, const Dataset& data) {
                                     static_cast<std::size_t>(p.initial_images.cols())};
   if (p.initial_images.cols() == data.shape.size()) shape = stored_shape(data, p.initial_images.rows());
   write_dataset(group, "initial_images", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, shape, p.initial_images.data());
+}
+
+/// Bytes that are written at once, between two calls of SaveOptions::progress.
+constexpr std::size_t kWriteBytes = std::size_t{16} << 20;
+
+/// Everything but the pixels that get a place only.
+std::vector<Placed> write_content(hid_t file, const Dataset& data, std::size_t plain_from) {
+  std::vector<Placed> placed;
+  write_text_attribute(file, "ntkrob_schema", kSchema);
+  write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
+  if (data.beyond_range) write_integer_attribute(file, "beyond_range", 1);
+  write_integer_attribute(file, "classes", data.classes);
+  if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
+  write_split(file, data, data.train, "train", plain_from, placed);
+  write_split(file, data, data.test, "test", plain_from, placed);
+  if (!data.feature_low.empty()) {
+    std::vector<float> ranges = data.feature_low;
+    ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
+    write_dataset(file, "feature_range", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {2, data.feature_low.size()}, ranges.data());
+  }
+  write_provenance(file, data);
+  return placed;
+}
+
+/// As MatrixFile: the library decides where the pixels lie, and has closed the file before the first is written.
+void write_in_blocks(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  AtomicFile out(path, options.force);
+  out.reserve(plain_bytes(data, options));
+  std::vector<Placed> placed;
+  {
+    const Session session;
+    Handle file = create_on_disk(out.temporary());
+    placed = write_content(file, data, options.plain_from);
+    NTKROB_CHECK(file.close(), ResourceError, path, ": cannot write (HDF5: ", hdf5_reason(), "); is the disk full?");
+  }
+  std::size_t end = 0;
+  for (const Placed& p : placed) end = std::max(end, p.offset + pixel_bytes(data, *p.split));
+  out.reserve(end);
+  index done = 0, total = 0;
+  for (const Placed& p : placed) total += p.split->n;
+  const auto row_bytes = [&](const Split& split) { return pixel_bytes(data, split) / static_cast<std::size_t>(split.n); };
+  for (const Placed& p : placed)
+    p.split->each_block([&](const Split& block, index first) {
+      const index rows = std::max<index>(1, static_cast<index>(kWriteBytes / row_bytes(*p.split)));
+      for (index i = 0; i < block.n; i += rows) {
+        const index n = std::min(rows, block.n - i);
+        const void* from = block.is_bytes() ? static_cast<const void*>(block.bytes.data() + i * data.shape.size())
+                                            : static_cast<const void*>(block.pixels.row(i));
+        out.write_at(p.offset + static_cast<std::size_t>(first + i) * row_bytes(*p.split), from,
+                     static_cast<std::size_t>(n) * row_bytes(*p.split));
+        done += n;
+        if (options.progress) options.progress(done, total);
+      }
+    });
+  out.commit();
 }
 
 }  // namespace
@@ -136,24 +204,21 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
   return raw;
 }
 
-void write_hdf5(const Dataset& data, const std::string& path, bool force) {
-  check_target(path, force);  // before the work
+void write_hdf5(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  check_target(path, options.force);  // before the work
+  // What is compressed is in memory.
+  for (Split Dataset::*which : {&Dataset::train, &Dataset::test}) {
+    const Split& split = data.*which;
+    if (!split.in_file || pixel_bytes(data, split) >= options.plain_from) continue;
+    Dataset loaded = data;
+    loaded.*which = split.loaded(data.shape.size());
+    return write_hdf5(loaded, path, options);
+  }
+  if (plain_bytes(data, options) > 0) return write_in_blocks(data, path, options);
   const Session session;
   MemoryFile file;
-  write_text_attribute(file, "ntkrob_schema", kSchema);
-  write_numbers_attribute(file, "value_range", {data.value_low, data.value_high});
-  if (data.beyond_range) write_integer_attribute(file, "beyond_range", 1);
-  write_integer_attribute(file, "classes", data.classes);
-  if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
-  write_split(file, data, data.train, "train");
-  write_split(file, data, data.test, "test");
-  if (!data.feature_low.empty()) {
-    std::vector<float> ranges = data.feature_low;
-    ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
-    write_dataset(file, "feature_range", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {2, data.feature_low.size()}, ranges.data());
-  }
-  write_provenance(file, data);
-  file.save(path, force);
+  write_content(file, data, options.plain_from);
+  file.save(path, options.force);
 }
 
 }  // namespace ntkrob::io

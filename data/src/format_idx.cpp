@@ -257,7 +257,7 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
   return raw;
 }
 
-void write_idx(const Dataset& data, const std::string& path, bool force) {
+void write_idx(const Dataset& data, const std::string& path, const SaveOptions& options) {
   NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), NotSupported, path,
                ": IDX labels are whole numbers, but this data set has learned targets; write .h5 or .npz");
   NTKROB_CHECK(data.classes <= 256, NotSupported, path, ": IDX labels are bytes, but there are ", data.classes,
@@ -267,8 +267,8 @@ void write_idx(const Dataset& data, const std::string& path, bool force) {
   NTKROB_CHECK(path.back() == '/' || ends_with(lower(path), ".idx"), ConfigError, path,
                ": IDX is written to a prefix ending in .idx or a folder ending in /");
   for (const bool dry_run : {true, false}) {  // all targets are checked before the first is written
-    write_split(data, data.train, prefix, "train", force, dry_run);
-    write_split(data, data.test, prefix, "t10k", force, dry_run);
+    write_split(data, data.train, prefix, "train", options.force, dry_run);
+    write_split(data, data.test, prefix, "t10k", options.force, dry_run);
   }
 }
 

@@ -79,7 +79,8 @@ Catalogue npz_catalogue(const std::string& path) {
     const std::string name = member.name.substr(0, member.name.size() - 4);
     const std::string where = path + ": " + name;
     catalogue.arrays.push_back({name, [=] { return parse_npy_header(archive->content(member), where).shape; },
-                                [=] { return parse_npy(archive->content(member), where); }});
+                                [=] { return parse_npy(archive->content(member), where); }, {}, {},
+                                [size = member.n_bytes] { return 2 * size; }});  // the member, and its numbers
   }
   return catalogue;
 }
@@ -91,7 +92,8 @@ Catalogue npy_catalogue(const std::string& path) {
     const InputFile file(path);
     return file.head(file.size());
   };
-  catalogue.arrays.push_back({"", [=] { return parse_npy_header(read(), path).shape; }, [=] { return parse_npy(read(), path); }});
+  catalogue.arrays.push_back({"", [=] { return parse_npy_header(read(), path).shape; }, [=] { return parse_npy(read(), path); }, {}, {},
+                              [path] { return 2 * InputFile(path).size(); }});
   return catalogue;
 }
 
@@ -159,8 +161,8 @@ StateDict npz_arrays(const std::string& path) {
   return arrays;
 }
 
-void write_npz(const Dataset& data, const std::string& path, bool force) {
-  check_target(path, force);
+void write_npz(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  check_target(path, options.force);
   ZipWriter archive;
   archive.add("ntkrob_schema.npy", npy_text(kSchema));
   add_split(archive, data, data.train, "train");
@@ -178,7 +180,7 @@ void write_npz(const Dataset& data, const std::string& path, bool force) {
     archive.add("feature_range.npy", npy("<f4", {2, data.feature_low.size()}, ranges.data(), ranges.size() * 4));
   }
   const std::string content = archive.finish();
-  write_whole(path, content.data(), content.size(), force);
+  write_whole(path, content.data(), content.size(), options.force);
 }
 
 }  // namespace ntkrob::io

@@ -34,6 +34,17 @@ std::vector<std::size_t> stored_shape(const Dataset& data, index n) {
   return {size(n), size(data.shape.height), size(data.shape.width), size(data.shape.channels)};
 }
 
+std::size_t pixel_bytes(const Dataset& data, const Split& split) {
+  return static_cast<std::size_t>(split.n * data.shape.size()) * (split.is_bytes() ? 1 : sizeof(float));
+}
+
+std::size_t plain_bytes(const Dataset& data, const SaveOptions& options) {
+  std::size_t sum = 0;
+  for (const Split* split : {&data.train, &data.test})
+    if (const std::size_t n_bytes = pixel_bytes(data, *split); n_bytes >= options.plain_from) sum += n_bytes;
+  return sum;
+}
+
 /// In every build: one without HDF5 says how to get it. The signature stands at the start or behind a user block.
 bool recognise_hdf5(const Probe& probe) {
   for (const std::size_t at : {0, 512, 1024, 2048})
@@ -203,14 +214,37 @@ StateDict load_arrays(const std::string& path, const std::string& group) {
   return io::npz_arrays(path);
 }
 
-void save_dataset(const Dataset& data, const std::string& path, bool force) {
+namespace {
+
+/// The same with its pixels in memory, for formats that are written at once.
+Dataset loaded(const Dataset& data) {
+  Dataset result = data;
+  result.train = data.train.loaded(data.shape.size());
+  result.test = data.test.loaded(data.shape.size());
+  return result;
+}
+
+void write(const Dataset& data, const std::string& path, const SaveOptions& options, io::Writer writer) {
+  const bool in_file = data.train.in_file || data.test.in_file;
+  if (in_file && writer != io::write_hdf5) return writer(loaded(data), path, options);
+  writer(data, path, options);
+}
+
+}  // namespace
+
+void check_room(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  const std::string name = io::lower(path);
+  if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) io::check_space(path, io::plain_bytes(data, options));
+}
+
+void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options) {
   data.validate("data set to be written to " + path);
   NTKROB_CHECK(!data.train.empty() || !data.test.empty(), ConfigError, path, ": the data set is empty");
-  if (!path.empty() && path.back() == '/') return io::write_idx(data, path, force);
+  if (!path.empty() && path.back() == '/') return write(data, path, options, io::write_idx);
   std::string known;
   for (const io::Format& format : io::format_table()) {
     if (format.write == nullptr) continue;
-    if (io::has_extension(path, format)) return format.write(data, path, force);
+    if (io::has_extension(path, format)) return write(data, path, options, format.write);
     known += std::string(format.extensions) + " ";
   }
   throw ConfigError(

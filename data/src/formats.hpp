@@ -20,7 +20,7 @@ struct Probe {
 
 using Recogniser = bool (*)(const Probe& probe);
 using Reader = RawDataset (*)(const std::vector<std::string>& inputs, const ReadOptions& options);
-using Writer = void (*)(const Dataset& data, const std::string& path, bool force);
+using Writer = void (*)(const Dataset& data, const std::string& path, const SaveOptions& options);
 
 struct Format {
   const char* id;
@@ -37,10 +37,10 @@ constexpr Writer no_writer = nullptr;
   RawDataset reader(const std::vector<std::string>& inputs, const ReadOptions& options);
 #include "formats.def"
 #undef NTKROB_FORMAT
-void write_hdf5(const Dataset& data, const std::string& path, bool force);
-void write_npz(const Dataset& data, const std::string& path, bool force);
-void write_idx(const Dataset& data, const std::string& path, bool force);
-void write_png(const Dataset& data, const std::string& path, bool force);
+void write_hdf5(const Dataset& data, const std::string& path, const SaveOptions& options);
+void write_npz(const Dataset& data, const std::string& path, const SaveOptions& options);
+void write_idx(const Dataset& data, const std::string& path, const SaveOptions& options);
+void write_png(const Dataset& data, const std::string& path, const SaveOptions& options);
 
 /// For load_arrays.
 StateDict npz_arrays(const std::string& path);
@@ -57,6 +57,10 @@ void expect_no_array_names(const ReadOptions& options, const std::string& path, 
 bool names_test_split(const std::string& path);
 /// [N,H,W,C], or [N,D] for data that are no images.
 std::vector<std::size_t> stored_shape(const Dataset& data, index n);
+/// Bytes of the pixels of a split as they are stored.
+std::size_t pixel_bytes(const Dataset& data, const Split& split);
+/// Of both splits, those that HDF5 stores as they are.
+std::size_t plain_bytes(const Dataset& data, const SaveOptions& options);
 /// The schema attribute of an HDF5 file, empty when it has none. throws: IoError
 std::string hdf5_schema(const std::string& path);
 

@@ -18,7 +18,7 @@ namespace io {
 
 RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions&) { fail(inputs[0]); }
 Catalogue hdf5_catalogue(const std::string& path) { fail(path); }
-void write_hdf5(const Dataset&, const std::string& path, bool) { fail(path); }
+void write_hdf5(const Dataset&, const std::string& path, const SaveOptions&) { fail(path); }
 StateDict hdf5_arrays(const std::string& path, const std::string&) { fail(path); }
 std::string hdf5_schema(const std::string& path) { fail(path); }
 void save_state_hdf5(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }

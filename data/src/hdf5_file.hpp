@@ -96,6 +96,14 @@ std::vector<double> read_numbers(hid_t object, const std::string& name, const st
 std::vector<std::int64_t> read_integers(hid_t object, const std::string& name, const std::string& where);
 /// A single text; nothing when absent.
 std::optional<std::string> find_text(hid_t object, const char* name, const std::string& where);
+/// What it is read as, and the memory that its numbers take then.
+RawArray::Kind kind_of(const Stored& stored);
+std::size_t memory_bytes(const Stored& stored);
+bool is_text(hid_t dataset);
+/// Rows in a chunk, 1 of what is not chunked.
+std::size_t chunk_rows(hid_t dataset);
+/// Rows first .. first + n of a dataset of numbers.
+RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::size_t n, const std::string& where);
 /// A dataset as bytes, ints, float32 or texts.
 RawArray read_raw(hid_t dataset, const std::string& where);
 

@@ -88,14 +88,13 @@ std::size_t memory_size(Stored::Type type) {
 }
 
 /// Integer arrays are read as 64-bit; an enum only converts to integers through its base type.
-std::vector<std::int64_t> int_values(hid_t object, hid_t type, std::size_t count, bool attribute,
-                                     const std::string& where) {
+///   read(memory type, target): reads them; negative where it fails
+template <class Read>
+std::vector<std::int64_t> int_values(hid_t type, std::size_t count, const std::string& where, const Read& read_as) {
   std::vector<std::int64_t> values(count);
   if (count == 0) return values;
   const auto read = [&](hid_t memory_type, void* target) {
-    const herr_t status = attribute ? H5Aread(object, memory_type, target)
-                                    : H5Dread(object, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target);
-    if (status < 0) fail(where, "cannot read");
+    if (read_as(memory_type, target) < 0) fail(where, "cannot read");
   };
   if (H5Tget_class(type) != H5T_ENUM) {
     read(H5T_NATIVE_INT64, values.data());
@@ -313,7 +312,9 @@ void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::str
 
 std::vector<std::int64_t> read_integers(hid_t dataset, const Stored& stored, const std::string& where) {
   Handle type(H5Dget_type(dataset), H5Tclose);
-  return int_values(dataset, type, stored.count, false, where);
+  return int_values(type, stored.count, where, [&](hid_t memory_type, void* target) {
+    return H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target);
+  });
 }
 
 bool has_attribute(hid_t object, const char* name) { return H5Aexists(object, name) > 0; }
@@ -377,7 +378,8 @@ std::vector<std::int64_t> read_integers(hid_t object, const std::string& name, c
                ": attribute ", name, " must be whole numbers");
   Handle attribute = open_attribute(object, name, where);
   Handle type(H5Aget_type(attribute), H5Tclose);
-  return int_values(attribute, type, stored.count, true, where + " attribute " + name);
+  return int_values(type, stored.count, where + " attribute " + name,
+                    [&](hid_t memory_type, void* target) { return H5Aread(attribute, memory_type, target); });
 }
 
 std::optional<std::string> find_text(hid_t object, const char* name, const std::string& where) {
@@ -424,34 +426,87 @@ void read_text_array(hid_t dataset, const Stored& stored, RawArray& raw) {
 
 }  // namespace
 
-RawArray read_raw(hid_t dataset, const std::string& where) {
-  RawArray raw;
-  raw.where = where;
-  const Stored stored = inspect_dataset(dataset, raw.where);
-  NTKROB_CHECK(!stored.shape.empty(), IoError, raw.where, ": is a single value, expected an array");
-  raw.shape = stored.shape;
+RawArray::Kind kind_of(const Stored& stored) {
   switch (stored.type) {
     case Stored::Type::text:
-      read_text_array(dataset, stored, raw);
-      break;
+      return RawArray::Kind::texts;
     case Stored::Type::byte:
-      raw.kind = RawArray::Kind::bytes;
-      raw.bytes.resize(stored.count);
-      if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_UINT8, raw.bytes.data(), raw.where);
-      break;
-    case Stored::Type::integer: {
-      raw.kind = RawArray::Kind::ints;
-      raw.ints = read_integers(dataset, stored, raw.where);
-      Handle type(H5Dget_type(dataset), H5Tclose);
-      if (H5Tget_class(type) == H5T_ENUM) raw.members = members_of(type, raw.where);
-      break;
-    }
+      return RawArray::Kind::bytes;
+    case Stored::Type::integer:
+      return RawArray::Kind::ints;
     default:
-      raw.kind = RawArray::Kind::floats;
-      raw.floats = Matrix<float>(static_cast<index>(raw.count()),
-                                 static_cast<index>(raw.count() == 0 ? 0 : stored.count / raw.count()));
-      if (stored.count > 0) read_dataset(dataset, H5T_NATIVE_FLOAT, raw.floats.data(), raw.where);
+      return RawArray::Kind::floats;
   }
+}
+
+std::size_t memory_bytes(const Stored& stored) {
+  const RawArray::Kind kind = kind_of(stored);
+  const std::size_t each = kind == RawArray::Kind::bytes ? 1 : kind == RawArray::Kind::floats ? sizeof(float) : sizeof(std::int64_t);
+  return checked_mul(stored.count, each, "HDF5 dataset");
+}
+
+bool is_text(hid_t dataset) {
+  Handle type(H5Dget_type(dataset), H5Tclose);
+  return H5Tget_class(type) == H5T_STRING;
+}
+
+std::size_t chunk_rows(hid_t dataset) {
+  Handle properties(H5Dget_create_plist(dataset), H5Pclose);
+  std::vector<hsize_t> chunk(H5S_MAX_RANK, 1);
+  if (H5Pget_layout(properties) != H5D_CHUNKED || H5Pget_chunk(properties, H5S_MAX_RANK, chunk.data()) < 0) return 1;
+  return chunk[0];
+}
+
+RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::size_t n, const std::string& where) {
+  RawArray raw;
+  raw.where = where;
+  raw.shape = stored.shape;
+  raw.shape[0] = n;
+  raw.kind = kind_of(stored);
+  const std::size_t count = product(raw.shape, where);
+  Handle file_space(H5Dget_space(dataset), H5Sclose), memory_space;
+  Stored now;
+  take_extents(file_space, where, now);
+  NTKROB_CHECK(now.shape == stored.shape, IoError, where, ": changed its shape while it was read");
+  const bool all = n == stored.shape[0];
+  if (!all) {
+    std::vector<hsize_t> start(stored.shape.size(), 0), extent(raw.shape.begin(), raw.shape.end());
+    start[0] = first;
+    memory_space = Handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
+    if (!memory_space.valid() || H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr) < 0)
+      fail(where, text("cannot select rows ", first, " to ", first + n));
+  }
+  const auto read = [&](hid_t memory_type, void* target) {
+    return H5Dread(dataset, memory_type, all ? H5S_ALL : static_cast<hid_t>(memory_space), all ? H5S_ALL : static_cast<hid_t>(file_space),
+                   H5P_DEFAULT, target);
+  };
+  if (raw.kind == RawArray::Kind::ints) {
+    Handle type(H5Dget_type(dataset), H5Tclose);
+    raw.ints = int_values(type, count, where, read);
+    if (H5Tget_class(type) == H5T_ENUM) raw.members = members_of(type, where);
+    return raw;
+  }
+  void* target = nullptr;
+  if (raw.kind == RawArray::Kind::bytes) {
+    raw.bytes.resize(count);
+    target = raw.bytes.data();
+  } else {
+    raw.floats = Matrix<float>(static_cast<index>(n), static_cast<index>(n == 0 ? 0 : count / n));
+    target = raw.floats.data();
+  }
+  if (count > 0 && read(raw.kind == RawArray::Kind::bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, target) < 0)
+    fail(where, "cannot read the values");
+  return raw;
+}
+
+RawArray read_raw(hid_t dataset, const std::string& where) {
+  const Stored stored = inspect_dataset(dataset, where);
+  NTKROB_CHECK(!stored.shape.empty(), IoError, where, ": is a single value, expected an array");
+  if (stored.type != Stored::Type::text) return read_rows(dataset, stored, 0, stored.shape[0], where);
+  RawArray raw;
+  raw.where = where;
+  raw.shape = stored.shape;
+  read_text_array(dataset, stored, raw);
   return raw;
 }
 

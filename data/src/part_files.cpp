@@ -17,7 +17,7 @@ std::string stem(const std::string& path) {
 }
 
 /// One array for an option that names a file.
-std::optional<RawArray> only_array(const std::string& path, const char* option, Role role) {
+std::optional<RawArray> only_array(const std::string& path, const char* option, Role role, const ReadOptions& options) {
   if (path.empty()) return std::nullopt;
   const Catalogue catalogue = catalogue_of(path);
   const ArrayEntry* found = catalogue.arrays.size() == 1 ? &catalogue.arrays.front() : nullptr;
@@ -31,7 +31,7 @@ std::optional<RawArray> only_array(const std::string& path, const char* option, 
   }
   NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", option, " names a file of one array, this one holds ",
                names_text(names), "; give it as the input, with --x and --y");
-  return found->load();
+  return role == Role::images ? load_images(path, *found, options) : found->load();
 }
 
 }  // namespace
@@ -80,10 +80,10 @@ RawDataset read_named_parts(const ReadOptions& options) {
   check_pair(parts.test_images, parts.test_labels, "test");
   RawDataset raw;
   raw.file = parts.train_images.empty() ? parts.test_images : parts.train_images;
-  raw.train.x = only_array(parts.train_images, "--train-images", Role::images);
-  raw.train.y = only_array(parts.train_labels, "--train-labels", Role::labels);
-  raw.test.x = only_array(parts.test_images, "--test-images", Role::images);
-  raw.test.y = only_array(parts.test_labels, "--test-labels", Role::labels);
+  raw.train.x = only_array(parts.train_images, "--train-images", Role::images, options);
+  raw.train.y = only_array(parts.train_labels, "--train-labels", Role::labels, options);
+  raw.test.x = only_array(parts.test_images, "--test-images", Role::images, options);
+  raw.test.y = only_array(parts.test_labels, "--test-labels", Role::labels, options);
   for (RawSplit* split : {&raw.train, &raw.test}) {
     if (!split->x) continue;
     NTKROB_CHECK(split->x->shape.size() >= 2, IoError, split->x->where, ": shape ", split->x->shape_text(),

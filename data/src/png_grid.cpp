@@ -57,12 +57,12 @@ std::string png_bytes(const float* image, ImageShape shape) {
   return io::encode_png("image", picture);
 }
 
-void io::write_png(const Dataset& data, const std::string& path, bool force) {
+void io::write_png(const Dataset& data, const std::string& path, const SaveOptions& options) {
   constexpr index kMaxImages = 400;
   const Matrix<float> images = data.images(data.train.empty() ? "test" : "train");
   const index n = std::min(images.rows(), kMaxImages);
   const index per_row = static_cast<index>(std::ceil(std::sqrt(static_cast<double>(n))));
-  write_png_grid(path, images.view().middle_rows(0, n), data.shape, per_row, 2, force);
+  write_png_grid(path, images.view().middle_rows(0, n), data.shape, per_row, 2, options.force);
 }
 
 }  // namespace ntkrob

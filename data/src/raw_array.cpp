@@ -1,7 +1,10 @@
 #include "raw_array.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+
+#include "ntkrob/base/memory.hpp"
 
 namespace ntkrob::io {
 
@@ -28,12 +31,160 @@ std::size_t product(const std::vector<std::size_t>& shape, const std::string& wh
   return total;
 }
 
+void check_memory(const std::string& where, std::size_t n_bytes, std::size_t limit) {
+  const std::size_t machine = physical_memory_bytes();
+  const std::size_t bound = limit > 0 ? limit : machine;
+  constexpr double kMiB = 1 << 20;
+  NTKROB_CHECK(bound == 0 || n_bytes <= bound, ResourceError, where, ": needs ",
+               std::ceil(static_cast<double>(n_bytes) / kMiB), " MiB of memory, ",
+               limit > 0 ? "--memory allows " : "this machine has ", std::floor(static_cast<double>(bound) / kMiB),
+               " MiB; ", limit > 0 ? "raise --memory, or " : "",
+               "store fewer samples, or HDF5 with the samples on the first axis, which convert reads in parts and "
+               "writes to .h5");
+}
+
+void RawArray::apply(std::function<void(RawArray&)> step) {
+  if (in_file)
+    in_file->steps.push_back(std::move(step));
+  else
+    step(*this);
+}
+
 namespace {
+
+RawArray read_rows(const Rows& rows, std::size_t first, std::size_t n) {
+  RawArray block = rows.load(first, n);
+  for (const auto& step : rows.steps) step(block);
+  return block;
+}
+
+}  // namespace
+
+void RawArray::each_block(const std::function<void(RawArray& block, std::size_t first)>& use) {
+  if (!in_file) return use(*this, 0);
+  for (std::size_t first = 0; first < in_file->total; first += in_file->block) {
+    RawArray block = read_rows(*in_file, first, std::min(in_file->block, in_file->total - first));
+    use(block, first);
+  }
+}
+
+void RawArray::load() {
+  if (!in_file) return;
+  check_memory(where, in_file->n_bytes, in_file->memory);
+  RawArray all = read_rows(*in_file, 0, in_file->total);
+  all.where = where;
+  all.shape = shape;
+  *this = std::move(all);
+}
+
+namespace {
+
+/// Some rows of an array in a file. What they lie among is read in its own blocks, so that few rows of many take no
+/// more memory.
+std::shared_ptr<Rows> rows_in_file(const RawArray& from, const std::vector<index>& chosen) {
+  auto result = std::make_shared<Rows>();
+  result->total = chosen.size();
+  result->block = from.in_file->block;
+  result->memory = from.in_file->memory;
+  result->n_bytes = from.in_file->n_bytes / from.in_file->total * chosen.size();
+  result->load = [base = from.in_file, chosen](std::size_t first, std::size_t n) {
+    RawArray all;
+    std::size_t at = first;
+    while (at < first + n) {
+      const auto begin = static_cast<std::size_t>(chosen[at]);
+      const std::size_t end = std::min(begin + base->block, base->total);
+      std::vector<index> inside;
+      for (; at < first + n && static_cast<std::size_t>(chosen[at]) < end; ++at)
+        inside.push_back(chosen[at] - static_cast<index>(begin));
+      const RawArray part = rows_of(read_rows(*base, begin, static_cast<std::size_t>(inside.back()) + 1), inside);
+      if (all.shape.empty()) {
+        all = part;
+        all.shape[0] = n;
+        if (part.kind == RawArray::Kind::floats) all.floats = Matrix<float>(static_cast<index>(n), part.floats.cols());
+      }
+      const std::size_t before = at - first - inside.size();
+      if (part.kind == RawArray::Kind::floats)
+        std::copy_n(part.floats.data(), part.floats.size(), all.floats.row(static_cast<index>(before)));
+      if (before == 0) continue;
+      all.bytes.insert(all.bytes.end(), part.bytes.begin(), part.bytes.end());
+      all.ints.insert(all.ints.end(), part.ints.begin(), part.ints.end());
+    }
+    return all;
+  };
+  return result;
+}
+
+}  // namespace
+
+RawArray rows_of(const RawArray& from, const std::vector<index>& rows) {
+  RawArray to;
+  to.where = from.where;
+  to.shape = from.shape;
+  to.shape[0] = rows.size();
+  to.kind = from.kind;
+  if (from.in_file) {
+    to.in_file = rows_in_file(from, rows);
+    return to;
+  }
+  const auto size = static_cast<index>(product(from.shape, from.where) / from.shape[0]);
+  if (from.kind == RawArray::Kind::floats) to.floats = Matrix<float>(static_cast<index>(rows.size()), size);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const index begin = rows[k] * size, end = begin + size;
+    if (from.kind == RawArray::Kind::bytes)
+      to.bytes.insert(to.bytes.end(), from.bytes.begin() + begin, from.bytes.begin() + end);
+    if (from.kind == RawArray::Kind::ints)
+      to.ints.insert(to.ints.end(), from.ints.begin() + begin, from.ints.begin() + end);
+    if (from.kind == RawArray::Kind::floats)
+      std::copy_n(from.floats.data() + begin, size, to.floats.row(static_cast<index>(k)));
+  }
+  return to;
+}
+
+namespace {
+
+/// Rows of `in` become columns of `out`, in tiles that stay in the cache.
+template <class T>
+void transpose(const T* in, T* out, std::size_t rows, std::size_t cols) {
+  constexpr std::size_t kTile = 32;
+  for (std::size_t i = 0; i < rows; i += kTile)
+    for (std::size_t j = 0; j < cols; j += kTile) {
+      const std::size_t last_i = std::min(i + kTile, rows), last_j = std::min(j + kTile, cols);
+      for (std::size_t c = j; c < last_j; ++c)
+        for (std::size_t r = i; r < last_i; ++r) out[c * rows + r] = in[r * cols + c];
+    }
+}
+
+/// Planes become the channels of pixels: the number of them is known, so that the loop over them goes away.
+template <std::size_t channels, class T>
+void interleave(const T* in, T* out, std::size_t pixels) {
+  for (std::size_t p = 0; p < pixels; ++p)
+    for (std::size_t c = 0; c < channels; ++c) out[p * channels + c] = in[c * pixels + p];
+}
+
+/// Axes that stay beside each other count as one.
+void merge_axes(std::vector<std::size_t>& shape, std::vector<std::size_t>& order) {
+  for (std::size_t d = 0; d + 1 < order.size();) {
+    const std::size_t axis = order[d];
+    if (order[d + 1] != axis + 1) {
+      ++d;
+      continue;
+    }
+    shape[axis] *= shape[axis + 1];
+    shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1);
+    order.erase(order.begin() + static_cast<std::ptrdiff_t>(d) + 1);
+    for (std::size_t& other : order) other -= other > axis;
+  }
+}
 
 /// Copies `in` to `out` with axes in another order. shape: of `in`.
 template <class T>
-void gather(const T* in, T* out, const std::vector<std::size_t>& shape, const std::vector<std::size_t>& order) {
+void gather(const T* in, T* out, std::vector<std::size_t> shape, std::vector<std::size_t> order) {
+  merge_axes(shape, order);
   const std::size_t rank = shape.size();
+  if (rank == 2 && order[0] == 1) {
+    if (shape[0] == 3) return interleave<3>(in, out, shape[1]);
+    return transpose(in, out, shape[0], shape[1]);
+  }
   std::vector<std::size_t> stride(rank, 1), extent(rank), step(rank), at(rank, 0);
   for (std::size_t d = rank - 1; d-- > 0;) stride[d] = stride[d + 1] * shape[d + 1];
   std::size_t total = 1;
@@ -68,16 +219,10 @@ void gather_rows(T* values, std::size_t n, std::vector<std::size_t> shape, std::
   }
 }
 
-}  // namespace
-
-void permute_axes(RawArray& array, const std::vector<std::size_t>& order) {
+/// Of an array in memory.
+void permute(RawArray& array, const std::vector<std::size_t>& order) {
   std::vector<std::size_t> shape;
-  bool same = true;
-  for (std::size_t d = 0; d < order.size(); ++d) {
-    shape.push_back(array.shape[order[d]]);
-    same = same && order[d] == d;
-  }
-  if (same) return;
+  for (const std::size_t axis : order) shape.push_back(array.shape[axis]);
   const std::size_t total = product(array.shape, array.where);
   const auto columns = static_cast<index>(shape[0] == 0 ? 0 : total / shape[0]);
   if (total > 0) {
@@ -103,6 +248,23 @@ void permute_axes(RawArray& array, const std::vector<std::size_t>& order) {
   } else if (array.kind == RawArray::Kind::floats) {
     array.floats = Matrix<float>(static_cast<index>(shape[0]), columns);
   }
+  array.shape = shape;
+}
+
+}  // namespace
+
+void permute_axes(RawArray& array, const std::vector<std::size_t>& order) {
+  if (std::is_sorted(order.begin(), order.end())) return;
+  if (order[0] != 0) array.load();
+  std::vector<std::size_t> shape;
+  for (const std::size_t axis : order) shape.push_back(array.shape[axis]);
+  // A block comes in the shape of the file; that of the array may have been said since.
+  array.apply([order, before = array.shape](RawArray& block) {
+    const std::size_t n = block.count();
+    block.shape = before;
+    block.shape[0] = n;
+    permute(block, order);
+  });
   array.shape = shape;
 }
 

@@ -5,7 +5,9 @@
 /// rules and gives the same messages.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +23,17 @@ constexpr std::int64_t kMaxClasses = 65536;
 /// allocation.
 constexpr std::size_t kMaxInflation = 1032;
 
+struct RawArray;
+
+/// The numbers of an array that stay in its file, and come in blocks of rows.
+struct Rows {
+  std::function<RawArray(std::size_t first, std::size_t n)> load;  // throws: IoError
+  std::size_t total = 0, block = 1;  // rows there are; rows that are read at a time
+  std::size_t n_bytes = 0;           // what all of them take in memory
+  std::size_t memory = 0;            // the limit for that; 0: what this machine has
+  std::vector<std::function<void(RawArray&)>> steps;  // what every block goes through
+};
+
 /// An array as a file holds it. One of bytes, ints, floats is used, according to `kind`; texts are entries of `names`.
 struct RawArray {
   enum class Kind { bytes, ints, floats, texts };
@@ -32,11 +45,20 @@ struct RawArray {
   Matrix<float> floats;                        // shape[0] x (product of the rest)
   std::vector<std::string> names;              // of texts: the different ones
   std::map<std::int64_t, std::string> members;  // of an enumeration: what its values are called
+  std::shared_ptr<Rows> in_file;                // where set, the numbers are not here: bytes, ints, floats are empty
 
   std::size_t count() const { return shape.empty() ? 1 : shape[0]; }
   std::string shape_text() const;
   /// One number as double, whatever the kind (not texts).
   double number(std::size_t i) const;
+
+  /// Does to the array what concerns every row by itself: now, or, of an array in a file, to every block that is read.
+  /// `kind` and `shape` of the latter are the caller's to set.
+  void apply(std::function<void(RawArray&)> step);
+  /// Calls use(block, index of its first row): once with the array itself, or with one block of the file after the other.
+  void each_block(const std::function<void(RawArray& block, std::size_t first)>& use);
+  /// Takes the numbers out of the file. throws: ResourceError, before reading, where memory is too small
+  void load();
 };
 
 struct RawSplit {
@@ -64,9 +86,14 @@ struct RawDataset {
 /// ConfigError: options that do not fit
 Dataset assemble(RawDataset raw, const ReadOptions& options);
 
+/// The rows `rows` of an array, ascending; of one in a file they stay there.
+RawArray rows_of(const RawArray& from, const std::vector<index>& rows);
+/// throws: ResourceError where n_bytes of memory are more than the limit (0: what this machine has)
+void check_memory(const std::string& where, std::size_t n_bytes, std::size_t limit);
 /// Product of the extents, overflow checked. throws: IoError naming where.
 std::size_t product(const std::vector<std::size_t>& shape, const std::string& where);
 /// Axis i of the result is axis order[i] of the array. In place, without a second copy, where the first axis stays.
+/// An array in a file stays there where the first axis does, and is loaded elsewhere.
 void permute_axes(RawArray& array, const std::vector<std::size_t>& order);
 /// The axes in the opposite order: arrays of Fortran and MATLAB.
 void reverse_axes(RawArray& array);

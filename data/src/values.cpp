@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
+#include <optional>
 
 #include "raw_array.hpp"
 #include "read_options.hpp"
+#include "scan.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -16,59 +19,55 @@ using Kind = RawArray::Kind;
 constexpr double kDark = 0.5;
 constexpr double kWhite = 255;
 
-struct Extremes {
-  double low = 0, high = 0;
-  bool whole = true;
-};
-
 /// throws: IoError for what is no finite number
-Extremes extremes(const RawArray& x, std::size_t size) {
-  Extremes e;
-  if (x.kind == Kind::bytes) {
-    const auto [low, high] = std::minmax_element(x.bytes.begin(), x.bytes.end());
-    return {static_cast<double>(*low), static_cast<double>(*high), true};
-  }
-  if (x.kind == Kind::ints) {
-    const auto [low, high] = std::minmax_element(x.ints.begin(), x.ints.end());
-    return {static_cast<double>(*low), static_cast<double>(*high), true};
-  }
-  const float* values = x.floats.data();
-  const auto count = static_cast<std::size_t>(x.floats.size());
-  float low = values[0], high = values[0];
-  bool finite = true;
-  for (std::size_t i = 0; i < count; ++i) {
-    finite = finite && std::isfinite(values[i]);
-    low = std::min(low, values[i]);
-    high = std::max(high, values[i]);
-  }
-  if (!finite)
-    for (std::size_t i = 0; i < count; ++i)
-      NTKROB_CHECK(std::isfinite(values[i]), IoError, x.where, ": image ", i / size, ", pixel ", i % size, " is ",
+Extremes extremes(RawArray& x, std::size_t size) {
+  std::optional<Extremes> all;
+  x.each_block([&](RawArray& block, std::size_t first) {
+    const std::size_t count = block.count() * size;
+    const Extremes e = block.kind == Kind::bytes  ? extremes_of(block.bytes.data(), count)
+                       : block.kind == Kind::ints ? extremes_of(block.ints.data(), count)
+                                                  : extremes_of(block.floats.data(), count);
+    const float* values = block.floats.data();
+    for (std::size_t i = 0; i < count && !e.finite; ++i)
+      NTKROB_CHECK(std::isfinite(values[i]), IoError, x.where, ": image ", first + i / size, ", pixel ", i % size, " is ",
                    values[i], "; pixels must be finite numbers, remove or repair this image");
-  e.low = low;
-  e.high = high;
-  for (std::size_t i = 0; i < count && e.whole; ++i) e.whole = values[i] == std::floor(values[i]);
-  return e;
+    all ? all->add(e) : void(all = e);
+  });
+  return *all;
 }
 
+/// Every number by itself, in the array or in what comes from its file.
 void to_floats(RawArray& x, std::size_t size) {
   if (x.kind == Kind::floats) return;
-  Matrix<float> values(static_cast<index>(x.count()), static_cast<index>(size));
-  for (index i = 0; i < values.size(); ++i) values.data()[i] = static_cast<float>(x.number(static_cast<std::size_t>(i)));
-  x.floats = std::move(values);
-  x.bytes = {};
-  x.ints = {};
+  x.apply([size](RawArray& block) {
+    Matrix<float> values(static_cast<index>(block.count()), static_cast<index>(size));
+    const auto count = static_cast<std::size_t>(values.size());
+    float* out = values.data();
+    if (block.kind == Kind::bytes)
+      std::copy_n(block.bytes.data(), count, out);
+    else
+      for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<float>(block.ints[i]);
+    block.floats = std::move(values);
+    block.bytes = {};
+    block.ints = {};
+    block.kind = Kind::floats;
+  });
   x.kind = Kind::floats;
 }
 
-void to_bytes(RawArray& x) {
+void to_bytes(RawArray& x, std::size_t size) {
   if (x.kind == Kind::bytes) return;
-  const std::size_t count = x.kind == Kind::ints ? x.ints.size() : static_cast<std::size_t>(x.floats.size());
-  std::vector<std::uint8_t> values(count);
-  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<std::uint8_t>(x.number(i));
-  x.bytes = std::move(values);
-  x.ints = {};
-  x.floats = {};
+  x.apply([size](RawArray& block) {
+    std::vector<std::uint8_t> values(block.count() * size);
+    if (block.kind == Kind::ints)
+      std::transform(block.ints.begin(), block.ints.end(), values.begin(), [](std::int64_t v) { return static_cast<std::uint8_t>(v); });
+    else
+      std::transform(block.floats.data(), block.floats.data() + values.size(), values.begin(), [](float v) { return static_cast<std::uint8_t>(v); });
+    block.bytes = std::move(values);
+    block.ints = {};
+    block.floats = {};
+    block.kind = Kind::bytes;
+  });
   x.kind = Kind::bytes;
 }
 
@@ -84,13 +83,15 @@ std::string range_text(double low, double high) {
 }
 
 /// The feature that is far outside of the others' range: an identifier among measurements, say.
-std::string odd_column(const RawDataset& raw, const RawArray& x, std::size_t size) {
+std::string odd_column(const RawDataset& raw, RawArray& x, std::size_t size) {
   if (x.kind != Kind::floats || size < 3 || raw.columns.size() != size) return "";
   std::vector<std::pair<double, std::size_t>> highs(size);
   for (std::size_t c = 0; c < size; ++c) highs[c] = {0, c};
-  for (index i = 0; i < x.floats.rows(); ++i)
-    for (std::size_t c = 0; c < size; ++c)
-      highs[c].first = std::max<double>(highs[c].first, std::abs(x.floats.row(i)[c]));
+  x.each_block([&](const RawArray& block, std::size_t) {
+    for (index i = 0; i < block.floats.rows(); ++i)
+      for (std::size_t c = 0; c < size; ++c)
+        highs[c].first = std::max<double>(highs[c].first, std::abs(block.floats.row(i)[c]));
+  });
   std::sort(highs.begin(), highs.end());
   const auto& last = highs[size - 1];
   const double before = highs[size - 2].first;
@@ -113,7 +114,7 @@ void take_range(std::vector<Part>& parts, float low, float high, std::size_t siz
                  "]; clip them, or give --value-range ", range_text(std::min<double>(low, part.e.low), std::max<double>(high, part.e.high)));
   const bool bytes = low == 0 && high == kWhite &&
                      std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.e.whole; });
-  for (Part& part : parts) bytes ? to_bytes(*part.x) : to_floats(*part.x, size);
+  for (Part& part : parts) bytes ? to_bytes(*part.x, size) : to_floats(*part.x, size);
   if (bytes) return;
   data.value_low = low;
   data.value_high = high;
@@ -124,17 +125,20 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
   const std::size_t channels = low.size();
   for (Part& part : parts) {
     to_floats(*part.x, size);
-    std::size_t clipped = 0;
-    float* values = part.x->floats.data();
-    for (std::size_t i = 0; i < static_cast<std::size_t>(part.x->floats.size()); ++i) {
-      const std::size_t c = i % channels;
-      const double width = static_cast<double>(high[c]) - low[c];
-      const double scaled = width > 0 ? (static_cast<double>(values[i]) - low[c]) / width : 0;
-      clipped += scaled < 0 || scaled > 1;
-      values[i] = static_cast<float>(std::clamp(scaled, 0.0, 1.0));
-    }
-    if (clipped > 0)
-      data.notes.push_back(text(part.x->where, ": ", clipped, " values lie outside of the ranges of their features and were "
+    const auto clipped = std::make_shared<std::size_t>(0);
+    part.x->apply([=](RawArray& block) {
+      float* values = block.floats.data();
+      for (std::size_t i = 0; i < static_cast<std::size_t>(block.floats.size()); ++i) {
+        const std::size_t c = i % channels;
+        const double width = static_cast<double>(high[c]) - low[c];
+        const double scaled = width > 0 ? (static_cast<double>(values[i]) - low[c]) / width : 0;
+        *clipped += scaled < 0 || scaled > 1;
+        values[i] = static_cast<float>(std::clamp(scaled, 0.0, 1.0));
+      }
+    });
+    part.e = extremes(*part.x, size);  // what stays in its file passes through the step for the first time
+    if (*clipped > 0)
+      data.notes.push_back(text(part.x->where, ": ", *clipped, " values lie outside of the ranges of their features and were "
                                 "clipped to them"));
   }
   data.feature_low = low;
@@ -145,14 +149,16 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
 void take_columns(std::vector<Part>& parts, std::size_t size, Dataset& data) {
   const auto channels = static_cast<std::size_t>(data.shape.channels);
   std::vector<float> low(channels), high(channels);
-  const RawArray& x = *parts.front().x;
-  const std::size_t count = x.count() * size;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto value = static_cast<float>(x.number(i));
-    const std::size_t c = i % channels;
-    low[c] = i < channels ? value : std::min(low[c], value);
-    high[c] = i < channels ? value : std::max(high[c], value);
-  }
+  parts.front().x->each_block([&](const RawArray& block, std::size_t first) {
+    const std::size_t count = block.count() * size;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto value = static_cast<float>(block.number(i));
+      const std::size_t c = i % channels;
+      const bool fresh = first == 0 && i < channels;
+      low[c] = fresh ? value : std::min(low[c], value);
+      high[c] = fresh ? value : std::max(high[c], value);
+    }
+  });
   const auto constant = static_cast<std::size_t>(std::count_if(
       low.begin(), low.end(), [&](const float& l) { return l == high[static_cast<std::size_t>(&l - low.data())]; }));
   data.notes.push_back(text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"), " scaled from its extremes in the ", parts.front().name,
@@ -162,7 +168,9 @@ void take_columns(std::vector<Part>& parts, std::size_t size, Dataset& data) {
 }
 
 void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::size_t size, Dataset& data) {
-  const Dataset ranges = open_dataset({file});
+  ReadOptions unread;
+  unread.in_memory = std::size_t{1} << 24;  // its pixels are not wanted
+  const Dataset ranges = open_dataset({file}, unread);
   NTKROB_CHECK(ranges.shape.channels == data.shape.channels, ConfigError, "--value-range: ", file, " is about ",
                ranges.shape.channels, " features, the data have ", data.shape.channels);
   if (ranges.feature_low.empty()) {
@@ -225,7 +233,7 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
                odd_column(raw, *parts.front().x, size));
   if (whole) {
     const bool said = parts.front().x->kind == Kind::floats;
-    for (Part& part : parts) to_bytes(*part.x);
+    for (Part& part : parts) to_bytes(*part.x, size);
     if (said) data.notes.push_back(text("whole floating-point values up to ", high, " taken as [0, 255]"));
     return;
   }
@@ -255,6 +263,24 @@ void shape_rows(const RawDataset& raw, const ReadOptions& options, Dataset& data
   if (s.channels % 3 == 0 && colour * colour * 3 == s.channels && colour >= kSmallest)
     data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", colour, "x", colour,
                               "x3, and --layout NCHW where a row holds one colour after the other"));
+}
+
+/// What comes from the file block by block, with all that was recognised done to it.
+std::shared_ptr<const PixelsInFile> pixels_in_file(RawArray x, const Extremes& e) {
+  auto pixels = std::make_shared<PixelsInFile>();
+  pixels->bytes = x.kind == Kind::bytes;
+  pixels->low = e.low;
+  pixels->high = e.high;
+  pixels->read = [x](const PixelsInFile::Use& use) {
+    RawArray(x).each_block([&](RawArray& block, std::size_t first) {
+      Split split;
+      split.n = static_cast<index>(block.count());
+      split.bytes = std::move(block.bytes);
+      split.pixels = std::move(block.floats);
+      use(split, static_cast<index>(first));
+    });
+  };
+  return pixels;
 }
 
 }  // namespace
@@ -298,8 +324,13 @@ void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       }
   }
   shape_rows(raw, options, data);
+  for (const Part& part : parts) {
+    if (!part.x->in_file) continue;
+    Split& split = part.x == &*raw.train.x ? data.train : data.test;
+    split.in_file = pixels_in_file(std::move(*part.x), part.e);
+  }
   for (const auto& [from, to] : {std::pair<RawSplit*, Split*>{&raw.train, &data.train}, {&raw.test, &data.test}}) {
-    if (!from->x) continue;
+    if (!from->x || to->in_file) continue;
     if (from->x->kind == Kind::bytes) to->bytes = std::move(from->x->bytes);
     if (from->x->kind != Kind::floats) continue;
     // Readers lay floats out as N x D; axes that moved have changed no more than the order.

@@ -1,14 +1,29 @@
-/// Data sets in memory: images, labels, where they come from.
+/// Data sets: images, labels, where they come from. In memory, but for pixels that are many and are wanted once.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
+
+struct Split;
+
+/// Pixels that stay in a file because they are many, and come in blocks of rows. See ReadOptions::in_memory.
+struct PixelsInFile {
+  /// Rows first .. of a split: n and its pixels, no labels.
+  using Use = std::function<void(const Split& block, index first)>;
+
+  bool bytes = false;         // uint8, else float
+  double low = 0, high = 0;   // no pixel lies outside
+  std::function<void(const Use&)> read;  // calls it for all blocks in their order. throws: IoError
+};
 
 /// One split. Pixels are kept in the type of the file: uint8 (0..255 means [0,1]) or float in the value range.
 struct Split {
@@ -18,7 +33,15 @@ struct Split {
   std::vector<int> labels;           // n, in [0, classes); the arg max of targets where only those exist
   Matrix<float> targets;             // n x classes, or empty: soft or learned labels
 
-  bool is_bytes() const { return !bytes.empty(); }
+  std::shared_ptr<const PixelsInFile> in_file;  // where set, `bytes` and `pixels` are empty
+
+  bool is_bytes() const { return in_file ? in_file->bytes : !bytes.empty(); }
+  /// Calls use(block, index of its first row) until all rows were seen; once with the split itself where it is in memory.
+  void each_block(const PixelsInFile::Use& use) const;
+  /// The same with its pixels in memory.   size: numbers in a row
+  Split loaded(index size) const;
+  /// The smallest and the largest pixel; 0, 0 of an empty split. cost: a pass over all pixels
+  std::pair<double, double> extremes() const;
   bool empty() const { return n == 0; }
 };
 

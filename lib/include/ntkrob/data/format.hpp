@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ struct ReadOptions {
   double test_fraction = 0;          // this share of the training split becomes the test split
   std::uint64_t split_seed = 0;
 
+  // How much is held in memory: for programs, not for users.
+  std::size_t in_memory = SIZE_MAX;  // images of more bytes stay in their file where it can be read by rows (HDF5), see Split::in_file
+  std::size_t memory = 0;            // what the images may take in memory; 0: what this machine has
+
   /// (name as on the command line, value) of what is set, for provenance.
   std::vector<std::pair<std::string, std::string>> given() const;
   /// Whether something says how arrays are to be read, which a data set of ntkrob says itself.
@@ -49,9 +54,24 @@ struct ReadOptions {
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
 /// What a format cannot hold of a data set, one line each: "class names", "learned targets".
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
+/// How a data set is written.
+struct SaveOptions {
+  bool force = false;                              // replace an existing file
+  std::size_t plain_from = std::size_t{256} << 20;  // HDF5: pixels of more bytes are stored as they are, row after row
+  std::function<void(index done, index total)> progress;  // called between rows of such pixels; what it throws ends the work,
+                                                          // and nothing is left
+};
+/// Whether the disk has room for the pixels that save_dataset stores as they are, to know it before other work.
+///   throws: ResourceError
+void check_room(const Dataset& data, const std::string& path, const SaveOptions& options);
 /// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
 /// throws: IoError / ResourceError; ConfigError when path exists and force is false
-void save_dataset(const Dataset& data, const std::string& path, bool force);
+void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options);
+inline void save_dataset(const Dataset& data, const std::string& path, bool force) {
+  SaveOptions options;
+  options.force = force;
+  save_dataset(data, path, options);
+}
 
 /// A StateDict as a file (checkpoints, models), NPZ where the path ends in .npz, else HDF5. schema names its kind, e.g. "ntkrob.model/1".
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
