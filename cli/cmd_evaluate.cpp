@@ -128,6 +128,9 @@ void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
 void evaluate_model(EvaluateParams& p, Session& session) {
   check(p, session);
   const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
+  // What was trained on says how features are scaled.
+  if (!p.model.empty()) adopt_features(session, load_state(p.model, "ntkrob.model/1"), p.model);
+  if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(session, p.machine.support, p.read, 2);
   Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
   ThreatModel threat;
   threat.norm = parse_norm(p.job.norm);

@@ -31,6 +31,10 @@ struct Export {
   std::vector<std::string> classes;  // their names, or empty
 };
 
+/// Blocks of bytes have no place for the ranges that features were scaled by.
+constexpr const char* kNoRanges =
+    "; the ranges of its features are not in it, scale what the device measures as the data were (ntkrob info --json)";
+
 Export export_data(const ExportParams& p, Session& session) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, "--int8 and --calibrate are about nets, ", p.input,
                " is a data set");
@@ -46,6 +50,7 @@ Export export_data(const ExportParams& p, Session& session) {
   result.contents += "; read it with ntkrob/micro/device_data.hpp";
   result.bytes = block.bytes;
   result.classes = block.class_names;
+  if (!data.feature_low.empty()) result.what += kNoRanges;
   return result;
 }
 
@@ -68,6 +73,12 @@ OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>&
   else if (!range.empty())
     input += "; values of the training data: " + range;
   metadata.emplace_back("input", input);
+  if (model.contains("feature_range")) {
+    const auto& ranges = model.get<NdArray<float>>("feature_range").values;
+    const auto middle = ranges.begin() + static_cast<std::ptrdiff_t>(ranges.size() / 2);
+    metadata.emplace_back("feature_low", nlohmann::json(std::vector<float>(ranges.begin(), middle)).dump());
+    metadata.emplace_back("feature_high", nlohmann::json(std::vector<float>(middle, ranges.end())).dump());
+  }
   if (!stored("command").empty()) metadata.emplace_back("command", stored("command"));
   return metadata;
 }
@@ -98,6 +109,7 @@ Export export_net(const ExportParams& p, Session& session) {
                "was trained on");
   const StateDict model = load_state(p.input, "ntkrob.model/1");
   const Net net(model, session.backend());
+  adopt_features(session, model, p.input);
   Export result;
   result.classes = stored_class_names(model);
   std::string form = "float32";
@@ -119,6 +131,7 @@ Export export_net(const ExportParams& p, Session& session) {
   }
   result.what =
       text(net.spec(), ", ", net.parameter_count(), " parameters, ", form, ": ", result.bytes.size(), " bytes");
+  if (model.contains("feature_range") && form.rfind("ONNX", 0) != 0) result.what += kNoRanges;
   const std::size_t budget = p.device.budget.value;
   NTKROB_CHECK(budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ",
                result.bytes.size(), " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,

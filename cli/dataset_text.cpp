@@ -69,6 +69,8 @@ Json dataset_json(const Dataset& data) {
   json["shape"] = {data.shape.height, data.shape.width, data.shape.channels};
   json["classes"] = data.classes;
   json["class_names"] = data.class_names;
+  if (!data.feature_names.empty()) json["feature_names"] = data.feature_names;
+  if (!data.feature_low.empty()) json["feature_range"] = {data.feature_low, data.feature_high};
   json["value_range"] = {data.value_low, data.value_high};
   if (!data.train.empty()) json["train"] = split_json(data, data.train);
   if (!data.test.empty()) json["test"] = split_json(data, data.test);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace ntkrob::cli {
 
@@ -19,7 +20,67 @@ void keep(Session& session, const std::string& name, const Dataset& data, const 
   }
 }
 
+/// The features of all inputs of a command must be the same ones.   throws: ConfigError
+void agree(Session& session, const std::string& file, const std::vector<std::string>& names, const std::vector<float>& low,
+           const std::vector<float>& high) {
+  if (!names.empty() && session.feature_names.empty()) {
+    session.feature_names = names;
+    session.names_source = file;
+  }
+  for (std::size_t c = 0; c < std::min(names.size(), session.feature_names.size()); ++c)
+    NTKROB_CHECK(names[c] == session.feature_names[c], ConfigError, file, ": feature ", c + 1, " is called \"", names[c], "\", in ",
+                 session.names_source, " \"", session.feature_names[c], "\"; columns are taken in their order and must be the same");
+  if (low.empty()) return;
+  if (session.feature_low.empty()) {
+    session.feature_low = low;
+    session.feature_high = high;
+    session.ranges_source = file;
+  }
+  NTKROB_CHECK(low == session.feature_low && high == session.feature_high, ConfigError, file, ": its features were scaled by other ranges than those of ",
+               session.ranges_source, "; write it anew: ntkrob convert ... --value-range ", session.ranges_source);
+}
+
+/// Opens an input whose features are scaled as those before, where they are scaled by their columns.
+Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, const std::string& name, ReadOptions options) {
+  if (options.value_range == "columns" && !session.feature_low.empty()) {
+    options.feature_low = session.feature_low;
+    options.feature_high = session.feature_high;
+    options.feature_source = session.ranges_source;
+  }
+  Dataset data = open_dataset(paths, options);
+  agree(session, name, data.feature_names, data.feature_low, data.feature_high);
+  return data;
+}
+
 }  // namespace
+
+void adopt_features(Session& session, const StateDict& model, const std::string& file) {
+  std::vector<std::string> names;
+  if (model.contains("feature_names"))
+    for (std::stringstream all(model.get<std::string>("feature_names")); names.emplace_back(), std::getline(all, names.back());) continue;
+  if (!names.empty()) names.pop_back();
+  std::vector<float> low, high;
+  if (model.contains("feature_range")) {
+    const auto& values = model.get<NdArray<float>>("feature_range").values;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    low.assign(values.begin(), middle);
+    high.assign(middle, values.end());
+  }
+  agree(session, file, names, low, high);
+}
+
+void store_features(StateDict& model, const Dataset& data) {
+  std::string names;
+  for (std::string name : data.feature_names) {
+    std::replace(name.begin(), name.end(), '\n', ' ');
+    names += name + "\n";
+  }
+  if (!names.empty()) model.set("feature_names", names);
+  if (data.feature_low.empty()) return;
+  std::vector<float> values = data.feature_low;
+  values.insert(values.end(), data.feature_high.begin(), data.feature_high.end());
+  model.set("feature_range", NdArray<float>{{2, static_cast<index>(data.feature_low.size())}, values});
+}
 
 void add_read_options(OptionSet& set, ReadOptions& options) {
   visit_read(options, [&](const char* name, auto& field, const char* help) {
@@ -32,7 +93,7 @@ void add_read_options(OptionSet& set, ReadOptions& options) {
 Dataset open_input(Session& session, const std::string& path, const ReadOptions& options, std::size_t inputs) {
   ReadOptions used = options;
   if (inputs > 1 && !options.given().empty() && identify(path).first == "dataset") used = ReadOptions();
-  Dataset data = open_dataset({path}, used);
+  Dataset data = open_agreeing(session, {path}, path, used);
   keep(session, path, data, used);
   return data;
 }

@@ -41,6 +41,12 @@ Dataset open_input(Session& session, const std::string& path, const ReadOptions&
 /// The same for the inputs of convert: several files, or parts named by options.
 Dataset open_inputs(Session& session, const std::vector<std::string>& paths, const ReadOptions& options);
 
+/// Names and ranges of features that a model was trained with: inputs opened later must agree, and are scaled by them where
+/// --value-range columns is given.
+void adopt_features(Session& session, const StateDict& model, const std::string& file);
+/// Stores them with a model.
+void store_features(StateDict& model, const Dataset& data);
+
 /// {"file": ["clause", ...], ...} of all inputs so far.
 nlohmann::ordered_json readings_json(const Session& session);
 /// What was recognised of a data set and its parents, and the options that it was read with, for provenance: without

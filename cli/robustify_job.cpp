@@ -79,6 +79,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   robust.shape = data.shape;
   robust.classes = data.classes;
   robust.class_names = data.class_names;
+  robust.feature_names = data.feature_names;
   robust.feature_low = data.feature_low;
   robust.feature_high = data.feature_high;
   robust.beyond_range = !job.options.clip;
@@ -202,6 +203,7 @@ Dataset originals_of(const Dataset& robust, const std::string& file) {
   originals.shape = robust.shape;
   originals.classes = robust.classes;
   originals.class_names = robust.class_names;
+  originals.feature_names = robust.feature_names;
   originals.feature_low = robust.feature_low;
   originals.feature_high = robust.feature_high;
   originals.train.n = robust.train.n;

@@ -98,6 +98,10 @@ class Session {
   std::vector<std::string> arguments;  // as typed, without the program's name
   /// Inputs that were opened, each with what its reader recognised.
   std::vector<std::pair<std::string, std::vector<std::string>>> readings;
+  /// Names and ranges of the features of the first input or model that has them; others must agree.
+  std::vector<std::string> feature_names;
+  std::vector<float> feature_low, feature_high;
+  std::string names_source, ranges_source;
 
   /// Made at the first call.
   Backend& backend();

@@ -149,6 +149,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
   StateDict state = outcome.net->state();
   store_class_names(state, data.class_names);
+  store_features(state, data);
   state.set("provenance/library_version", std::string(kVersion));
   std::string command = "ntkrob train " + file_name(job.data);
   for (const auto& [name, value] : resolved_options(job)) {

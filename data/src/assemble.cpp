@@ -98,6 +98,8 @@ Dataset assemble(RawDataset raw, const ReadOptions& options) {
   if (options.test_fraction > 0) split_off_test(raw, data, options.test_fraction, options.split_seed);
   take_values(raw, options, data);
   data.provenance = std::move(raw.provenance);
+  if (data.kind() == DataKind::table && static_cast<index>(raw.columns.size()) == data.shape.channels)
+    data.feature_names = std::move(raw.columns);
   data.validate(raw.file);
   return data;
 }

@@ -206,6 +206,11 @@ class Chooser {
       raw_.feature_low.assign(ranges.floats.row(0), ranges.floats.row(0) + ranges.floats.cols());
       raw_.feature_high.assign(ranges.floats.row(1), ranges.floats.row(1) + ranges.floats.cols());
     }
+    if (const std::size_t i = find("feature_names"); i < catalogue_.arrays.size() && raw_.own) {
+      const RawArray names = *load(i, Role::own);
+      NTKROB_CHECK(names.kind == RawArray::Kind::texts, IoError, names.where, ": must be texts");
+      for (const std::int64_t which : names.ints) raw_.columns.push_back(names.names[static_cast<std::size_t>(which)]);
+    }
     if (const std::size_t i = find("classes"); i < catalogue_.arrays.size() && raw_.own) {
       const RawArray classes = *load(i, Role::own);
       const bool one = product(classes.shape, classes.where) == 1 && classes.kind == RawArray::Kind::ints;

@@ -14,16 +14,31 @@ namespace {
 bool is_empty(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
 
 /// 0,1,2,... as pandas names columns that have no names.
-bool counts_up(const std::vector<std::string_view>& row) {
+///   A short row of numbers may be a sample, unless the next line has decimal points.
+bool counts_up(const std::vector<std::string_view>& row, const std::vector<std::string_view>& next) {
   for (std::size_t c = 0; c < row.size(); ++c)
     if (row[c] != std::to_string(c)) return false;
-  constexpr std::size_t kFewest = 8;  // no row of pixels counts up so far
-  return row.size() >= kFewest;
+  constexpr std::size_t kFewest = 3, kCertain = 8;
+  const bool points = std::any_of(next.begin(), next.end(), [](std::string_view f) { return f.find('.') != std::string_view::npos; });
+  return row.size() >= kCertain || (row.size() >= kFewest && points);
+}
+
+/// Whether fields between tabs are runs of numbers between blanks: then any white space separates.
+bool mixes_blanks(const std::vector<std::string_view>& fields) {
+  for (const std::string_view field : fields) {
+    if (field.find(' ') == std::string_view::npos) continue;
+    std::vector<std::string_view> pieces;
+    std::string scratch;
+    split_fields(std::string(field), ' ', pieces, scratch);
+    double value = 0;
+    if (std::all_of(pieces.begin(), pieces.end(), [&](std::string_view piece) { return parse_field(piece, value); })) return true;
+  }
+  return false;
 }
 
 /// A header has texts where the lines below have numbers.
 bool is_header(const std::vector<std::string_view>& first, const std::vector<std::string_view>& second) {
-  if (counts_up(first)) return true;
+  if (counts_up(first, second)) return true;
   bool any_number = false;
   for (std::size_t c = 0; c < first.size(); ++c) {
     double value = 0;
@@ -54,9 +69,13 @@ void open(Opened& o) {
   o.separator = separator_of(ahead[0].second);
   std::vector<std::string_view> first, second;
   split_fields(ahead[0].second, o.separator, first, scratch);
+  if (o.separator == '\t' && mixes_blanks(first)) {
+    o.separator = ' ';
+    split_fields(ahead[0].second, o.separator, first, scratch);
+  }
   o.columns = first.size();
   if (ahead.size() > 1) split_fields(ahead[1].second, o.separator, second, other);
-  o.counted = counts_up(first);
+  o.counted = counts_up(first, second);
   if (is_header(first, second)) {
     if (!o.counted)
       for (const std::string_view name : first) o.names.emplace_back(name);

@@ -121,6 +121,10 @@ std::vector<Placed> write_content(hid_t file, const Dataset& data, std::size_t p
   if (!data.class_names.empty()) write_texts_attribute(file, "class_names", data.class_names);
   write_split(file, data, data.train, "train", plain_from, placed);
   write_split(file, data, data.test, "test", plain_from, placed);
+  // An attribute holds at most 64 KiB.
+  std::size_t longest = 0;
+  for (const std::string& name : data.feature_names) longest = std::max(longest, name.size());
+  if (!data.feature_names.empty() && longest * data.feature_names.size() < 60000) write_texts_attribute(file, "feature_names", data.feature_names);
   if (!data.feature_low.empty()) {
     std::vector<float> ranges = data.feature_low;
     ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
@@ -191,6 +195,7 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
     // ntkrob always writes both; a schema that somebody added to a file of his own says nothing about its axes.
     raw.own = schema.has_value() && raw.value_range.has_value();
     raw.targets = schema.has_value();
+    if (raw.own && has_attribute(file, "feature_names")) raw.columns = read_texts(file, "feature_names", path);
     if (has_attribute(file, "class_names")) raw.class_names = read_texts(file, "class_names", path);
     if (has_attribute(file, "classes")) {
       const std::vector<std::int64_t> classes = read_integers(file, "classes", path);
@@ -200,6 +205,7 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
     }
     if (schema) raw.provenance = read_provenance(file, path);
   }
+  refuse_structural(raw, options);
   take_arrays(hdf5_catalogue(path), options, raw);
   return raw;
 }

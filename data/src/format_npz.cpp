@@ -117,6 +117,7 @@ RawDataset read_npz(const std::vector<std::string>& inputs, const ReadOptions& o
   raw.own = !schema.empty() || (has(archive, "value_range") && has(archive, "classes"));
   raw.targets = raw.own;
   raw.beyond_range = has(archive, "beyond_range");
+  refuse_structural(raw, options);
   take_arrays(catalogue, options, raw);
   return raw;
 }
@@ -173,6 +174,7 @@ void write_npz(const Dataset& data, const std::string& path, const SaveOptions& 
   archive.add("classes.npy", npy("<i8", {1}, &classes, sizeof classes));
   const std::int64_t one = 1;
   if (data.beyond_range) archive.add("beyond_range.npy", npy("<i8", {1}, &one, sizeof one));
+  if (!data.feature_names.empty()) archive.add("feature_names.npy", npy_texts(data.feature_names));
   if (!data.class_names.empty()) archive.add("class_names.npy", npy_texts(data.class_names));
   if (!data.feature_low.empty()) {
     std::vector<float> ranges = data.feature_low;

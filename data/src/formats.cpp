@@ -11,6 +11,12 @@
 namespace ntkrob {
 namespace io {
 
+void refuse_structural(const RawDataset& raw, const ReadOptions& options) {
+  NTKROB_CHECK(!raw.own || !options.structural(), ConfigError, raw.file,
+               ": was written by ntkrob and says itself what it holds; leave out --",
+               raw.own && options.structural() ? options.given().front().first : std::string());
+}
+
 const std::vector<Format>& format_table() {
   static const std::vector<Format> table = {
 #define NTKROB_FORMAT(id, extensions, reader, writer, description) \
@@ -155,11 +161,63 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
   const std::string id = format.id;
   NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, "--drop ", options.drop,
                " leaves out columns of a table, but ", inputs[0], " is ", id);
-  RawDataset raw = format.read(inputs, options);
-  NTKROB_CHECK(!raw.own || !options.structural(), ConfigError, raw.file,
-               ": was written by ntkrob and says itself what it holds; leave out --",
-               raw.own && options.structural() ? options.given().front().first : std::string());
-  return raw;
+  return format.read(inputs, options);
+}
+
+/// Labels that are numbers in the order of the names of `found` become those of `raw`, which may have another order.
+void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw) {
+  const std::vector<std::string>&from = found.class_names, &to = raw.class_names;
+  RawArray& y = split.labels ? *split.labels : *split.y;
+  NTKROB_CHECK(y.members == (raw.train.y ? raw.train.y->members : y.members), IoError, y.where,
+               ": its enumeration has other members than that of ", raw.file, "; store both with the same one");
+  bool moved = false;
+  for (std::size_t c = 0; c < from.size(); ++c) {
+    const auto at = std::find(to.begin(), to.end(), from[c]);
+    moved = moved || (at != to.end() && at - to.begin() != static_cast<std::ptrdiff_t>(c));
+  }
+  if (!moved || y.kind == RawArray::Kind::texts) return;
+  const std::size_t count = product(y.shape, y.where);
+  NTKROB_CHECK(count == y.count() || y.shape[0] == 1, ConfigError, y.where, ": its classes are called otherwise than in ", raw.file,
+               ", and targets with a column for each class cannot be renumbered");
+  std::vector<std::int64_t> labels(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double label = y.number(i);
+    const bool named = label >= 0 && label < static_cast<double>(from.size());
+    const auto at = named ? std::find(to.begin(), to.end(), from[static_cast<std::size_t>(label)]) : to.end();
+    NTKROB_CHECK(at != to.end(), ConfigError, y.where, ": label ", i, ", ", label, named ? ", " + from[static_cast<std::size_t>(label)] : "",
+                 ", is not among the classes of ", raw.file);
+    labels[i] = at - to.begin();
+  }
+  y.kind = RawArray::Kind::ints;
+  y.ints = std::move(labels);
+  y.bytes = {};
+  y.floats = {};
+}
+
+/// Sparse tables are as wide as the wider one.
+void widen(RawArray& x, std::size_t columns) {
+  if (x.shape[1] >= columns) return;
+  Matrix<float> wide(static_cast<index>(x.shape[0]), static_cast<index>(columns));
+  std::fill_n(wide.data(), static_cast<std::size_t>(wide.size()), 0.0f);
+  for (index i = 0; i < wide.rows(); ++i) std::copy_n(x.floats.row(i), x.floats.cols(), wide.row(i));
+  x.floats = std::move(wide);
+  x.shape[1] = columns;
+}
+
+/// What two files state of their columns and values must agree, where each pixel would mean something else.
+void check_agreement(const RawDataset& raw, const RawDataset& found, const std::string& file) {
+  NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, "--test-file: ", file,
+               " states another value range than ", raw.file, ", or none; convert it first with --value-range ", raw.own ? raw.file : "LOW:HIGH");
+  NTKROB_CHECK(raw.feature_low == found.feature_low && raw.feature_high == found.feature_high, ConfigError, "--test-file: the features of ",
+               file, " were scaled by other ranges than those of ", raw.file, "; convert it anew with --value-range ", raw.file);
+  const auto& a = raw.columns;
+  const auto& b = found.columns;
+  if (a.empty() || b.empty()) return;
+  NTKROB_CHECK(a.size() == b.size(), IoError, file, ": has ", b.size(), " features, ", raw.file, " ", a.size(),
+               "; --drop leaves columns out of both");
+  for (std::size_t c = 0; c < a.size(); ++c)
+    NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", b[c], "\", in ", raw.file, " \"", a[c],
+                 "\"; columns are taken in their order and must be the same");
 }
 
 /// The split that another input gives for tests.
@@ -172,10 +230,14 @@ void add_test(RawDataset& raw, const ReadOptions& options) {
   const bool test_only = !found.train.x;
   raw.notes.push_back(text("test split: the ", test_only ? "test" : "training", " split of ", options.test_file));
   for (std::string& note : found.notes) raw.notes.push_back(options.test_file + ": " + note);
+  check_agreement(raw, found, options.test_file);
   raw.test = std::move(test_only ? found.test : found.train);
-  // Where the two files state different things, each pixel would mean something else.
-  NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, "--test-file: ", options.test_file,
-               " states another value range than ", raw.file, ", or none; convert both with --value-range first");
+  if (raw.test.y) match_names(raw.test, found, raw);
+  if (raw.sparse && found.sparse && raw.train.x && raw.test.x) {
+    const std::size_t columns = std::max(raw.train.x->shape[1], raw.test.x->shape[1]);
+    widen(*raw.train.x, columns);
+    widen(*raw.test.x, columns);
+  }
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ const std::vector<Format>& format_table();
 
 /// The path and its first bytes. throws: IoError
 Probe probe_of(const std::string& path);
+/// throws: ConfigError where options say what a file of ntkrob says itself
+void refuse_structural(const RawDataset& raw, const ReadOptions& options);
 /// throws: ConfigError where options about arrays are given for a format that has none
 void expect_no_array_names(const ReadOptions& options, const std::string& path, const char* format);
 

@@ -483,6 +483,10 @@ RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::
   if (raw.kind == RawArray::Kind::ints) {
     Handle type(H5Dget_type(dataset), H5Tclose);
     raw.ints = int_values(type, count, where, read);
+    if (H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 8 && H5Tget_sign(type) == H5T_SGN_NONE)
+      for (std::size_t i = 0; i < count; ++i)  // the library clamps what does not fit
+        NTKROB_CHECK(raw.ints[i] < INT64_MAX, IoError, where, ": value ", i,
+                     " is 2^63 or more; whole numbers from there on are not read, store smaller ones or texts");
     if (H5Tget_class(type) == H5T_ENUM) raw.members = members_of(type, where);
     return raw;
   }

@@ -186,7 +186,9 @@ RawArray parse_npy(const std::string& content, const std::string& where) {
     if (header.width == 8 && sign) each<std::int64_t>(data, count, big, to_ints);
     if (header.width == 8 && !sign)
       each<std::uint64_t>(data, count, big, [&](std::size_t i, std::uint64_t v) {
-        raw.ints[i] = static_cast<std::int64_t>(std::min<std::uint64_t>(v, INT64_MAX));
+        NTKROB_CHECK(v <= INT64_MAX, IoError, where, ": value ", i, " is ", v,
+                     "; whole numbers from 2^63 on are not read, store smaller ones or texts");
+        raw.ints[i] = static_cast<std::int64_t>(v);
       });
   }
   if (header.fortran) reverse_axes(raw);

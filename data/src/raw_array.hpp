@@ -78,6 +78,7 @@ struct RawDataset {
   index classes = 0;  // 0: inferred from names, targets, labels
   std::vector<std::string> class_names;
   std::vector<std::string> columns;  // of a table: the names of its features, or empty
+  bool sparse = false;               // features behind the last one that is written are 0
   Provenance provenance;
   std::vector<std::string> notes;
 };

@@ -71,16 +71,13 @@ void to_bytes(RawArray& x, std::size_t size) {
   x.kind = Kind::bytes;
 }
 
-/// Numbers as a user types them: the shortest that are read back to the same float32.
-std::string range_text(double low, double high) {
-  std::string result;
-  for (const double value : {low, high}) {
-    char out[32];
-    const auto end = std::to_chars(out, out + sizeof out, static_cast<float>(value)).ptr;
-    result += (result.empty() ? "" : ":") + std::string(out, end);
-  }
-  return result;
+/// A number as a user types it: the shortest that is read back to the same float32.
+std::string number_text(double value) {
+  char out[32];
+  return {out, std::to_chars(out, out + sizeof out, static_cast<float>(value)).ptr};
 }
+
+std::string range_text(double low, double high) { return number_text(low) + ":" + number_text(high); }
 
 /// The feature that is far outside of the others' range: an identifier among measurements, say.
 std::string odd_column(const RawDataset& raw, RawArray& x, std::size_t size) {
@@ -146,8 +143,14 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
 }
 
 /// Each channel by its own extremes in the training split.
-void take_columns(std::vector<Part>& parts, std::size_t size, Dataset& data) {
+void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::size_t size, Dataset& data) {
   const auto channels = static_cast<std::size_t>(data.shape.channels);
+  if (!options.feature_low.empty()) {
+    NTKROB_CHECK(options.feature_low.size() == channels, ConfigError, "--value-range columns: ", parts.front().x->where, " has ",
+                 channels, " features, ", options.feature_source, " ", options.feature_low.size());
+    data.notes.push_back(text("each of ", channels, " features is scaled by the ranges of ", options.feature_source));
+    return scale_channels(parts, options.feature_low, options.feature_high, size, data);
+  }
   std::vector<float> low(channels), high(channels);
   parts.front().x->each_block([&](const RawArray& block, std::size_t first) {
     const std::size_t count = block.count() * size;
@@ -168,6 +171,18 @@ void take_columns(std::vector<Part>& parts, std::size_t size, Dataset& data) {
 }
 
 void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::size_t size, Dataset& data) {
+  if (identify(file).first == "model") {
+    const StateDict model = load_state(file, "ntkrob.model/1");
+    NTKROB_CHECK(model.contains("feature_range"), ConfigError, "--value-range: ", file,
+                 " is a net that stores no ranges of features; name the data set that it was trained on");
+    const auto& ranges = model.get<NdArray<float>>("feature_range");
+    const auto channels = static_cast<std::size_t>(data.shape.channels);
+    NTKROB_CHECK(ranges.values.size() == 2 * channels, ConfigError, "--value-range: ", file, " is about ", ranges.values.size() / 2,
+                 " features, the data have ", channels);
+    data.notes.push_back(text("the ranges of ", channels, " features taken from ", file));
+    const auto middle = ranges.values.begin() + static_cast<std::ptrdiff_t>(channels);
+    return scale_channels(parts, {ranges.values.begin(), middle}, {middle, ranges.values.end()}, size, data);
+  }
   ReadOptions unread;
   unread.in_memory = std::size_t{1} << 24;  // its pixels are not wanted
   const Dataset ranges = open_dataset({file}, unread);
@@ -224,7 +239,7 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
       advice = text("a little above 1 is a mistake in the scaling: clip them, or give --value-range ", range_text(0, high));
     if (table || data.shape.width == 1)
       advice += "; features of their own scales: --value-range columns takes the extremes of each in the training split";
-    throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", low, ", ", high,
+    throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", number_text(low), ", ", number_text(high),
                        "], which is neither [0, 1] nor [0, 255]; ", advice, odd_column(raw, *parts.front().x, size)));
   }
   NTKROB_CHECK(high >= kDark * kWhite, IoError, where, ": the largest value is ", high,
@@ -302,7 +317,7 @@ void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       take_range(parts, range.low, range.high, size, data);
       break;
     case RangeOption::Kind::columns:
-      take_columns(parts, size, data);
+      take_columns(parts, options, size, data);
       break;
     case RangeOption::Kind::file:
       take_file_ranges(parts, range.file, size, data);

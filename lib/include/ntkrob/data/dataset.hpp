@@ -66,6 +66,7 @@ struct Dataset {
   std::vector<std::string> class_names;  // classes names, or empty
   float value_low = 0, value_high = 1;   // of float pixels
   bool beyond_range = false;             // float pixels may lie outside it (a set optimised without clipping)
+  std::vector<std::string> feature_names;        // of a table, channels each, or empty
   std::vector<float> feature_low, feature_high;  // channels each, or empty: the values that were mapped to 0 and 1
   Split train, test;
   Provenance provenance;

@@ -35,6 +35,9 @@ struct ReadOptions {
   std::string test_file;             // another input whose images become the test split
   double test_fraction = 0;          // this share of the training split becomes the test split
   std::uint64_t split_seed = 0;
+  /// Of another input or a model, with value_range "columns": taken instead of the extremes. feature_source names it.
+  std::vector<float> feature_low, feature_high;
+  std::string feature_source;
 
   // How much is held in memory: for programs, not for users.
   std::size_t in_memory = SIZE_MAX;  // images of more bytes stay in their file where it can be read by rows (HDF5), see Split::in_file
