@@ -21,27 +21,30 @@ void keep(Session& session, const std::string& name, const Dataset& data, const 
 }
 
 /// The features of all inputs of a command must be the same ones.   throws: ConfigError
-void agree(Session& session, const std::string& file, const std::vector<std::string>& names, const std::vector<float>& low,
-           const std::vector<float>& high) {
+void agree(Session& session, const std::string& file, const std::vector<std::string>& names,
+           const std::vector<float>& low, const std::vector<float>& high) {
   if (!names.empty() && session.feature_names.empty()) {
     session.feature_names = names;
     session.names_source = file;
   }
   for (std::size_t c = 0; c < std::min(names.size(), session.feature_names.size()); ++c)
-    NTKROB_CHECK(names[c] == session.feature_names[c], ConfigError, file, ": feature ", c + 1, " is called \"", names[c], "\", in ",
-                 session.names_source, " \"", session.feature_names[c], "\"; columns are taken in their order and must be the same");
+    NTKROB_CHECK(names[c] == session.feature_names[c], ConfigError, file, ": feature ", c + 1, " is called \"",
+                 names[c], "\", in ", session.names_source, " \"", session.feature_names[c],
+                 "\"; columns are taken in their order and must be the same");
   if (low.empty()) return;
   if (session.feature_low.empty()) {
     session.feature_low = low;
     session.feature_high = high;
     session.ranges_source = file;
   }
-  NTKROB_CHECK(low == session.feature_low && high == session.feature_high, ConfigError, file, ": its features were scaled by other ranges than those of ",
-               session.ranges_source, "; write it anew: ntkrob convert ... --value-range ", session.ranges_source);
+  NTKROB_CHECK(low == session.feature_low && high == session.feature_high, ConfigError, file,
+               ": its features were scaled by other ranges than those of ", session.ranges_source,
+               "; write it anew: ntkrob convert ... --value-range ", session.ranges_source);
 }
 
 /// Opens an input whose features are scaled as those before, where they are scaled by their columns.
-Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, const std::string& name, ReadOptions options) {
+Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, const std::string& name,
+                      ReadOptions options) {
   if (options.value_range == "columns" && !session.feature_low.empty()) {
     options.feature_low = session.feature_low;
     options.feature_high = session.feature_high;
@@ -57,7 +60,9 @@ Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, c
 void adopt_features(Session& session, const StateDict& model, const std::string& file) {
   std::vector<std::string> names;
   if (model.contains("feature_names"))
-    for (std::stringstream all(model.get<std::string>("feature_names")); names.emplace_back(), std::getline(all, names.back());) continue;
+    for (std::stringstream all(model.get<std::string>("feature_names"));
+         names.emplace_back(), std::getline(all, names.back());)
+      continue;
   if (!names.empty()) names.pop_back();
   std::vector<float> low, high;
   if (model.contains("feature_range")) {

@@ -40,8 +40,8 @@ void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       continue;
     }
     NTKROB_CHECK(split->y.has_value(), IoError, split->x->where, ": ", name, " images without ", name, " labels; ",
-                 "a data set needs both: name the labels with --y, or their file with --", split == &raw.train ? "train" : "test",
-                 "-labels");
+                 "a data set needs both: name the labels with --y, or their file with --",
+                 split == &raw.train ? "train" : "test", "-labels");
     RawArray& x = *split->x;
     const ImageShape shape = take_axes(x, raw, options, label_count(*split), data.notes);
     NTKROB_CHECK(first || shape == data.shape, IoError, x.where, ": test images are ", shape.height, " x ", shape.width,
@@ -81,8 +81,8 @@ void split_off_test(RawDataset& raw, Dataset& data, double fraction, std::uint64
   raw.train.x = rows_of(*raw.train.x, train);
   data.test = labels_of(data.train, test);
   data.train = labels_of(data.train, train);
-  data.notes.push_back(text(n_test, " of ", n_test + data.train.n, " samples, drawn with --split-seed ", seed,
-                            ", are the test split"));
+  data.notes.push_back(
+      text(n_test, " of ", n_test + data.train.n, " samples, drawn with --split-seed ", seed, ", are the test split"));
 }
 
 }  // namespace

@@ -118,8 +118,8 @@ ImageShape apply(RawArray& x, const Reading& r) {
 /// Rows with a given picture shape become an array of four axes, in the order of the layout.
 void shape_rows(RawArray& x, const ImageShape& shape, const std::string& layout) {
   NTKROB_CHECK(static_cast<index>(x.shape[1]) == shape.size(), ConfigError, "--image-shape: ", shape.height, " x ",
-               shape.width, " x ", shape.channels, " are ", shape.size(), " numbers, but ", x.where, " has ", x.shape[1],
-               " in a row");
+               shape.width, " x ", shape.channels, " are ", shape.size(), " numbers, but ", x.where, " has ",
+               x.shape[1], " in a row");
   const std::string letters = layout.empty() ? "NHWC" : layout;
   std::vector<std::size_t> extents;
   for (const char axis : letters) {
@@ -136,9 +136,8 @@ void shape_rows(RawArray& x, const ImageShape& shape, const std::string& layout)
 
 ImageShape take_named(RawArray& x, const std::string& layout) {
   NTKROB_CHECK(layout.size() == x.shape.size(), ConfigError, "--layout ", layout, " names ", layout.size(), " axes, ",
-               x.where, " has shape ", x.shape_text(), layout.size() == 4 && x.shape.size() == 2
-                                                           ? "; give the picture by --image-shape, e.g. 28x28x1"
-                                                           : "");
+               x.where, " has shape ", x.shape_text(),
+               layout.size() == 4 && x.shape.size() == 2 ? "; give the picture by --image-shape, e.g. 28x28x1" : "");
   return apply(x, reading(layout, x.shape));
 }
 
@@ -152,7 +151,8 @@ ImageShape take_rows(RawArray& x, const std::optional<ImageShape>& image, const 
   NTKROB_CHECK(layout.empty(), ConfigError, "--layout ", layout, ": ", x.where, " has rows of ", x.shape[1],
                " numbers; say the shape of the picture too, e.g. --image-shape 28x28x1");
   const bool turned = n_labels > x.shape[0] && x.shape[1] == n_labels;
-  if (turned) notes.push_back(text(x.where, ": shape ", x.shape_text(), " read as [D,N], there are ", n_labels, " labels"));
+  if (turned)
+    notes.push_back(text(x.where, ": shape ", x.shape_text(), " read as [D,N], there are ", n_labels, " labels"));
   return apply(x, reading(turned ? "DN" : "ND", x.shape));
 }
 
@@ -171,7 +171,8 @@ ImageShape choose(RawArray& x, const std::optional<ImageShape>& image, std::size
   } else {
     readings = likely(x.shape);
   }
-  // The last axis counts samples only where it is longer than a side: else a wrong number of labels would be explained away.
+  // The last axis counts samples only where it is longer than a side: else a wrong number of labels would be explained
+  // away.
   const auto counted = [&](const Reading& r) {
     const bool last = r.layout[0] != 'N';
     const auto longest = static_cast<std::size_t>(std::max(r.shape.height, r.shape.width));

@@ -34,12 +34,14 @@ bool among(const std::string& word, std::initializer_list<const char*> list) {
 
 /// Names that only ntkrob's own files have.
 bool is_own(const std::string& name) {
-  return among(name, {"value_range", "feature_range", "classes", "ntkrob_schema", "beyond_range", "labels_train", "labels_test"});
+  return among(name, {"value_range", "feature_range", "classes", "ntkrob_schema", "beyond_range", "labels_train",
+                      "labels_test"});
 }
 
 /// Words beside those that say something: "train_set_x_orig", "kmnist-train-imgs-idx3-ubyte".
 bool is_filler(const std::string& word) {
-  return among(word, {"set", "orig", "arr", "array", "npy", "npz", "h", "mnist", "kmnist", "emnist", "idx", "ubyte", "split"}) ||
+  return among(word, {"set", "orig", "arr", "array", "npy", "npz", "h", "mnist", "kmnist", "emnist", "idx", "ubyte",
+                      "split"}) ||
          std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
@@ -93,7 +95,8 @@ class Chooser {
   std::optional<RawArray> load(std::size_t i, Role role) {
     if (i >= catalogue_.arrays.size()) return std::nullopt;
     used_[i] = true;
-    return role == Role::images ? load_images(catalogue_.file, catalogue_.arrays[i], options_) : catalogue_.arrays[i].load();
+    return role == Role::images ? load_images(catalogue_.file, catalogue_.arrays[i], options_)
+                                : catalogue_.arrays[i].load();
   }
 
   std::string all_names() const {
@@ -116,8 +119,9 @@ class Chooser {
 
   void named() {
     NTKROB_CHECK(!options_.x.empty() && !options_.y.empty(), ConfigError, options_.x.empty() ? "--y " : "--x ",
-                 options_.x.empty() ? options_.y : options_.x, " needs ", options_.x.empty() ? "--x, the images" : "--y, the labels",
-                 "; ", catalogue_.file, " holds ", all_names());
+                 options_.x.empty() ? options_.y : options_.x, " needs ",
+                 options_.x.empty() ? "--x, the images" : "--y, the labels", "; ", catalogue_.file, " holds ",
+                 all_names());
     raw_.train.x = load_named(options_.x, "--x", Role::images);
     raw_.train.y = load_named(options_.y, "--y", Role::labels);
     raw_.test.x = load_named(options_.x_test, "--x-test", Role::images);
@@ -140,8 +144,9 @@ class Chooser {
     }
     const bool images = role == Role::images, test = part == Part::test;
     NTKROB_CHECK(tie == none, IoError, catalogue_.file, ": ", catalogue_.arrays[found].name, " and ",
-                 tie == none ? std::string() : catalogue_.arrays[tie].name, " could both be the ", images ? "images" : "labels", " of the ",
-                 test ? "test" : "training", " split; name the right ones: --x and --y, and --x-test and --y-test for a test split");
+                 tie == none ? std::string() : catalogue_.arrays[tie].name, " could both be the ",
+                 images ? "images" : "labels", " of the ", test ? "test" : "training",
+                 " split; name the right ones: --x and --y, and --x-test and --y-test for a test split");
     return found;
   }
 
@@ -155,7 +160,10 @@ class Chooser {
     const std::string name_x = images < none ? catalogue_.arrays[images].name : "none",
                       name_y = labels < none ? catalogue_.arrays[labels].name : "none";
     if (images < none && (name_x != x || (labels < none && name_y != y)))
-      say(text(part == Part::train ? "training" : part == Part::test ? "test" : "validation", " images ", name_x, ", labels ", name_y));
+      say(text(part == Part::train  ? "training"
+               : part == Part::test ? "test"
+                                    : "validation",
+               " images ", name_x, ", labels ", name_y));
     target.x = load(images, Role::images);
     target.y = load(labels, Role::labels);
     const char* own = part == Part::train ? "labels_train" : "labels_test";
@@ -184,19 +192,23 @@ class Chooser {
       for (const auto& [y, column] : shapes)
         if (advice.empty() && shape.size() >= 2 && shape[1] > 1 && column.size() == 1 && column[0] == shape[0])
           advice = text("; if these are images and labels, give --x ", x, " --y ", y);
-    throw IoError(text(catalogue_.file, ": has no array x_train, x_test, X or x, nor others whose names say that they are images, but ",
-                       all_names(),
-                       !advice.empty()                       ? advice
-                       : catalogue_.arrays.size() == 1 ? "; a data set is images and labels: give the file with the other ones too, under names that say what they hold "
-                                                               "(train-images.npy train-labels.npy), or name the files with convert --train-images and --train-labels"
-                                                             : "; name images and labels with --x and --y"));
+    throw IoError(text(
+        catalogue_.file,
+        ": has no array x_train, x_test, X or x, nor others whose names say that they are images, but ", all_names(),
+        !advice.empty() ? advice
+        : catalogue_.arrays.size() == 1
+            ? "; a data set is images and labels: give the file with the other ones too, under names that say what "
+              "they hold "
+              "(train-images.npy train-labels.npy), or name the files with convert --train-images and --train-labels"
+            : "; name images and labels with --x and --y"));
   }
 
   void own_entries() {
     if (const std::size_t i = find("value_range"); i < catalogue_.arrays.size()) {
       const RawArray range = *load(i, Role::own);
-      NTKROB_CHECK(product(range.shape, range.where) == 2 && range.kind != RawArray::Kind::texts, IoError, catalogue_.file,
-                   ": value_range has shape ", range.shape_text(), ", must be two numbers [low, high]");
+      NTKROB_CHECK(product(range.shape, range.where) == 2 && range.kind != RawArray::Kind::texts, IoError,
+                   catalogue_.file, ": value_range has shape ", range.shape_text(),
+                   ", must be two numbers [low, high]");
       raw_.value_range = {static_cast<float>(range.number(0)), static_cast<float>(range.number(1))};
     }
     if (const std::size_t i = find("feature_range"); i < catalogue_.arrays.size() && raw_.own) {
@@ -227,9 +239,11 @@ class Chooser {
       try {
         const RawArray names = catalogue_.arrays[i].load();
         if (names.kind != RawArray::Kind::texts || names.shape.size() > 2) continue;
-        for (const std::int64_t which : names.ints) raw_.class_names.push_back(names.names[static_cast<std::size_t>(which)]);
+        for (const std::int64_t which : names.ints)
+          raw_.class_names.push_back(names.names[static_cast<std::size_t>(which)]);
         used_[i] = true;
-        if (!raw_.own && catalogue_.arrays[i].name != "class_names") say(text("class names ", catalogue_.arrays[i].name));
+        if (!raw_.own && catalogue_.arrays[i].name != "class_names")
+          say(text("class names ", catalogue_.arrays[i].name));
       } catch (const IoError&) {
         continue;  // named among what is left out
       }
@@ -243,8 +257,10 @@ class Chooser {
     for (std::size_t i = 0; i < catalogue_.arrays.size(); ++i)
       if (used_[i] && !catalogue_.arrays[i].identity.empty()) read.insert(catalogue_.arrays[i].identity);
     for (std::size_t i = 0; i < catalogue_.arrays.size(); ++i)
-      if (!used_[i] && read.count(catalogue_.arrays[i].identity) == 0) names.push_back(entry_text(catalogue_.arrays[i]));
-    if (!names.empty()) say(text("left out: ", names.size(), names.size() == 1 ? " array, " : " arrays, ", names_text(names)));
+      if (!used_[i] && read.count(catalogue_.arrays[i].identity) == 0)
+        names.push_back(entry_text(catalogue_.arrays[i]));
+    if (!names.empty())
+      say(text("left out: ", names.size(), names.size() == 1 ? " array, " : " arrays, ", names_text(names)));
     for (const std::string& note : catalogue_.notes) say("left out: " + note);
   }
 
@@ -265,11 +281,11 @@ Word whole_word(const std::string& word) {
   if (among(word, {"train", "training", "trn", "tr"})) return Word::train;
   if (among(word, {"test", "testing", "tst", "te"})) return Word::test;
   if (among(word, {"val", "valid", "validation", "dev"})) return Word::validation;
-  if (among(word, {"x", "xs", "data", "image", "images", "img", "imgs", "feature", "features", "input", "inputs", "pixel",
-                   "pixels", "picture", "pictures", "samples"}))
+  if (among(word, {"x", "xs", "data", "image", "images", "img", "imgs", "feature", "features", "input", "inputs",
+                   "pixel", "pixels", "picture", "pictures", "samples"}))
     return Word::images;
-  if (among(word, {"y", "ys", "label", "labels", "lbl", "lbls", "target", "targets", "class", "ans", "answer", "answers",
-                   "digit", "digits"}))
+  if (among(word, {"y", "ys", "label", "labels", "lbl", "lbls", "target", "targets", "class", "ans", "answer",
+                   "answers", "digit", "digits"}))
     return Word::labels;
   if (among(word, {"names", "name", "list"})) return Word::names;
   if (word == "classes") return Word::classes;

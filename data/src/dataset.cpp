@@ -16,9 +16,11 @@ DataKind Dataset::kind() const {
 }
 
 std::string Dataset::kind_text() const {
-  if (kind() == DataKind::table) return text("rows of ", shape.channels, shape.channels == 1 ? " feature" : " features");
+  if (kind() == DataKind::table)
+    return text("rows of ", shape.channels, shape.channels == 1 ? " feature" : " features");
   if (kind() == DataKind::signal)
-    return text("signals of ", shape.height, " steps, ", shape.channels, shape.channels == 1 ? " channel" : " channels");
+    return text("signals of ", shape.height, " steps, ", shape.channels,
+                shape.channels == 1 ? " channel" : " channels");
   return text("images of ", shape.height, " x ", shape.width, " x ", shape.channels);
 }
 
@@ -49,8 +51,9 @@ Split Split::loaded(index size) const {
 std::pair<double, double> Split::extremes() const {
   std::optional<io::Extremes> all;
   each_block([&](const Split& block, index) {
-    const io::Extremes e = block.is_bytes() ? io::extremes_of(block.bytes.data(), block.bytes.size())
-                                            : io::extremes_of(block.pixels.data(), static_cast<std::size_t>(block.pixels.size()));
+    const io::Extremes e = block.is_bytes()
+                               ? io::extremes_of(block.bytes.data(), block.bytes.size())
+                               : io::extremes_of(block.pixels.data(), static_cast<std::size_t>(block.pixels.size()));
     all ? all->add(e) : void(all = e);
   });
   return all ? std::make_pair(all->low, all->high) : std::make_pair(0.0, 0.0);
@@ -109,7 +112,8 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
   const index size = data.shape.size();
   if (split.n == 0) return;
   if (split.in_file) {
-    NTKROB_CHECK(split.bytes.empty() && split.pixels.empty(), IoError, where, ": ", name, " split: pixels in memory and in a file");
+    NTKROB_CHECK(split.bytes.empty() && split.pixels.empty(), IoError, where, ": ", name,
+                 " split: pixels in memory and in a file");
   } else if (split.is_bytes()) {
     NTKROB_CHECK(static_cast<index>(split.bytes.size()) == split.n * size, IoError, where, ": ", name,
                  " split: ", split.bytes.size(), " pixel bytes for ", split.n, " images of ", size, " pixels");
@@ -142,9 +146,10 @@ void validate_split(const Dataset& data, const Split& split, const std::string& 
       // Written so that NaN fails too.
       NTKROB_CHECK((pixels[i] >= data.value_low && pixels[i] <= data.value_high) ||
                        (data.beyond_range && std::isfinite(pixels[i])),
-                   IoError, where, ": ", name, " split: image ", first + i / size, ", pixel ", i % size, " is ", pixels[i],
-                   ", outside the value range [", data.value_low, ", ", data.value_high, "]",
-                   likely_mistake(data, split.in_file ? split.in_file->low : e.low, split.in_file ? split.in_file->high : e.high));
+                   IoError, where, ": ", name, " split: image ", first + i / size, ", pixel ", i % size, " is ",
+                   pixels[i], ", outside the value range [", data.value_low, ", ", data.value_high, "]",
+                   likely_mistake(data, split.in_file ? split.in_file->low : e.low,
+                                  split.in_file ? split.in_file->high : e.high));
   });
 }
 

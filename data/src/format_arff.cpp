@@ -20,7 +20,8 @@ Attribute parse_attribute(const std::string& line, std::size_t number, const std
   const char quote = line[at] == '\'' || line[at] == '"' ? line[at] : '\0';
   const std::size_t begin = quote ? at + 1 : at;
   const std::size_t end = quote ? line.find(quote, begin) : line.find_first_of(" \t{", begin);
-  NTKROB_CHECK(end != std::string::npos, IoError, path, ": line ", number, ": attribute \"", line.substr(begin, 40), "\" has no type");
+  NTKROB_CHECK(end != std::string::npos, IoError, path, ": line ", number, ": attribute \"", line.substr(begin, 40),
+               "\" has no type");
   Attribute attribute;
   attribute.name = line.substr(begin, end - begin);
   const std::size_t type = line.find_first_not_of(" \t", quote ? end + 1 : end);
@@ -43,10 +44,12 @@ std::vector<Attribute> read_header(Lines& lines) {
   throw IoError(text(lines.path(), ": has no line @data; it is cut off"));
 }
 
-std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options, std::vector<std::string>& notes) {
+std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options,
+                                      std::vector<std::string>& notes) {
   Lines lines(path);
   const std::vector<Attribute> attributes = read_header(lines);
-  NTKROB_CHECK(attributes.size() >= 2, IoError, path, ": ", attributes.size(), " attributes; a sample is a class and its features");
+  NTKROB_CHECK(attributes.size() >= 2, IoError, path, ": ", attributes.size(),
+               " attributes; a sample is a class and its features");
   std::vector<std::string> names;
   std::vector<std::string> nominal;
   for (const Attribute& attribute : attributes) {
@@ -94,12 +97,14 @@ bool recognise_arff(const Probe& probe) {
 RawDataset read_arff(const std::vector<std::string>& inputs, const ReadOptions& options) {
   RawDataset raw;
   raw.file = inputs[0];
-  NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(), " ARFF files; one, or one for training and one whose name has \"test\"");
+  NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(),
+               " ARFF files; one, or one for training and one whose name has \"test\"");
   std::unique_ptr<TextTable> train, test;
   for (const std::string& input : inputs) {
     const bool is_test = inputs.size() > 1 && names_test_split(input);
     std::unique_ptr<TextTable>& table = is_test ? test : train;
-    NTKROB_CHECK(!table, ConfigError, input, " and ", inputs[0], " would be the same split; the name of the test file has \"test\" in it");
+    NTKROB_CHECK(!table, ConfigError, input, " and ", inputs[0],
+                 " would be the same split; the name of the test file has \"test\" in it");
     std::vector<std::string> ignored;
     table = read_table(input, options, is_test ? ignored : raw.notes);
   }

@@ -1,7 +1,7 @@
 /// Tables of text: one sample per line, its label in one column. text_table.cpp says which.
 ///
-/// Separators are comma, semicolon, tab or blanks. Whole numbers 0 .. 255 are kept as bytes; everything else is floating
-/// point.
+/// Separators are comma, semicolon, tab or blanks. Whole numbers 0 .. 255 are kept as bytes; everything else is
+/// floating point.
 #include <algorithm>
 
 #include "formats.hpp"
@@ -19,7 +19,8 @@ bool counts_up(const std::vector<std::string_view>& row, const std::vector<std::
   for (std::size_t c = 0; c < row.size(); ++c)
     if (row[c] != std::to_string(c)) return false;
   constexpr std::size_t kFewest = 3, kCertain = 8;
-  const bool points = std::any_of(next.begin(), next.end(), [](std::string_view f) { return f.find('.') != std::string_view::npos; });
+  const bool points =
+      std::any_of(next.begin(), next.end(), [](std::string_view f) { return f.find('.') != std::string_view::npos; });
   return row.size() >= kCertain || (row.size() >= kFewest && points);
 }
 
@@ -31,7 +32,8 @@ bool mixes_blanks(const std::vector<std::string_view>& fields) {
     std::string scratch;
     split_fields(std::string(field), ' ', pieces, scratch);
     double value = 0;
-    if (std::all_of(pieces.begin(), pieces.end(), [&](std::string_view piece) { return parse_field(piece, value); })) return true;
+    if (std::all_of(pieces.begin(), pieces.end(), [&](std::string_view piece) { return parse_field(piece, value); }))
+      return true;
   }
   return false;
 }
@@ -55,7 +57,7 @@ struct Opened {
   Lines lines;
   char separator = ',';
   std::vector<std::string> names;
-  bool counted = false;  // the header is 0, 1, 2, ...: none
+  bool counted = false;                                      // the header is 0, 1, 2, ...: none
   std::vector<std::pair<std::size_t, std::string>> pending;  // lines read ahead that are samples
   std::size_t columns = 0;
 };
@@ -99,18 +101,20 @@ void each_row(Opened& o, const Use& use) {
   }
 }
 
-std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options, std::unique_ptr<TextTable> onto,
-                                      std::vector<std::string>& notes) {
+std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options,
+                                      std::unique_ptr<TextTable> onto, std::vector<std::string>& notes) {
   Opened o(path);
   open(o);
-  NTKROB_CHECK(o.columns >= 2, IoError, path, ": line 1: one column; a sample is a label and its pixels, separated by commas");
+  NTKROB_CHECK(o.columns >= 2, IoError, path,
+               ": line 1: one column; a sample is a label and its pixels, separated by commas");
   if (onto) {
     NTKROB_CHECK(onto->columns() == o.columns && onto->names() == o.names, IoError, path, ": ", o.columns,
                  " columns, the file before has ", onto->columns(), ", or another header");
   } else {
     onto = std::make_unique<TextTable>(path, o.columns, o.names, options);
   }
-  if (o.counted) notes.push_back(text("the first line of ", path, ", 0 to ", o.columns - 1, ", numbers the columns: no sample"));
+  if (o.counted)
+    notes.push_back(text("the first line of ", path, ", 0 to ", o.columns - 1, ", numbers the columns: no sample"));
   const std::size_t before = onto->rows();
   each_row(o, [&](std::size_t number, const std::vector<std::string_view>& row) { onto->add(number, row); });
   NTKROB_CHECK(onto->rows() > before, IoError, path, ": holds no samples");
@@ -127,20 +131,24 @@ RawArray whole_table(const std::string& path) {
   std::size_t rows = 0;
   bool all_numbers = true;
   each_row(o, [&](std::size_t number, const std::vector<std::string_view>& row) {
-    NTKROB_CHECK(row.size() == o.columns, IoError, path, ": line ", number, ": ", row.size(), " columns, the first line has ", o.columns);
+    NTKROB_CHECK(row.size() == o.columns, IoError, path, ": line ", number, ": ", row.size(),
+                 " columns, the first line has ", o.columns);
     for (std::size_t c = 0; c < row.size(); ++c) {
       double value = 0;
       const bool good = parse_field(row[c], value);
       all_numbers = all_numbers && good;
-      NTKROB_CHECK(good || o.columns == 1, IoError, path, ": line ", number, ", column ", c + 1, ": \"", row[c].substr(0, 40), "\" is not a number");
+      NTKROB_CHECK(good || o.columns == 1, IoError, path, ": line ", number, ", column ", c + 1, ": \"",
+                   row[c].substr(0, 40), "\" is not a number");
       values.push_back(static_cast<float>(value));
       if (o.columns == 1) texts.emplace_back(row[c]);
     }
     ++rows;
   });
   NTKROB_CHECK(rows > 0, IoError, path, ": holds no samples");
-  if (o.columns == 1) array.shape = {rows};
-  else array.shape = {rows, o.columns};
+  if (o.columns == 1)
+    array.shape = {rows};
+  else
+    array.shape = {rows, o.columns};
   if (!all_numbers) {
     array.kind = RawArray::Kind::texts;
     array.names = texts;
@@ -148,7 +156,8 @@ RawArray whole_table(const std::string& path) {
     return array;
   }
   array.kind = RawArray::Kind::floats;
-  array.floats = Matrix<float>(ConstView2D<float>(values.data(), static_cast<index>(rows), static_cast<index>(o.columns)));
+  array.floats =
+      Matrix<float>(ConstView2D<float>(values.data(), static_cast<index>(rows), static_cast<index>(o.columns)));
   return array;
 }
 
@@ -198,7 +207,8 @@ RawDataset read_csv(const std::vector<std::string>& inputs, const ReadOptions& o
     const bool is_test = inputs.size() > 1 && names_test_split(input);
     std::unique_ptr<TextTable>& table = is_test ? test : train;
     table = read_table(input, options, std::move(table), raw.notes);
-    if (inputs.size() > 1) raw.notes.push_back(text(input, " is ", is_test ? "the test split" : "of the training split"));
+    if (inputs.size() > 1)
+      raw.notes.push_back(text(input, " is ", is_test ? "the test split" : "of the training split"));
   }
   return take_tables(std::move(train), std::move(test), std::move(raw));
 }

@@ -44,7 +44,8 @@ Provenance read_provenance(hid_t file, const std::string& path) {
     }
   }
   if (has_member(group, "initial_images")) {
-    RawArray images = read_raw(open_member(group, "initial_images", where + "/initial_images"), where + ": initial_images");
+    RawArray images =
+        read_raw(open_member(group, "initial_images", where + "/initial_images"), where + ": initial_images");
     NTKROB_CHECK(images.kind == RawArray::Kind::floats, IoError, images.where, ": must be floating-point numbers");
     p.initial_images = std::move(images.floats);
   }
@@ -65,7 +66,8 @@ void write_split(hid_t file, const Dataset& data, const Split& split, const std:
   const auto n = static_cast<std::size_t>(split.n);
   if (pixel_bytes(data, split) >= plain_from)
     // In the byte order of this machine, which the file names: the numbers are written as they lie in memory.
-    placed.push_back({&split, place_dataset(file, "x_" + which, split.is_bytes() ? H5T_STD_U8LE : H5T_NATIVE_FLOAT, shape)});
+    placed.push_back(
+        {&split, place_dataset(file, "x_" + which, split.is_bytes() ? H5T_STD_U8LE : H5T_NATIVE_FLOAT, shape)});
   else if (split.is_bytes())
     write_dataset(file, "x_" + which, H5T_STD_U8LE, H5T_NATIVE_UINT8, shape, split.bytes.data());
   else
@@ -124,7 +126,8 @@ std::vector<Placed> write_content(hid_t file, const Dataset& data, std::size_t p
   // An attribute holds at most 64 KiB.
   std::size_t longest = 0;
   for (const std::string& name : data.feature_names) longest = std::max(longest, name.size());
-  if (!data.feature_names.empty() && longest * data.feature_names.size() < 60000) write_texts_attribute(file, "feature_names", data.feature_names);
+  if (!data.feature_names.empty() && longest * data.feature_names.size() < 60000)
+    write_texts_attribute(file, "feature_names", data.feature_names);
   if (!data.feature_low.empty()) {
     std::vector<float> ranges = data.feature_low;
     ranges.insert(ranges.end(), data.feature_high.begin(), data.feature_high.end());
@@ -150,7 +153,9 @@ void write_in_blocks(const Dataset& data, const std::string& path, const SaveOpt
   out.reserve(end);
   index done = 0, total = 0;
   for (const Placed& p : placed) total += p.split->n;
-  const auto row_bytes = [&](const Split& split) { return pixel_bytes(data, split) / static_cast<std::size_t>(split.n); };
+  const auto row_bytes = [&](const Split& split) {
+    return pixel_bytes(data, split) / static_cast<std::size_t>(split.n);
+  };
   for (const Placed& p : placed)
     p.split->each_block([&](const Split& block, index first) {
       const index rows = std::max<index>(1, static_cast<index>(kWriteBytes / row_bytes(*p.split)));

@@ -1,8 +1,8 @@
 /// IDX: big-endian header {0, 0, type, rank, extents...}, then the values. Images and labels are separate files.
 ///
-/// Types: 0x08 unsigned and 0x09 signed bytes, 0x0B and 0x0C whole numbers of 2 and 4 bytes, 0x0D float32 (what write_idx
-/// makes of float pixels), 0x0E float64. Either the caller names the files, or they are recognised by their usual names
-/// (train-images..., train-labels..., t10k-... or test-...).
+/// Types: 0x08 unsigned and 0x09 signed bytes, 0x0B and 0x0C whole numbers of 2 and 4 bytes, 0x0D float32 (what
+/// write_idx makes of float pixels), 0x0E float64. Either the caller names the files, or they are recognised by their
+/// usual names (train-images..., train-labels..., t10k-... or test-...).
 #include <cstring>
 #include <tuple>
 

@@ -32,7 +32,8 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
   double label = 0;
   NTKROB_CHECK(fields[0].find(',') == std::string_view::npos, IoError, path, ": line ", number, ": several labels \"",
                fields[0].substr(0, 40), "\"; a sample has one class");
-  NTKROB_CHECK(parse_field(fields[0], label), IoError, path, ": line ", number, ": label \"", fields[0].substr(0, 40), "\" is not a number");
+  NTKROB_CHECK(parse_field(fields[0], label), IoError, path, ": line ", number, ": label \"", fields[0].substr(0, 40),
+               "\" is not a number");
   data.labels.push_back(label);
   data.begin.push_back(data.index.size());
   for (std::size_t i = 1; i < fields.size(); ++i) {
@@ -40,8 +41,9 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
     std::uint64_t index = 0;
     double value = 0;
     const char* first = fields[i].data();
-    const bool good = colon != std::string_view::npos && std::from_chars(first, first + colon, index).ptr == first + colon &&
-                      colon > 0 && parse_field(fields[i].substr(colon + 1), value);
+    const bool good = colon != std::string_view::npos &&
+                      std::from_chars(first, first + colon, index).ptr == first + colon && colon > 0 &&
+                      parse_field(fields[i].substr(colon + 1), value);
     NTKROB_CHECK(good, IoError, path, ": line ", number, ": \"", fields[i].substr(0, 40), "\" is not index:value");
     NTKROB_CHECK(index <= kMaxIndex, IoError, path, ": line ", number, ": index ", index, ", at most ", kMaxIndex);
     NTKROB_CHECK(std::isfinite(value), IoError, path, ": line ", number, ": value ", value, "; values must be finite");
@@ -102,7 +104,8 @@ bool recognise_libsvm(const Probe& probe) {
     if (fields.size() < 2 || !parse_field(fields[0].substr(0, fields[0].find(',')), number)) return false;
     const std::size_t colon = fields[1].find(':');
     return colon != std::string_view::npos && colon > 0 &&
-           std::all_of(fields[1].begin(), fields[1].begin() + static_cast<std::ptrdiff_t>(colon), [](char c) { return c >= '0' && c <= '9'; });
+           std::all_of(fields[1].begin(), fields[1].begin() + static_cast<std::ptrdiff_t>(colon),
+                       [](char c) { return c >= '0' && c <= '9'; });
   }
   return false;
 }
@@ -113,7 +116,8 @@ RawDataset read_libsvm(const std::vector<std::string>& inputs, const ReadOptions
   raw.sparse = true;
   expect_no_array_names(options, inputs[0], "LIBSVM");
   NTKROB_CHECK(options.drop.empty(), ConfigError, "--drop names columns, LIBSVM has indices; ", inputs[0]);
-  NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(), " LIBSVM files; one, or one for training and one whose name has \"test\"");
+  NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(),
+               " LIBSVM files; one, or one for training and one whose name has \"test\"");
   std::vector<std::pair<Sparse, bool>> parts;
   std::size_t features = 0;
   bool from_zero = false;
@@ -123,8 +127,10 @@ RawDataset read_libsvm(const std::vector<std::string>& inputs, const ReadOptions
   }
   NTKROB_CHECK(parts.size() == 1 || parts[0].second != parts[1].second, ConfigError, inputs[0], " and ", inputs.back(),
                " would be the same split; the name of the test file has \"test\" in it");
-  for (const auto& [data, is_test] : parts) features = std::max<std::size_t>(features, data.largest + (from_zero ? 1 : 0));
-  raw.notes.push_back(text("indices count from ", from_zero ? 0 : 1, ", ", features, " features; what is not written is 0"));
+  for (const auto& [data, is_test] : parts)
+    features = std::max<std::size_t>(features, data.largest + (from_zero ? 1 : 0));
+  raw.notes.push_back(
+      text("indices count from ", from_zero ? 0 : 1, ", ", features, " features; what is not written is 0"));
   for (std::size_t i = 0; i < parts.size(); ++i)
     (parts[i].second ? raw.test : raw.train) = to_split(parts[i].first, features, from_zero, inputs[i]);
   return raw;

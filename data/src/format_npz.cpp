@@ -1,7 +1,7 @@
 /// NPZ, a ZIP archive of .npy arrays as numpy.savez and savez_compressed write them, and single .npy files.
 ///
-/// Which arrays are images and labels: catalogue.hpp. Data sets of ntkrob carry the member ntkrob_schema and value_range =
-/// [low, high], feature_range, classes, class_names.
+/// Which arrays are images and labels: catalogue.hpp. Data sets of ntkrob carry the member ntkrob_schema and
+/// value_range = [low, high], feature_range, classes, class_names.
 #include "atomic_file.hpp"
 #include "catalogue.hpp"
 #include "formats.hpp"
@@ -78,8 +78,11 @@ Catalogue npz_catalogue(const std::string& path) {
     }
     const std::string name = member.name.substr(0, member.name.size() - 4);
     const std::string where = path + ": " + name;
-    catalogue.arrays.push_back({name, [=] { return parse_npy_header(archive->content(member), where).shape; },
-                                [=] { return parse_npy(archive->content(member), where); }, {}, {},
+    catalogue.arrays.push_back({name,
+                                [=] { return parse_npy_header(archive->content(member), where).shape; },
+                                [=] { return parse_npy(archive->content(member), where); },
+                                {},
+                                {},
                                 [size = member.n_bytes] { return 2 * size; }});  // the member, and its numbers
   }
   return catalogue;
@@ -92,7 +95,11 @@ Catalogue npy_catalogue(const std::string& path) {
     const InputFile file(path);
     return file.head(file.size());
   };
-  catalogue.arrays.push_back({"", [=] { return parse_npy_header(read(), path).shape; }, [=] { return parse_npy(read(), path); }, {}, {},
+  catalogue.arrays.push_back({"",
+                              [=] { return parse_npy_header(read(), path).shape; },
+                              [=] { return parse_npy(read(), path); },
+                              {},
+                              {},
                               [path] { return 2 * InputFile(path).size(); }});
   return catalogue;
 }
@@ -107,9 +114,10 @@ RawDataset read_npz(const std::vector<std::string>& inputs, const ReadOptions& o
   if (catalogue.arrays.empty()) {
     bool torch = false;
     for (const ZipMember& member : archive.members()) torch = torch || ends_with(member.name, "data.pkl");
-    throw IoError(text(path, torch ? ": is a file of PyTorch; store its tensors in Python: numpy.savez('data.npz', X=x.numpy(), "
-                                     "y=y.numpy())"
-                                   : ": is a ZIP archive without arrays; unpack it first and give what is inside"));
+    throw IoError(
+        text(path, torch ? ": is a file of PyTorch; store its tensors in Python: numpy.savez('data.npz', X=x.numpy(), "
+                           "y=y.numpy())"
+                         : ": is a ZIP archive without arrays; unpack it first and give what is inside"));
   }
   const std::string schema = npz_schema(path);
   if (!schema.empty()) check_schema(schema, kSchema, path);
@@ -132,9 +140,10 @@ RawDataset read_npy(const std::vector<std::string>& inputs, const ReadOptions& o
     for (const std::string& name : list_folder(input))
       if (name[0] != '.' && ends_with(lower(name), ".npy")) files.push_back(input + "/" + name);
   }
-  NTKROB_CHECK(files.size() > 1, IoError, files[0],
-               ": is one array, a data set is images and labels: give both files, e.g. x_train.npy y_train.npy, or name "
-               "them with --train-images and --train-labels");
+  NTKROB_CHECK(
+      files.size() > 1, IoError, files[0],
+      ": is one array, a data set is images and labels: give both files, e.g. x_train.npy y_train.npy, or name "
+      "them with --train-images and --train-labels");
   return read_parts(files, options);
 }
 
@@ -145,9 +154,10 @@ StateDict npz_arrays(const std::string& path) {
     const std::size_t stem = member.name.size() - std::min<std::size_t>(4, member.name.size());
     NTKROB_CHECK(stem > 0 && member.name.compare(stem, 4, ".npy") == 0, IoError, path, ": member ", member.name,
                  " is no .npy array",
-                 io::ends_with(member.name, "data.pkl") ? "; store a state_dict of PyTorch with numpy.savez(\"weights.npz\", "
-                                                          "**{k: v.numpy() for k, v in net.state_dict().items()})"
-                                                        : "");
+                 io::ends_with(member.name, "data.pkl")
+                     ? "; store a state_dict of PyTorch with numpy.savez(\"weights.npz\", "
+                       "**{k: v.numpy() for k, v in net.state_dict().items()})"
+                     : "");
     const std::string name = member.name.substr(0, stem);
     RawArray raw = parse_npy(archive.content(member), path + ": " + name);
     NTKROB_CHECK(raw.kind != RawArray::Kind::texts, IoError, raw.where, ": is a text, expected an array of numbers");

@@ -126,7 +126,8 @@ Tree look(const std::string& input, bool only_input) {
       tree.folders.emplace_back(splits[Split3::test], true);
     else
       tree.folders.emplace_back(top, !only_input && names_test_split(input));
-    if (!only_input) tree.notes.push_back(text(tree.folders[0].second ? "test" : "training", " split: ", tree.folders[0].first));
+    if (!only_input)
+      tree.notes.push_back(text(tree.folders[0].second ? "test" : "training", " split: ", tree.folders[0].first));
     return tree;
   }
   tree.folders.emplace_back(splits[Split3::train], false);
@@ -148,7 +149,8 @@ Tree look(const std::string& input, bool only_input) {
   if (splits.count(Split3::validation) > 0) {
     if (test)
       tree.notes.push_back(text("left out: ", splits[Split3::validation], ", a validation split of ",
-                                count_pictures(splits[Split3::validation]), " pictures (--test-file reads it as the test split "
+                                count_pictures(splits[Split3::validation]),
+                                " pictures (--test-file reads it as the test split "
                                 "of the training folder alone)"));
     else
       take_test(Split3::validation);
@@ -176,8 +178,9 @@ class Collector {
         left_out_.push_back(name + "/" + file);
       }
     }
-    NTKROB_CHECK(read > 0 || others.empty(), IoError, path, ": holds ", others.size(), " pictures that are no PNG (", others.front(),
-                 ", ...) and none that is; convert them: mogrify -format png ", path, "/*", others.front().substr(others.front().rfind('.')));
+    NTKROB_CHECK(read > 0 || others.empty(), IoError, path, ": holds ", others.size(), " pictures that are no PNG (",
+                 others.front(), ", ...) and none that is; convert them: mogrify -format png ", path, "/*",
+                 others.front().substr(others.front().rfind('.')));
     if (read == 0) empty_.push_back(name);
     for (const std::string& other : others) {
       if (first_other_.empty()) first_other_ = path + "/" + other;
@@ -202,11 +205,20 @@ class Collector {
   void finish() {
     const auto say = [&](const std::string& clause) { raw_.notes.push_back(clause); };
     if (n_others_ > 0)
-      say(text("attention: left out ", n_others_, " pictures that are no PNG (", first_other_, ", ...); convert them: mogrify -format png FILES"));
-    if (!empty_.empty()) say(text("left out: ", empty_.size(), empty_.size() == 1 ? " folder" : " folders", " without pictures: ", names_text(empty_)));
-    if (!left_out_.empty()) say(text("left out: ", left_out_.size(), left_out_.size() == 1 ? " file" : " files", " that are no pictures: ", names_text(left_out_)));
-    if (!unlabelled_.empty()) say(text("left out: ", unlabelled_.size(), " pictures without a folder for their class: ", names_text(unlabelled_)));
-    if (!links_.empty()) say(text("left out: ", links_.size(), links_.size() == 1 ? " link" : " links", " to nowhere: ", names_text(links_)));
+      say(text("attention: left out ", n_others_, " pictures that are no PNG (", first_other_,
+               ", ...); convert them: mogrify -format png FILES"));
+    if (!empty_.empty())
+      say(text("left out: ", empty_.size(), empty_.size() == 1 ? " folder" : " folders",
+               " without pictures: ", names_text(empty_)));
+    if (!left_out_.empty())
+      say(text("left out: ", left_out_.size(), left_out_.size() == 1 ? " file" : " files",
+               " that are no pictures: ", names_text(left_out_)));
+    if (!unlabelled_.empty())
+      say(text("left out: ", unlabelled_.size(),
+               " pictures without a folder for their class: ", names_text(unlabelled_)));
+    if (!links_.empty())
+      say(text("left out: ", links_.size(), links_.size() == 1 ? " link" : " links",
+               " to nowhere: ", names_text(links_)));
     if (widened_ > 0) say(text(widened_, " grey pictures among RGB ones were widened to RGB"));
   }
 
@@ -229,8 +241,9 @@ class Collector {
       }
     }
     NTKROB_CHECK(picture.shape.height == shape_.height && picture.shape.width == shape_.width, IoError, path, ": is ",
-                 picture.shape.height, " x ", picture.shape.width, ", but ", first_, " is ", shape_.height, " x ", shape_.width,
-                 "; all pictures must have one size: mogrify -resize ", shape_.width, "x", shape_.height, "! FILES");
+                 picture.shape.height, " x ", picture.shape.width, ", but ", first_, " is ", shape_.height, " x ",
+                 shape_.width, "; all pictures must have one size: mogrify -resize ", shape_.width, "x", shape_.height,
+                 "! FILES");
     if (picture.shape.channels == 3 && shape_.channels == 1) widen_all();
     if (picture.shape.channels == 1 && shape_.channels == 3) {
       widen(picture.pixels);

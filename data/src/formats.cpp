@@ -78,17 +78,24 @@ struct Hint {
 };
 constexpr Hint kHints[] = {
     {"MATLAB 5.0 MAT-file", 19, "a MATLAB file of version 5 to 7.2",
-     "save it with save(..., '-v7.3'), or in Python: d = scipy.io.loadmat(FILE); numpy.savez('data.npz', X=d['X'], y=d['y'])"},
+     "save it with save(..., '-v7.3'), or in Python: d = scipy.io.loadmat(FILE); numpy.savez('data.npz', X=d['X'], "
+     "y=d['y'])"},
     {"\xff\xd8\xff", 3, "a JPEG picture", "a data set is a folder with one subfolder of PNG files per class"},
-    {"\x80\x02", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
-    {"\x80\x03", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
-    {"\x80\x04", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
-    {"\x80\x05", 2, "a Python pickle, which is not loaded", "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x02", 2, "a Python pickle, which is not loaded",
+     "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x03", 2, "a Python pickle, which is not loaded",
+     "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x04", 2, "a Python pickle, which is not loaded",
+     "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
+    {"\x80\x05", 2, "a Python pickle, which is not loaded",
+     "store its arrays in Python: numpy.savez('data.npz', X=..., y=...)"},
     {"PAR1", 4, "a Parquet table", "in Python: pandas.read_parquet(FILE).to_csv('data.csv', index=False)"},
     {"ARROW1", 6, "an Arrow table", "in Python: pandas.read_feather(FILE).to_csv('data.csv', index=False)"},
     {"7z\xbc\xaf", 4, "a 7z archive", "unpack it first"},
     {"BZh", 3, "packed with bzip2", "unpack it first: bunzip2 FILE"},
-    {"\xfd" "7zXZ", 5, "packed with xz", "unpack it first: unxz FILE"},
+    {"\xfd"
+     "7zXZ",
+     5, "packed with xz", "unpack it first: unxz FILE"},
     {"\xff\xfe", 2, "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > data.csv"},
     {"\xfe\xff", 2, "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > data.csv"},
 };
@@ -125,8 +132,8 @@ namespace {
 const Format& format_of(const std::string& path) {
   const Probe probe = probe_of(path);
   for (const Hint& hint : kHints)
-    NTKROB_CHECK(probe.head.compare(0, hint.n_bytes, hint.magic, hint.n_bytes) != 0, IoError, path, ": is ", hint.what, "; ",
-                 hint.remedy);
+    NTKROB_CHECK(probe.head.compare(0, hint.n_bytes, hint.magic, hint.n_bytes) != 0, IoError, path, ": is ", hint.what,
+                 "; ", hint.remedy);
   for (const Format& format : format_table())
     if (format.recognise(probe)) return format;
   if (!probe.folder)
@@ -159,8 +166,8 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
                  "; all inputs must have one format");
   }
   const std::string id = format.id;
-  NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, "--drop ", options.drop,
-               " leaves out columns of a table, but ", inputs[0], " is ", id);
+  NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, "--drop ",
+               options.drop, " leaves out columns of a table, but ", inputs[0], " is ", id);
   return format.read(inputs, options);
 }
 
@@ -177,15 +184,16 @@ void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw
   }
   if (!moved || y.kind == RawArray::Kind::texts) return;
   const std::size_t count = product(y.shape, y.where);
-  NTKROB_CHECK(count == y.count() || y.shape[0] == 1, ConfigError, y.where, ": its classes are called otherwise than in ", raw.file,
+  NTKROB_CHECK(count == y.count() || y.shape[0] == 1, ConfigError, y.where,
+               ": its classes are called otherwise than in ", raw.file,
                ", and targets with a column for each class cannot be renumbered");
   std::vector<std::int64_t> labels(count);
   for (std::size_t i = 0; i < count; ++i) {
     const double label = y.number(i);
     const bool named = label >= 0 && label < static_cast<double>(from.size());
     const auto at = named ? std::find(to.begin(), to.end(), from[static_cast<std::size_t>(label)]) : to.end();
-    NTKROB_CHECK(at != to.end(), ConfigError, y.where, ": label ", i, ", ", label, named ? ", " + from[static_cast<std::size_t>(label)] : "",
-                 ", is not among the classes of ", raw.file);
+    NTKROB_CHECK(at != to.end(), ConfigError, y.where, ": label ", i, ", ", label,
+                 named ? ", " + from[static_cast<std::size_t>(label)] : "", ", is not among the classes of ", raw.file);
     labels[i] = at - to.begin();
   }
   y.kind = RawArray::Kind::ints;
@@ -207,17 +215,19 @@ void widen(RawArray& x, std::size_t columns) {
 /// What two files state of their columns and values must agree, where each pixel would mean something else.
 void check_agreement(const RawDataset& raw, const RawDataset& found, const std::string& file) {
   NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, "--test-file: ", file,
-               " states another value range than ", raw.file, ", or none; convert it first with --value-range ", raw.own ? raw.file : "LOW:HIGH");
-  NTKROB_CHECK(raw.feature_low == found.feature_low && raw.feature_high == found.feature_high, ConfigError, "--test-file: the features of ",
-               file, " were scaled by other ranges than those of ", raw.file, "; convert it anew with --value-range ", raw.file);
+               " states another value range than ", raw.file, ", or none; convert it first with --value-range ",
+               raw.own ? raw.file : "LOW:HIGH");
+  NTKROB_CHECK(raw.feature_low == found.feature_low && raw.feature_high == found.feature_high, ConfigError,
+               "--test-file: the features of ", file, " were scaled by other ranges than those of ", raw.file,
+               "; convert it anew with --value-range ", raw.file);
   const auto& a = raw.columns;
   const auto& b = found.columns;
   if (a.empty() || b.empty()) return;
   NTKROB_CHECK(a.size() == b.size(), IoError, file, ": has ", b.size(), " features, ", raw.file, " ", a.size(),
                "; --drop leaves columns out of both");
   for (std::size_t c = 0; c < a.size(); ++c)
-    NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", b[c], "\", in ", raw.file, " \"", a[c],
-                 "\"; columns are taken in their order and must be the same");
+    NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", b[c], "\", in ", raw.file, " \"",
+                 a[c], "\"; columns are taken in their order and must be the same");
 }
 
 /// The split that another input gives for tests.

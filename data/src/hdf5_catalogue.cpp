@@ -63,7 +63,8 @@ RawArray leave(const std::string& path, const std::string& name, std::size_t blo
   const std::size_t chunk = chunk_rows(dataset);
   rows.block = std::max<std::size_t>(1, block_bytes / row);
   // Whole chunks, so that none is unpacked twice.
-  rows.block = chunk <= rows.block ? rows.block / chunk * chunk : std::min(chunk, std::max<std::size_t>(1, kMostBlockBytes / row));
+  rows.block = chunk <= rows.block ? rows.block / chunk * chunk
+                                   : std::min(chunk, std::max<std::size_t>(1, kMostBlockBytes / row));
   rows.load = [path, name, where = array.where, stored](std::size_t first, std::size_t n) {
     const Session reading;
     Handle again = open_to_read(path);
@@ -83,7 +84,8 @@ class Walk {
       const std::string full = prefix + name;
       if (full == "provenance") continue;
       if (is_external_link(group, name)) {
-        catalogue_.notes.push_back(full + ", a link to another file (such links are not followed: copy the array into this file)");
+        catalogue_.notes.push_back(
+            full + ", a link to another file (such links are not followed: copy the array into this file)");
         continue;
       }
       Handle member = find_inside(file, full);

@@ -221,7 +221,9 @@ bool is_group(hid_t object) { return H5Iget_type(object) == H5I_GROUP; }
 Handle find_inside(hid_t file, const std::string& path) {
   Handle access(H5Pcreate(H5P_LINK_ACCESS), H5Pclose);
   // Called where the way leads into another file; refusing makes the library give up.
-  const auto refuse = [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t { return -1; };
+  const auto refuse = [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t {
+    return -1;
+  };
   if (!access.valid() || H5Pset_elink_cb(access, refuse, nullptr) < 0) fail(path, "cannot set how links are followed");
   Handle object(H5Oopen(file, path.c_str(), access), H5Oclose);
   H5Eclear2(H5E_DEFAULT);
@@ -236,7 +238,8 @@ Handle open_inside(hid_t file, const std::string& path, const std::string& where
 
 bool is_external_link(hid_t group, const std::string& name) {
   H5L_info_t info;
-  return H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT) >= 0 && info.type != H5L_TYPE_HARD && info.type != H5L_TYPE_SOFT;
+  return H5Lget_info(group, name.c_str(), &info, H5P_DEFAULT) >= 0 && info.type != H5L_TYPE_HARD &&
+         info.type != H5L_TYPE_SOFT;
 }
 
 std::string address_of(hid_t object) {
@@ -253,7 +256,8 @@ std::string address_of(hid_t object) {
 namespace {
 
 /// Parts that nobody wrote read as zeros: black images of class 0.
-void check_written(hid_t dataset, hid_t properties, const Stored& stored, std::size_t in_file, const std::string& where) {
+void check_written(hid_t dataset, hid_t properties, const Stored& stored, std::size_t in_file,
+                   const std::string& where) {
   if (stored.count == 0 || stored.shape.empty()) return;
   const char* remedy = "; store only the rows that were filled";
   if (H5Pget_layout(properties) == H5D_CONTIGUOUS)
@@ -270,7 +274,8 @@ void check_written(hid_t dataset, hid_t properties, const Stored& stored, std::s
   Handle space(H5Dget_space(dataset), H5Sclose);
   if (H5Dget_num_chunks(dataset, space, &found) < 0) fail(where, "cannot count its chunks");
   NTKROB_CHECK(found >= expected, IoError, where, ": of ", stored.shape[0], " rows only ",
-               whole_rows ? text(std::min<hsize_t>(found * chunk[0], stored.shape[0])) : text(found, " of ", expected, " chunks"),
+               whole_rows ? text(std::min<hsize_t>(found * chunk[0], stored.shape[0]))
+                          : text(found, " of ", expected, " chunks"),
                " were ever written", remedy);
 }
 
@@ -407,7 +412,8 @@ void read_text_array(hid_t dataset, const Stored& stored, RawArray& raw) {
   if (H5Tis_variable_str(type) > 0) {
     Handle space(H5Dget_space(dataset), H5Sclose);
     std::vector<char*> values(stored.count, nullptr);
-    if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(raw.where, "cannot read the texts");
+    if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
+      fail(raw.where, "cannot read the texts");
     for (std::size_t i = 0; i < stored.count; ++i) take_text(values[i] == nullptr ? "" : values[i], raw, places, i);
     H5Dvlen_reclaim(type, space, H5P_DEFAULT, values.data());
     return;
@@ -441,7 +447,9 @@ RawArray::Kind kind_of(const Stored& stored) {
 
 std::size_t memory_bytes(const Stored& stored) {
   const RawArray::Kind kind = kind_of(stored);
-  const std::size_t each = kind == RawArray::Kind::bytes ? 1 : kind == RawArray::Kind::floats ? sizeof(float) : sizeof(std::int64_t);
+  const std::size_t each = kind == RawArray::Kind::bytes    ? 1
+                           : kind == RawArray::Kind::floats ? sizeof(float)
+                                                            : sizeof(std::int64_t);
   return checked_mul(stored.count, each, "HDF5 dataset");
 }
 
@@ -473,12 +481,13 @@ RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::
     std::vector<hsize_t> start(stored.shape.size(), 0), extent(raw.shape.begin(), raw.shape.end());
     start[0] = first;
     memory_space = Handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
-    if (!memory_space.valid() || H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr) < 0)
+    if (!memory_space.valid() ||
+        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr) < 0)
       fail(where, text("cannot select rows ", first, " to ", first + n));
   }
   const auto read = [&](hid_t memory_type, void* target) {
-    return H5Dread(dataset, memory_type, all ? H5S_ALL : static_cast<hid_t>(memory_space), all ? H5S_ALL : static_cast<hid_t>(file_space),
-                   H5P_DEFAULT, target);
+    return H5Dread(dataset, memory_type, all ? H5S_ALL : static_cast<hid_t>(memory_space),
+                   all ? H5S_ALL : static_cast<hid_t>(file_space), H5P_DEFAULT, target);
   };
   if (raw.kind == RawArray::Kind::ints) {
     Handle type(H5Dget_type(dataset), H5Tclose);

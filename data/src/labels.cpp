@@ -42,13 +42,14 @@ std::optional<std::vector<std::int64_t>> one_hot(const RawArray& y) {
         classes[i] = static_cast<std::int64_t>(c);
       }
       if (value == 0 || value == 1) continue;
-      NTKROB_CHECK(y.kind == Kind::floats, IoError, y.where, ": row ", i, ", column ", c, " is ", value, " in labels of shape ",
-                   y.shape_text(), "; labels are [N], one-hot rows of 0 and 1, or floating-point targets [N,classes]");
+      NTKROB_CHECK(y.kind == Kind::floats, IoError, y.where, ": row ", i, ", column ", c, " is ", value,
+                   " in labels of shape ", y.shape_text(),
+                   "; labels are [N], one-hot rows of 0 and 1, or floating-point targets [N,classes]");
       return std::nullopt;
     }
     if (ones == 1) continue;
-    NTKROB_CHECK(y.kind == Kind::floats, IoError, y.where, ": row ", i, " has ", ones, " ones in labels of shape ", y.shape_text(),
-                 "; a sample has one class: store one column of them, or floating-point targets");
+    NTKROB_CHECK(y.kind == Kind::floats, IoError, y.where, ": row ", i, " has ", ones, " ones in labels of shape ",
+                 y.shape_text(), "; a sample has one class: store one column of them, or floating-point targets");
     return std::nullopt;
   }
   return classes;
@@ -105,7 +106,8 @@ Labels read_labels(RawSplit& raw, const RawDataset& all, Split& split, index& on
   const bool rows = y.shape.size() == 2 && y.shape[1] > 1 && y.kind != Kind::texts;
   if (!rows) return column_of(y, n);
   if (!all.targets && !raw.labels) {
-    NTKROB_CHECK(y.count() == n, IoError, y.where, ": ", y.count(), " rows of ", y.kind == Kind::floats ? "targets" : "labels", " for ", n, " images");
+    NTKROB_CHECK(y.count() == n, IoError, y.where, ": ", y.count(), " rows of ",
+                 y.kind == Kind::floats ? "targets" : "labels", " for ", n, " images");
     if (auto classes = one_hot(y)) {
       Labels labels;
       labels.where = y.where;
@@ -132,7 +134,8 @@ void texts_to_numbers(std::vector<Labels*>& all, const char* said, Dataset& data
       if (!whole_number(name)) return;
   }
   for (Labels* labels : all) {
-    for (std::int64_t& number : labels->numbers) number = *whole_number(labels->names[static_cast<std::size_t>(number)]);
+    for (std::int64_t& number : labels->numbers)
+      number = *whole_number(labels->names[static_cast<std::size_t>(number)]);
     labels->texts = false;
     labels->names.clear();
   }
@@ -162,7 +165,8 @@ void map_labels(std::vector<Labels*>& all, const std::string& option, Dataset& d
     labels->members.clear();
   }
   for (const auto& [from, to] : map)
-    NTKROB_CHECK(used.count(from) > 0, ConfigError, "--label-map: label ", from, " does not occur in ", all.front()->where);
+    NTKROB_CHECK(used.count(from) > 0, ConfigError, "--label-map: label ", from, " does not occur in ",
+                 all.front()->where);
   texts_to_numbers(all, nullptr, data);  // the texts are ours
 }
 
@@ -172,7 +176,8 @@ void number_texts(std::vector<Labels*>& all, RawDataset& raw, Dataset& data) {
   for (const Labels* labels : all) {
     NTKROB_CHECK(labels->texts, IoError, labels->where, ": labels are numbers here and texts in the other split");
     for (std::size_t i = 0; i < labels->numbers.size(); ++i)
-      NTKROB_CHECK(!labels->names[static_cast<std::size_t>(labels->numbers[i])].empty(), IoError, labels->where, ": label ", i,
+      NTKROB_CHECK(!labels->names[static_cast<std::size_t>(labels->numbers[i])].empty(), IoError, labels->where,
+                   ": label ", i,
                    " is empty; a sample without a class belongs into no split: fill its label in, or remove it");
     std::set<std::int64_t> occurring(labels->numbers.begin(), labels->numbers.end());
     for (const std::int64_t i : occurring) sorted.insert(labels->names[static_cast<std::size_t>(i)]);
@@ -191,8 +196,8 @@ void number_texts(std::vector<Labels*>& all, RawDataset& raw, Dataset& data) {
   constexpr std::size_t kShown = 6;
   for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) list += (i == 0 ? "" : ", ") + names[i];
   if (!raw.pictures)
-    data.notes.push_back(text(all.front()->where, ": labels are texts, ", names.size(), " classes in the order of their names: ",
-                              list, names.size() > kShown ? ", ..." : ""));
+    data.notes.push_back(text(all.front()->where, ": labels are texts, ", names.size(),
+                              " classes in the order of their names: ", list, names.size() > kShown ? ", ..." : ""));
   raw.class_names = std::move(names);
 }
 
@@ -249,7 +254,8 @@ void renumber(std::vector<Labels*>& all, RawDataset& raw, Dataset& data) {
   if (same) return;
   raw.class_names = names;
   raw.classes = static_cast<index>(names.size());
-  data.notes.push_back(text("labels ", list_text(values), " renumbered 0 .. ", values.size() - 1, ", their names are kept"));
+  data.notes.push_back(
+      text("labels ", list_text(values), " renumbered 0 .. ", values.size() - 1, ", their names are kept"));
 }
 
 void check_range(const std::vector<Labels*>& all) {
@@ -257,8 +263,8 @@ void check_range(const std::vector<Labels*>& all) {
     for (std::size_t i = 0; i < labels->numbers.size(); ++i) {
       const std::int64_t value = labels->numbers[i];
       NTKROB_CHECK(value >= 0 && value < kMaxClasses, IoError, labels->where, ": label ", i, " is ", value,
-                   "; labels must be whole numbers in 0 .. ", kMaxClasses - 1, "; --renumber numbers those that occur (",
-                   list_text(occurring(all)), ") from 0");
+                   "; labels must be whole numbers in 0 .. ", kMaxClasses - 1,
+                   "; --renumber numbers those that occur (", list_text(occurring(all)), ") from 0");
     }
 }
 
@@ -296,8 +302,9 @@ void say_empty_classes(Dataset& data) {
     data.notes.push_back(text(test_only.size() == 1 ? "class " : "classes ", runs_text(test_only),
                               test_only.size() == 1 ? " has" : " have", " test images only, nothing to learn from"));
   if (empty.empty()) return;
-  data.notes.push_back(text("labels run ", first, " .. ", last, ", ", empty.size() == 1 ? "class " : "classes ", runs_text(empty),
-                            empty.size() == 1 ? " has" : " have", " none (--renumber numbers those that occur from 0)"));
+  data.notes.push_back(text("labels run ", first, " .. ", last, ", ", empty.size() == 1 ? "class " : "classes ",
+                            runs_text(empty), empty.size() == 1 ? " has" : " have",
+                            " none (--renumber numbers those that occur from 0)"));
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   const bool is_text = header.kind == 'S' || header.kind == 'U';
   // A text says its length, at most eight digits; numbers have widths of one digit.
   const std::string digits = type.substr(2);
-  if (!digits.empty() && digits.size() <= (is_text ? 8u : 1u) && digits.find_first_not_of("0123456789") == std::string::npos)
+  if (!digits.empty() && digits.size() <= (is_text ? 8u : 1u) &&
+      digits.find_first_not_of("0123456789") == std::string::npos)
     header.width = static_cast<std::size_t>(std::stoul(digits)) * (header.kind == 'U' ? 4 : 1);
   const bool known = (header.kind == 'f' && (header.width == 2 || header.width == 4 || header.width == 8)) ||
                      ((header.kind == 'u' || header.kind == 'i') &&
@@ -170,9 +171,11 @@ RawArray parse_npy(const std::string& content, const std::string& where) {
     const std::size_t rows = raw.count();
     raw.floats = Matrix<float>(static_cast<index>(rows), static_cast<index>(rows ? count / rows : 0));
     float* out = raw.floats.data();
-    if (header.width == 2) each<std::uint16_t>(data, count, big, [&](std::size_t i, std::uint16_t v) { out[i] = half(v); });
+    if (header.width == 2)
+      each<std::uint16_t>(data, count, big, [&](std::size_t i, std::uint16_t v) { out[i] = half(v); });
     if (header.width == 4) each<float>(data, count, big, [&](std::size_t i, float v) { out[i] = v; });
-    if (header.width == 8) each<double>(data, count, big, [&](std::size_t i, double v) { out[i] = static_cast<float>(v); });
+    if (header.width == 8)
+      each<double>(data, count, big, [&](std::size_t i, double v) { out[i] = static_cast<float>(v); });
   } else {
     raw.kind = RawArray::Kind::ints;
     raw.ints.resize(count);

@@ -29,8 +29,9 @@ std::optional<RawArray> only_array(const std::string& path, const char* option, 
     ++fitting;
     found = &entry;
   }
-  NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", option, " names a file of one array, this one holds ",
-               names_text(names), "; give it as the input, with --x and --y");
+  NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", option,
+               " names a file of one array, this one holds ", names_text(names),
+               "; give it as the input, with --x and --y");
   return role == Role::images ? load_images(path, *found, options) : found->load();
 }
 
@@ -62,9 +63,12 @@ RawDataset read_parts(const std::vector<std::string>& files, const ReadOptions& 
   }
   take_arrays(all, options, raw);
   // Files of usual names need no word about the names, but it is said which is which.
-  if (std::none_of(raw.notes.begin(), raw.notes.end(), [](const std::string& note) { return note.rfind("training images", 0) == 0; }))
+  if (std::none_of(raw.notes.begin(), raw.notes.end(),
+                   [](const std::string& note) { return note.rfind("training images", 0) == 0; }))
     for (const RawSplit* split : {&raw.train, &raw.test})
-      if (split->x && split->y) raw.notes.push_back(text(split == &raw.train ? "training" : "test", " split: ", split->x->where, ", ", split->y->where));
+      if (split->x && split->y)
+        raw.notes.push_back(
+            text(split == &raw.train ? "training" : "test", " split: ", split->x->where, ", ", split->y->where));
   return raw;
 }
 

@@ -78,8 +78,9 @@ void drop_alpha(const std::string& path, Picture& picture) {
   std::vector<std::uint8_t> pixels;
   pixels.reserve(picture.pixels.size() / channels * kept);
   for (std::size_t i = 0; i < picture.pixels.size(); i += channels) {
-    NTKROB_CHECK(picture.pixels[i + kept] == 255, IoError, path, ": is transparent in places (alpha ", int{picture.pixels[i + kept]},
-                 " at pixel ", i / channels, "); flatten it onto a background first: mogrify -background black -flatten ", path);
+    NTKROB_CHECK(picture.pixels[i + kept] == 255, IoError, path, ": is transparent in places (alpha ",
+                 int{picture.pixels[i + kept]}, " at pixel ", i / channels,
+                 "); flatten it onto a background first: mogrify -background black -flatten ", path);
     pixels.insert(pixels.end(), picture.pixels.begin() + static_cast<std::ptrdiff_t>(i),
                   picture.pixels.begin() + static_cast<std::ptrdiff_t>(i + kept));
   }
@@ -107,7 +108,8 @@ Picture read_png_file(const std::string& path) {
   png_set_read_fn(reader.png, &source, on_read);
   Header header;
   if (!read_header(reader.png, reader.info, &header)) fail();
-  NTKROB_CHECK(header.depth <= 8, IoError, path, ": ", header.depth, " bits per sample; convert it to 8: mogrify -depth 8 ", path);
+  NTKROB_CHECK(header.depth <= 8, IoError, path, ": ", header.depth,
+               " bits per sample; convert it to 8: mogrify -depth 8 ", path);
   NTKROB_CHECK(header.channels >= 1 && header.channels <= 4, IoError, path, ": ", header.channels,
                " channels; grey and RGB are supported, with or without opaque alpha");
   const std::size_t row_bytes = checked_mul(header.width, static_cast<std::size_t>(header.channels), "PNG row");

@@ -66,10 +66,11 @@ std::string parse_layout(const std::string& layout) {
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   std::string sorted = upper;
   std::sort(sorted.begin(), sorted.end());
-  NTKROB_CHECK(sorted.empty() || sorted == "CHNW" || sorted == "HNW" || sorted == "CNT" || sorted == "DN", ConfigError,
-               "--layout is \"", layout,
-               "\", must be the order of the axes: N (samples) with H, W, C (pictures: NHWC, NCHW, HWCN, NHW), with T, C "
-               "(signals: NTC, NCT), or with D (rows: ND)");
+  NTKROB_CHECK(
+      sorted.empty() || sorted == "CHNW" || sorted == "HNW" || sorted == "CNT" || sorted == "DN", ConfigError,
+      "--layout is \"", layout,
+      "\", must be the order of the axes: N (samples) with H, W, C (pictures: NHWC, NCHW, HWCN, NHW), with T, C "
+      "(signals: NTC, NCT), or with D (rows: ND)");
   return upper;
 }
 
@@ -82,9 +83,10 @@ RangeOption parse_value_range(const std::string& range) {
   }
   const std::size_t colon = range.find(':');
   if (colon == std::string::npos || is_file(range)) {
-    NTKROB_CHECK(is_file(range), ConfigError, "--value-range is \"", range,
-                 "\", must be LOW:HIGH (the values of black and white, e.g. 0:16), columns, or a data set of ntkrob that "
-                 "stores ranges; there is no such file");
+    NTKROB_CHECK(
+        is_file(range), ConfigError, "--value-range is \"", range,
+        "\", must be LOW:HIGH (the values of black and white, e.g. 0:16), columns, or a data set of ntkrob that "
+        "stores ranges; there is no such file");
     result.kind = RangeOption::Kind::file;
     result.file = range;
     return result;
@@ -113,8 +115,8 @@ std::map<std::string, std::string> parse_label_map(const std::string& map) {
   std::map<std::string, std::string> result;
   for (const std::string& pair : parse_names(map, "--label-map")) {
     const std::size_t colon = pair.rfind(':');
-    NTKROB_CHECK(colon != std::string::npos && colon > 0 && colon + 1 < pair.size(), ConfigError, "--label-map is \"", map,
-                 "\": \"", pair, "\" must be FROM:TO, e.g. 10:0");
+    NTKROB_CHECK(colon != std::string::npos && colon > 0 && colon + 1 < pair.size(), ConfigError, "--label-map is \"",
+                 map, "\": \"", pair, "\" must be FROM:TO, e.g. 10:0");
     NTKROB_CHECK(result.emplace(pair.substr(0, colon), pair.substr(colon + 1)).second, ConfigError, "--label-map is \"",
                  map, "\": ", pair.substr(0, colon), " is given twice");
   }

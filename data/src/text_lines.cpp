@@ -12,7 +12,8 @@ constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
 std::string_view trimmed(std::string_view field) {
   while (!field.empty() && (field.front() == ' ' || field.front() == '\t')) field.remove_prefix(1);
   while (!field.empty() && (field.back() == ' ' || field.back() == '\t')) field.remove_suffix(1);
-  const bool quoted = field.size() >= 2 && field.front() == field.back() && (field.front() == '"' || field.front() == '\'');
+  const bool quoted =
+      field.size() >= 2 && field.front() == field.back() && (field.front() == '"' || field.front() == '\'');
   return quoted ? trimmed(field.substr(1, field.size() - 2)) : field;
 }
 
@@ -43,7 +44,8 @@ bool Lines::next(std::string& line) {
   return true;
 }
 
-void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields, std::string& scratch) {
+void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields,
+                  std::string& scratch) {
   fields.clear();
   std::string_view rest = line;
   if (separator == ' ') {

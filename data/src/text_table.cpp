@@ -11,7 +11,8 @@ namespace ntkrob::io {
 namespace {
 
 /// What label columns are called, in the order in which they are believed.
-constexpr const char* kLabelNames[] = {"label", "class", "target", "y", "digit", "labels", "species", "category", "activity"};
+constexpr const char* kLabelNames[] = {"label",  "class",   "target",   "y",       "digit",
+                                       "labels", "species", "category", "activity"};
 /// Names of columns that count rows.
 constexpr const char* kIndexNames[] = {"", "unnamed: 0", "index", "id"};
 constexpr std::size_t kMaxDifferent = 1024;
@@ -45,12 +46,19 @@ void TextTable::Candidate::add(std::string_view field, bool number, double value
     numbers.push_back(value);
 }
 
-TextTable::TextTable(std::string path, std::size_t n_columns, std::vector<std::string> columns, const ReadOptions& options)
-    : path_(std::move(path)), label_option_(options.y), n_columns_(n_columns), names_(std::move(columns)),
+TextTable::TextTable(std::string path, std::size_t n_columns, std::vector<std::string> columns,
+                     const ReadOptions& options)
+    : path_(std::move(path)),
+      label_option_(options.y),
+      n_columns_(n_columns),
+      names_(std::move(columns)),
       dropped_(n_columns, false) {
   NTKROB_CHECK(options.x.empty(), ConfigError, "--x names an array, but ", path_,
                " is a table; its columns are features but those of --drop, and --y names the label column");
-  for (const std::string& name : parse_names(options.drop, "--drop")) dropped_[find(name, "--drop")] = true;
+  for (const std::string& name : parse_names(options.drop, "--drop")) {
+    dropped_[find(name, "--drop")] = true;
+    for (std::size_t c = 0; c < names_.size(); ++c) dropped_[c] = dropped_[c] || names_[c] == name;
+  }
   std::set<std::size_t> columns_kept;
   if (!label_option_.empty()) {
     columns_kept.insert(find(label_option_, "--y"));
@@ -75,9 +83,11 @@ std::size_t TextTable::find(const std::string& name, const char* option) const {
   for (std::size_t c = 0; c < names_.size(); ++c)
     if (lower(names_[c]) == lower(name)) return c;
   const auto number = whole_number(name);
-  NTKROB_CHECK(number && *number >= 1 && *number <= static_cast<std::int64_t>(n_columns_), ConfigError, option, " ", name, ": ",
-               path_, names_.empty() ? text(" has no header; give a number from 1 to ", n_columns_, ", first or last")
-                                     : text(" has no such column; give one of its names, a number from 1 to ", n_columns_, ", first or last"));
+  NTKROB_CHECK(number && *number >= 1 && *number <= static_cast<std::int64_t>(n_columns_), ConfigError, option, " ",
+               name, ": ", path_,
+               names_.empty() ? text(" has no header; give a number from 1 to ", n_columns_, ", first or last")
+                              : text(" has no such column; give one of its names, a number from 1 to ", n_columns_,
+                                     ", first or last"));
   return static_cast<std::size_t>(*number) - 1;
 }
 
@@ -89,14 +99,16 @@ std::string TextTable::advice_about(std::string_view field, std::size_t column) 
   std::string point = small;
   std::replace(point.begin(), point.end(), ',', '.');
   double value = 0;
-  if (point != small && parse_field(point, value)) return "decimal points are expected, not commas: sed 's/,/./g' FILE > points.csv";
+  if (point != small && parse_field(point, value))
+    return "decimal points are expected, not commas, in Python: pandas.read_csv(FILE, sep=None, decimal=',', "
+           "engine='python').to_csv('points.csv', index=False)";
   return text("if the column is no feature, leave it out by --drop ", column + 1,
               label_option_.empty() ? text(", if it is the label, give --y ", column + 1) : "");
 }
 
 void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) {
-  NTKROB_CHECK(row.size() == n_columns_, IoError, path_, ": line ", line, ": ", row.size(), " columns, the first line has ",
-               n_columns_);
+  NTKROB_CHECK(row.size() == n_columns_, IoError, path_, ": line ", line, ": ", row.size(),
+               " columns, the first line has ", n_columns_);
   std::size_t next = 0;
   values_.resize(values_.size() + n_columns_);
   float* out = values_.data() + values_.size() - n_columns_;  // zeros
@@ -108,10 +120,10 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
     if (candidate) candidates_[next++].add(row[c], number, value);
     if (!number && candidate) continue;
     NTKROB_CHECK(number, IoError, path_, ": line ", line, ", column ", c + 1,
-                 names_.empty() ? std::string() : text(" (", names_[c].substr(0, 40), ")"), ": \"", row[c].substr(0, 40),
-                 "\" is not a number; ", advice_about(row[c], c));
-    NTKROB_CHECK(std::isfinite(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel is ", value,
-                 "; pixels must be finite");
+                 names_.empty() ? std::string() : text(" (", names_[c].substr(0, 40), ")"), ": \"",
+                 row[c].substr(0, 40), "\" is not a number; ", advice_about(row[c], c));
+    NTKROB_CHECK(std::isfinite(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel is ",
+                 value, "; pixels must be finite");
     if (!candidate) whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
     *out = static_cast<float>(value);
   }
@@ -195,7 +207,8 @@ void TextTable::drop_index(std::vector<std::string>& notes) {
   constexpr std::size_t kConvincing = 10;  // rows that a headerless column must count
   if (!(named || (names_.empty() && rows_ >= kConvincing)) || !counts_rows(0, unnamed)) return;
   dropped_[0] = true;
-  notes.push_back(text(names_.empty() || !names_[0].empty() ? column_text(0) : "the first column, which has no name,", " counts the rows: left out"));
+  notes.push_back(text(names_.empty() || !names_[0].empty() ? column_text(0) : "the first column, which has no name,",
+                       " counts the rows: left out"));
 }
 
 void TextTable::choose_by_name(std::vector<std::string>& notes) {
@@ -204,17 +217,21 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
     for (std::size_t c = 0; c < n_columns_; ++c)
       if (!dropped_[c] && lower(names_[c]) == name) found.push_back(c);
     if (found.empty()) continue;
-    NTKROB_CHECK(found.size() == 1, IoError, path_, ": columns ", found[0] + 1, " and ", found[1] + 1, " are both called ",
-                 names_[found[0]], "; give --y with the number of the right one, and --drop with the other");
+    NTKROB_CHECK(found.size() == 1, IoError, path_, ": columns ", found[0] + 1, " and ", found[1] + 1,
+                 " are both called ", names_[found[0]],
+                 "; give --y with the number of the right one, and --drop with the other");
     label_ = found[0];
     break;
   }
   if (!label_) {
     std::string list;
     for (std::size_t c = 0; c < n_columns_; ++c)
-      if (c < 6 || c + 3 >= n_columns_) list += (c == 0 ? "" : ", ") + (names_[c].empty() ? std::string("(no name)") : names_[c].substr(0, 40));
-      else if (c == 6) list += ", ...";
-    throw IoError(text(path_, ": no column is called ", list_of_label_names(), "; name the label column by --y; there are ", list));
+      if (c < 6 || c + 3 >= n_columns_)
+        list += (c == 0 ? "" : ", ") + (names_[c].empty() ? std::string("(no name)") : names_[c].substr(0, 40));
+      else if (c == 6)
+        list += ", ...";
+    throw IoError(text(path_, ": no column is called ", list_of_label_names(),
+                       "; name the label column by --y; there are ", list));
   }
   std::size_t others = 0, other = 0;
   for (const char* name : kLabelNames)
@@ -223,8 +240,8 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
         ++others;
         other = c;
       }
-  NTKROB_CHECK(others == 0 || lower(names_[*label_]) == "label", IoError, path_, ": columns ", names_[*label_], " and ", names_[other],
-               " could both be the label; give --y with the right one, and --drop with the other");
+  NTKROB_CHECK(others == 0 || lower(names_[*label_]) == "label", IoError, path_, ": columns ", names_[*label_], " and ",
+               names_[other], " could both be the label; give --y with the right one, and --drop with the other");
   if (others > 0)
     notes.push_back(text(column_text(other), " is taken as a feature (--drop ", names_[other], " leaves it out)"));
   if (names_[*label_] != "label" || *label_ > 0)
@@ -235,10 +252,12 @@ void TextTable::choose_by_evidence(std::vector<std::string>& notes) {
   const std::size_t first = dropped_[0] ? 1 : 0, last = n_columns_ - 1;
   const bool a = first == 0 && may_be_label(0), b = may_be_label(last);
   const bool both = a && b;
-  const std::string what = first == 0 ? text(statistics_text(0), " and ", statistics_text(last)) : statistics_text(last);
-  NTKROB_CHECK(a || b, IoError, path_, ": no column looks like labels: ", what,
-               " are not a few whole numbers or texts from 0 or 1 on; a file of pixels alone is no data set; give --y with the "
-               "number of the label column if there is one");
+  const std::string what =
+      first == 0 ? text(statistics_text(0), " and ", statistics_text(last)) : statistics_text(last);
+  NTKROB_CHECK(
+      a || b, IoError, path_, ": no column looks like labels: ", what,
+      " are not a few whole numbers or texts from 0 or 1 on; a file of pixels alone is no data set; give --y with the "
+      "number of the label column if there is one");
   bool take_first = a;
   if (both) {
     const bool pixel_a = like_its_neighbour(0), pixel_b = like_its_neighbour(last);
@@ -256,7 +275,8 @@ void TextTable::decide(std::vector<std::string>& notes) {
   drop_index(notes);
   if (!label_option_.empty()) {
     label_ = find(label_option_, "--y");
-    NTKROB_CHECK(!dropped_[*label_], ConfigError, "--drop: ", column_text(*label_), " of ", path_, " is the label column");
+    NTKROB_CHECK(!dropped_[*label_], ConfigError, "--drop: ", column_text(*label_), " of ", path_,
+                 " is the label column");
   } else if (!names_.empty()) {
     choose_by_name(notes);
   } else {
@@ -266,27 +286,38 @@ void TextTable::decide(std::vector<std::string>& notes) {
   for (std::size_t c = 0; c < n_columns_; ++c)
     if (dropped_[c] && !(c == 0 && !notes.empty() && notes.front().find("counts the rows") != std::string::npos))
       left.push_back(column_text(c));
-  if (!left.empty()) notes.push_back(text("left out as asked: ", left.size() > 6 ? text(left.size(), " columns") : [&] {
-    std::string list;
-    for (const std::string& name : left) list += (list.empty() ? "" : ", ") + name;
-    return list;
-  }()));
+  if (!left.empty())
+    notes.push_back(text(
+        "left out as asked: ", left.size() > 6 ? text(left.size(), " columns") : [&] {
+          std::string list;
+          for (const std::string& name : left) list += (list.empty() ? "" : ", ") + name;
+          return list;
+        }()));
+  for (std::size_t c = 0; c < names_.size(); ++c) {
+    const std::string name = lower(names_[c]);
+    const bool identifies = name == "id" || name == "index" || ends_with(name, "_id") || name.rfind("unnamed:", 0) == 0;
+    if (identifies && !dropped_[c] && c != *label_)
+      notes.push_back(
+          text("attention: ", column_text(c), " is taken as a feature; if it only identifies samples, --drop ", c + 1));
+  }
   // What was kept apart and is a feature after all must be numbers.
   for (const Candidate& c : candidates_) {
     if (c.column == *label_ || dropped_[c.column]) continue;
-    NTKROB_CHECK(!c.is_text, IoError, path_, ": ", column_text(c.column), " holds texts such as \"", c.texts.front().substr(0, 40),
-                 "\"; features are numbers: leave it out by --drop ", c.column + 1, ", or take it as the label by --y ", c.column + 1);
+    NTKROB_CHECK(!c.is_text, IoError, path_, ": ", column_text(c.column), " holds texts such as \"",
+                 c.texts.front().substr(0, 40), "\"; features are numbers: leave it out by --drop ", c.column + 1,
+                 ", or take it as the label by --y ", c.column + 1);
     for (std::size_t i = 0; i < rows_; ++i) {
       const double value = c.numbers[i];
-      NTKROB_CHECK(std::isfinite(value), IoError, path_, ": sample ", i, ", column ", c.column + 1, ": pixel is ", value,
-                   "; pixels must be finite");
+      NTKROB_CHECK(std::isfinite(value), IoError, path_, ": sample ", i, ", column ", c.column + 1, ": pixel is ",
+                   value, "; pixels must be finite");
       whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
     }
   }
 }
 
 bool TextTable::decide_like(const TextTable& other) {
-  const bool has_label = std::find(names_.begin(), names_.end(), other.names_.empty() ? "" : other.names_[*other.label_]) != names_.end();
+  const bool has_label =
+      std::find(names_.begin(), names_.end(), other.names_.empty() ? "" : other.names_[*other.label_]) != names_.end();
   if (n_columns_ + 1 == other.n_columns_ && !has_label) return false;
   NTKROB_CHECK(n_columns_ == other.n_columns_, IoError, path_, ": ", n_columns_, " columns, ", other.path_, " has ",
                other.n_columns_);
@@ -296,7 +327,8 @@ bool TextTable::decide_like(const TextTable& other) {
   label_ = other.label_;
   for (const Candidate& c : candidates_)
     if (c.column != *label_ && !dropped_[c.column])
-      for (const double value : c.numbers) whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
+      for (const double value : c.numbers)
+        whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
   return true;
 }
 

@@ -29,8 +29,8 @@ Extremes extremes(RawArray& x, std::size_t size) {
                                                   : extremes_of(block.floats.data(), count);
     const float* values = block.floats.data();
     for (std::size_t i = 0; i < count && !e.finite; ++i)
-      NTKROB_CHECK(std::isfinite(values[i]), IoError, x.where, ": image ", first + i / size, ", pixel ", i % size, " is ",
-                   values[i], "; pixels must be finite numbers, remove or repair this image");
+      NTKROB_CHECK(std::isfinite(values[i]), IoError, x.where, ": image ", first + i / size, ", pixel ", i % size,
+                   " is ", values[i], "; pixels must be finite numbers, remove or repair this image");
     all ? all->add(e) : void(all = e);
   });
   return *all;
@@ -60,9 +60,11 @@ void to_bytes(RawArray& x, std::size_t size) {
   x.apply([size](RawArray& block) {
     std::vector<std::uint8_t> values(block.count() * size);
     if (block.kind == Kind::ints)
-      std::transform(block.ints.begin(), block.ints.end(), values.begin(), [](std::int64_t v) { return static_cast<std::uint8_t>(v); });
+      std::transform(block.ints.begin(), block.ints.end(), values.begin(),
+                     [](std::int64_t v) { return static_cast<std::uint8_t>(v); });
     else
-      std::transform(block.floats.data(), block.floats.data() + values.size(), values.begin(), [](float v) { return static_cast<std::uint8_t>(v); });
+      std::transform(block.floats.data(), block.floats.data() + values.size(), values.begin(),
+                     [](float v) { return static_cast<std::uint8_t>(v); });
     block.bytes = std::move(values);
     block.ints = {};
     block.floats = {};
@@ -108,9 +110,10 @@ void take_range(std::vector<Part>& parts, float low, float high, std::size_t siz
   for (Part& part : parts)
     NTKROB_CHECK(data.beyond_range || (part.e.low >= low && part.e.high <= high), IoError, part.x->where,
                  ": values span [", part.e.low, ", ", part.e.high, "], outside of the value range [", low, ", ", high,
-                 "]; clip them, or give --value-range ", range_text(std::min<double>(low, part.e.low), std::max<double>(high, part.e.high)));
-  const bool bytes = low == 0 && high == kWhite &&
-                     std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.e.whole; });
+                 "]; clip them, or give --value-range ",
+                 range_text(std::min<double>(low, part.e.low), std::max<double>(high, part.e.high)));
+  const bool bytes =
+      low == 0 && high == kWhite && std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.e.whole; });
   for (Part& part : parts) bytes ? to_bytes(*part.x, size) : to_floats(*part.x, size);
   if (bytes) return;
   data.value_low = low;
@@ -135,7 +138,8 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
     });
     part.e = extremes(*part.x, size);  // what stays in its file passes through the step for the first time
     if (*clipped > 0)
-      data.notes.push_back(text(part.x->where, ": ", *clipped, " values lie outside of the ranges of their features and were "
+      data.notes.push_back(text(part.x->where, ": ", *clipped,
+                                " values lie outside of the ranges of their features and were "
                                 "clipped to them"));
   }
   data.feature_low = low;
@@ -146,8 +150,8 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
 void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::size_t size, Dataset& data) {
   const auto channels = static_cast<std::size_t>(data.shape.channels);
   if (!options.feature_low.empty()) {
-    NTKROB_CHECK(options.feature_low.size() == channels, ConfigError, "--value-range columns: ", parts.front().x->where, " has ",
-                 channels, " features, ", options.feature_source, " ", options.feature_low.size());
+    NTKROB_CHECK(options.feature_low.size() == channels, ConfigError, "--value-range columns: ", parts.front().x->where,
+                 " has ", channels, " features, ", options.feature_source, " ", options.feature_low.size());
     data.notes.push_back(text("each of ", channels, " features is scaled by the ranges of ", options.feature_source));
     return scale_channels(parts, options.feature_low, options.feature_high, size, data);
   }
@@ -164,9 +168,11 @@ void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::siz
   });
   const auto constant = static_cast<std::size_t>(std::count_if(
       low.begin(), low.end(), [&](const float& l) { return l == high[static_cast<std::size_t>(&l - low.data())]; }));
-  data.notes.push_back(text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"), " scaled from its extremes in the ", parts.front().name,
-                            " split to [0, 1]", constant > 0 ? text(" (", constant, " never change and are 0)") : "",
-                            "; for other files of these features give --value-range with the data set written from this one"));
+  data.notes.push_back(
+      text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"),
+           " scaled from its extremes in the ", parts.front().name, " split to [0, 1]",
+           constant > 0 ? text(" (", constant, " never change and are 0)") : "",
+           "; for other files of these features give --value-range with the data set written from this one"));
   scale_channels(parts, low, high, size, data);
 }
 
@@ -177,8 +183,8 @@ void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::si
                  " is a net that stores no ranges of features; name the data set that it was trained on");
     const auto& ranges = model.get<NdArray<float>>("feature_range");
     const auto channels = static_cast<std::size_t>(data.shape.channels);
-    NTKROB_CHECK(ranges.values.size() == 2 * channels, ConfigError, "--value-range: ", file, " is about ", ranges.values.size() / 2,
-                 " features, the data have ", channels);
+    NTKROB_CHECK(ranges.values.size() == 2 * channels, ConfigError, "--value-range: ", file, " is about ",
+                 ranges.values.size() / 2, " features, the data have ", channels);
     data.notes.push_back(text("the ranges of ", channels, " features taken from ", file));
     const auto middle = ranges.values.begin() + static_cast<std::ptrdiff_t>(channels);
     return scale_channels(parts, {ranges.values.begin(), middle}, {middle, ranges.values.end()}, size, data);
@@ -212,9 +218,9 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
   if (parts.size() == 2) {
     const Extremes &a = parts[0].e, &b = parts[1].e;
     const bool unit_a = a.low >= 0 && a.high <= 1, unit_b = b.low >= 0 && b.high <= 1;
-    NTKROB_CHECK(unit_a == unit_b || low < 0 || std::max(a.high, b.high) < 2 || std::min(a.high, b.high) <= 0, IoError, raw.file,
-                 ": the splits are scaled differently: training values reach ", a.high, ", test values ", b.high,
-                 "; store both alike");
+    NTKROB_CHECK(unit_a == unit_b || low < 0 || std::max(a.high, b.high) < 2 || std::min(a.high, b.high) <= 0, IoError,
+                 raw.file, ": the splits are scaled differently: training values reach ", a.high, ", test values ",
+                 b.high, "; store both alike");
   }
   if (low >= 0 && high <= 1) {
     for (Part& part : parts) to_floats(*part.x, size);
@@ -229,22 +235,30 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
   if (low < 0 || high > kWhite || (high < 2 && floats)) {
     std::string advice;
     if (low < 0)
-      advice = text("the images look normalised: store them as they were before, normalisation belongs inside the "
-                    "model; or give the values of black and white, e.g. --value-range ",
-                    low >= -1 && high <= 1 ? "-1:1" : range_text(low, high));
+      advice = text(
+          "the images look normalised: store them as they were before, normalisation belongs inside the "
+          "model; or give the values of black and white, e.g. --value-range ",
+          low >= -1 && high <= 1 ? "-1:1" : range_text(low, high));
     else if (high > kWhite)
-      advice = text("give the values of black and white, e.g. --value-range ",
-                    high <= 1023 ? "0:1023" : high <= 4095 ? "0:4095" : high <= 65535 ? "0:65535" : range_text(low, high));
+      advice = text("give the values of black and white, e.g. --value-range ", high <= 1023    ? "0:1023"
+                                                                               : high <= 4095  ? "0:4095"
+                                                                               : high <= 65535 ? "0:65535"
+                                                                                               : range_text(low, high));
     else
-      advice = text("a little above 1 is a mistake in the scaling: clip them, or give --value-range ", range_text(0, high));
+      advice =
+          text("a little above 1 is a mistake in the scaling: clip them, or give --value-range ", range_text(0, high));
     if (table || data.shape.width == 1)
-      advice += "; features of their own scales: --value-range columns takes the extremes of each in the training split";
-    throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", number_text(low), ", ", number_text(high),
-                       "], which is neither [0, 1] nor [0, 255]; ", advice, odd_column(raw, *parts.front().x, size)));
+      advice +=
+          "; features of their own scales: --value-range columns takes the extremes of each in the training split";
+    throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", number_text(low), ", ",
+                       number_text(high), "], which is neither [0, 1] nor [0, 255]; ", advice,
+                       odd_column(raw, *parts.front().x, size)));
   }
   NTKROB_CHECK(high >= kDark * kWhite, IoError, where, ": the largest value is ", high,
-               ", which is neither 1 nor near 255; give --value-range ", range_text(0, high), " if that is white, or --value-range 0:255 if the "
-               "pictures are that dark", table ? "; --value-range columns scales each feature from its own extremes" : "",
+               ", which is neither 1 nor near 255; give --value-range ", range_text(0, high),
+               " if that is white, or --value-range 0:255 if the "
+               "pictures are that dark",
+               table ? "; --value-range columns scales each feature from its own extremes" : "",
                odd_column(raw, *parts.front().x, size));
   if (whole) {
     const bool said = parts.front().x->kind == Kind::floats;
@@ -267,17 +281,19 @@ void shape_rows(const RawDataset& raw, const ReadOptions& options, Dataset& data
   const bool bytes = (raw.train.x ? raw.train.x : raw.test.x)->kind == Kind::bytes;
   if (side * side == s.channels && side >= kSmallest) {
     if (!bytes) {
-      data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", side, "x", side, "x1"));
+      data.notes.push_back(
+          text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", side, "x", side, "x1"));
       return;
     }
-    data.notes.push_back(text("rows of ", s.channels, " numbers read as pictures of ", side, " x ", side, " (--layout ND keeps them rows)"));
+    data.notes.push_back(text("rows of ", s.channels, " numbers read as pictures of ", side, " x ", side,
+                              " (--layout ND keeps them rows)"));
     data.shape = {side, side, 1};
     return;
   }
   const index colour = side_of(s.channels / 3);
   if (s.channels % 3 == 0 && colour * colour * 3 == s.channels && colour >= kSmallest)
-    data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", colour, "x", colour,
-                              "x3, and --layout NCHW where a row holds one colour after the other"));
+    data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", colour,
+                              "x", colour, "x3, and --layout NCHW where a row holds one colour after the other"));
 }
 
 /// What comes from the file block by block, with all that was recognised done to it.
@@ -323,13 +339,15 @@ void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       take_file_ranges(parts, range.file, size, data);
       break;
     case RangeOption::Kind::none:
-      if (raw.own && raw.value_range && std::none_of(parts.begin(), parts.end(), [](const Part& p) { return p.x->kind == Kind::ints; })) {
+      if (raw.own && raw.value_range &&
+          std::none_of(parts.begin(), parts.end(), [](const Part& p) { return p.x->kind == Kind::ints; })) {
         data.value_low = raw.value_range->first;
         data.value_high = raw.value_range->second;
       } else if (raw.value_range) {
         // Bytes are 0 .. 255 whatever is said of floating-point pixels.
         const auto [low, high] = *raw.value_range;
-        const bool all_bytes = std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.x->kind == Kind::bytes; });
+        const bool all_bytes =
+            std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.x->kind == Kind::bytes; });
         if (all_bytes && low == 0 && high == 1)
           recognise(raw, parts, size, data);
         else
