@@ -1,4 +1,4 @@
-/// Thin RAII layer over the HDF5 C library; only format_hdf5.cpp and state_io.cpp include it.
+/// Thin RAII layer over the HDF5 C library; only the files of HDF5 include it.
 ///
 /// Every size is compared with what the file really stores before memory is allocated. Links into other files are not
 /// followed. The library's own error printing is off while a Session lives; its innermost message becomes part of our
@@ -58,6 +58,8 @@ class Session {
 
 /// The innermost message of the library's error stack, for our error line.
 std::string hdf5_reason();
+/// throws: IoError "where: what (HDF5: reason)", with what the reason says of the file
+[[noreturn]] void fail(const std::string& where, const std::string& what);
 
 // Reading. `where` is "file: object" for messages; every function throws IoError.
 Handle open_to_read(const std::string& path);
