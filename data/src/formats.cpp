@@ -159,6 +159,9 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
     return read_named_parts(options);
   }
   NTKROB_CHECK(!inputs.empty(), ConfigError, "no input file");
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    NTKROB_CHECK(std::count(inputs.begin(), inputs.end(), inputs[i]) == 1, ConfigError, inputs[i],
+                 ": is given twice; its samples would count twice, name each input once");
   const Format& format = format_of(inputs[0]);
   for (const std::string& input : inputs) {
     const Format& other = format_of(input);

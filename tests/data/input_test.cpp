@@ -130,7 +130,7 @@ TEST_CASE("inputs that are no data set say what is wrong", "[data]") {
                  }),
                  "all inputs must have one format");
   const std::string npz = NTKROB_FIXTURES_DIR "/stored.npz";
-  CHECK_CONTAINS(message_of([&] { open_dataset({npz, npz}); }), "could both be the images");
+  CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({npz, npz}); }), "is given twice");
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({NTKROB_FIXTURES_DIR "/train-images-idx3-ubyte.gz"}); }),
                  "--train-labels");
 }
