@@ -98,6 +98,7 @@ RawDataset read_cifar(const std::vector<std::string>& inputs, const ReadOptions&
   if (!train.empty()) raw.notes.push_back("training split: " + names_text(train));
   if (!test.empty()) raw.notes.push_back("test split: " + names_text(test));
   raw.classes = record == kRecord10 ? 10 : 100;
+  if (record == kRecord100) raw.notes.push_back("left out: the 20 coarse labels; classes are the 100 fine ones");
   if (record == kRecord10) raw.class_names.assign(std::begin(kClasses10), std::end(kClasses10));
   return raw;
 }

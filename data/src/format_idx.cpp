@@ -136,7 +136,10 @@ void place_folder(const std::string& folder, PartFiles& files, std::vector<std::
   for (const std::string& name : list_folder(folder)) {
     if (name[0] == '.') continue;
     // A packed and an unpacked copy side by side are the same data: the unpacked one is read.
-    if (ends_with(name, ".gz") && is_file(folder + "/" + name.substr(0, name.size() - 3))) continue;
+    if (ends_with(name, ".gz") && is_file(folder + "/" + name.substr(0, name.size() - 3))) {
+      ignored.push_back(name + " (unpacked beside it)");
+      continue;
+    }
     if (is_idx_name(lower(name)) && is_file(folder + "/" + name))
       place(folder + "/" + name, files);
     else

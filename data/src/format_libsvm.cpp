@@ -47,6 +47,9 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
     NTKROB_CHECK(good, IoError, path, ": line ", number, ": \"", fields[i].substr(0, 40), "\" is not index:value");
     NTKROB_CHECK(index <= kMaxIndex, IoError, path, ": line ", number, ": index ", index, ", at most ", kMaxIndex);
     NTKROB_CHECK(std::isfinite(value), IoError, path, ": line ", number, ": value ", value, "; values must be finite");
+    NTKROB_CHECK(data.index.size() == data.begin.back() || data.index.back() < index, IoError, path, ": line ", number,
+                 ": index ", index, " behind ", data.index.size() == data.begin.back() ? 0 : data.index.back(),
+                 "; indices of a line must increase, sort them and leave each one once");
     data.from_zero = data.from_zero || index == 0;
     data.largest = std::max(data.largest, static_cast<std::uint32_t>(index));
     data.index.push_back(static_cast<std::uint32_t>(index));

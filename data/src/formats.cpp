@@ -258,6 +258,9 @@ void add_test(RawDataset& raw, const ReadOptions& options) {
 
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options) {
   io::check(options);
+  NTKROB_CHECK(options.test_file.empty() || std::find(inputs.begin(), inputs.end(), options.test_file) == inputs.end(),
+               ConfigError, "--test-file ", options.test_file,
+               " is the input itself; what is trained on is no test, --test-fraction splits it");
   io::RawDataset raw = io::read_raw_dataset(inputs, options);
   if (!options.test_file.empty()) io::add_test(raw, options);
   return io::assemble(std::move(raw), options);

@@ -143,6 +143,8 @@ void check(const ReadOptions& o) {
   NTKROB_CHECK(o.y_test.empty() || !o.x_test.empty(), ConfigError, "--y-test ", o.y_test, " needs --x-test");
   NTKROB_CHECK(std::isfinite(o.test_fraction) && o.test_fraction >= 0 && o.test_fraction < 1, ConfigError,
                "--test-fraction is ", o.test_fraction, ", must be at least 0 and below 1");
+  NTKROB_CHECK(o.split_seed == 0 || o.test_fraction > 0, ConfigError, "--split-seed ", o.split_seed,
+               " belongs to --test-fraction, which is not given");
   NTKROB_CHECK(o.test_fraction == 0 || o.test_file.empty(), ConfigError,
                "--test-fraction and --test-file both make the test split; give one");
 }

@@ -207,6 +207,8 @@ TEST_CASE("ARFF and LIBSVM give the tables that they say", "[data]") {
   CHECK(b.train.pixels(1, 0) == 0.0f);
   kit::spill(svm, "1,2 1:0.5\n");
   CHECK_CONTAINS(message_of([&] { open_dataset({svm}); }), "several labels");
+  kit::spill(svm, "1 2:0.5 2:0.7\n");
+  CHECK_CONTAINS(message_of([&] { open_dataset({svm}); }), "index 2 behind 2");
   kit::spill(arff, "@relation r\n@attribute a numeric\n@attribute c {0,1}\n@data\n{0 1}\n");
   CHECK_CONTAINS(message_of([&] { open_dataset({arff}); }), "a sparse row");
 }
@@ -222,7 +224,12 @@ TEST_CASE("a test split comes from a file or a share, and a useless one does not
   options.test_file = other;
 
   CHECK(open_dataset({train}, options).test.labels == std::vector<int>{1});
+  options.test_file = train;
+  CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({train}, options); }), "is the input itself");
   options.test_file.clear();
+  options.split_seed = 3;
+  CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({train}, options); }), "belongs to --test-fraction");
+  options.split_seed = 0;
   options.test_fraction = 0.3;
   const Dataset split = open_dataset({train}, options), again = open_dataset({train}, options);
   CHECK(split.train.n == 7);
