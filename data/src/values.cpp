@@ -206,12 +206,11 @@ void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::si
 /// Neither the file nor the user says what the values mean.
 void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size, Dataset& data) {
   double low = parts.front().e.low, high = parts.front().e.high;
-  bool whole = true, kinds_differ = false;
+  bool whole = true;
   for (const Part& part : parts) {
     low = std::min(low, part.e.low);
     high = std::max(high, part.e.high);
     whole = whole && part.e.whole;
-    kinds_differ = kinds_differ || (part.x->kind == Kind::floats) != (parts.front().x->kind == Kind::floats);
   }
   const std::string& where = parts.front().x->where;
   // A split of bytes beside one of floating-point numbers in [0,1]: each is what it says.
