@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
@@ -13,10 +14,34 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/temporary_files.hpp"
 
 namespace ntkrob {
 namespace io {
 namespace {
+
+/// Names of the temporary files that exist, for the handler of a signal. A slot that is not null holds a name that
+/// stays as it is: whoever wants to change it takes it out first. More files than slots at one time are not registered,
+/// and left to the next run of the same output.
+constexpr std::size_t kMostRegistered = 64;
+std::array<std::atomic<char*>, kMostRegistered> registered{};
+
+void enter(const std::string& name) {
+  char* copy = ::strdup(name.c_str());
+  for (std::atomic<char*>& slot : registered) {
+    char* empty = nullptr;
+    if (copy != nullptr && slot.compare_exchange_strong(empty, copy)) return;
+  }
+  std::free(copy);
+}
+
+/// The name is not given back while a handler may be reading it: a few bytes for each file.
+void leave(const std::string& name) {
+  for (std::atomic<char*>& slot : registered) {
+    char* held = slot.load();
+    if (held != nullptr && name == held && slot.compare_exchange_strong(held, nullptr)) return;
+  }
+}
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -75,12 +100,15 @@ AtomicFile::AtomicFile(std::string path, bool force) : path_(std::move(path)), f
     temporary_.clear();
     fail(path_, "cannot create a file here", errno);
   }
+  enter(temporary_);
   if (replaces && ::fchmod(descriptor_, info.st_mode & 07777) != 0) errno = 0;  // some file systems have no modes
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (temporary_.empty()) return;
+  ::unlink(temporary_.c_str());
+  leave(temporary_);
 }
 
 void AtomicFile::write(const void* data, std::size_t n_bytes) {
@@ -111,20 +139,24 @@ void AtomicFile::write_at(std::size_t offset, const void* data, std::size_t n_by
   }
 }
 
+void AtomicFile::finish() {
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
+  leave(temporary_);
+  temporary_.clear();
+}
+
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(path_, "cannot flush to disk", errno);
   const int closed = ::close(descriptor_);
   descriptor_ = -1;
   if (closed != 0) fail(path_, "cannot write", errno);
   if (force_) {
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
-    temporary_.clear();
+    finish();
   } else {
     // link() refuses an existing target, so a file that appeared since check_target() survives.
     if (::link(temporary_.c_str(), path_.c_str()) == 0) return;
     NTKROB_CHECK(errno != EEXIST, ConfigError, path_, ": exists; pass --force to replace it");
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
-    temporary_.clear();
+    finish();
   }
 }
 
@@ -135,6 +167,11 @@ void write_whole(const std::string& path, const void* data, std::size_t n_bytes,
 }
 
 }  // namespace io
+
+void remove_temporary_files() noexcept {
+  for (std::atomic<char*>& slot : io::registered)
+    if (const char* name = slot.load()) ::unlink(name);
+}
 
 void write_text(const std::string& path, const std::string& content, bool force) {
   io::write_whole(path, content.data(), content.size(), force);

@@ -40,6 +40,7 @@ class AtomicFile {
   void commit();
 
  private:
+  void finish();
   std::string path_, temporary_;
   int descriptor_ = -1;
   bool force_ = false;

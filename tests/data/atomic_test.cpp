@@ -5,8 +5,10 @@
 #include <csignal>
 #include <filesystem>
 
+#include "atomic_file.hpp"
 #include "data/data_kit.hpp"
 #include "ntkrob/base/state_dict.hpp"
+#include "ntkrob/data/temporary_files.hpp"
 
 using namespace ntkrob;
 using kit::message_of;
@@ -112,4 +114,15 @@ TEST_CASE("a full disk gives ResourceError, no half-written file, and the old fi
       CHECK(folder.count() == 1);
       CHECK(kit::slurp(folder.file("a.txt")) == "old");
     }
+}
+
+TEST_CASE("what ends a process can remove its unfinished outputs, and finished ones stay", "[data]") {
+  const kit::TemporaryFolder folder;
+  io::write_whole(folder.file("done.bin"), "done", 4, false);
+  io::AtomicFile first(folder.file("a.bin"), false), second(folder.file("b.bin"), false);
+  REQUIRE(std::filesystem::exists(first.temporary()));
+  remove_temporary_files();
+  CHECK_FALSE(std::filesystem::exists(first.temporary()));
+  CHECK_FALSE(std::filesystem::exists(second.temporary()));
+  CHECK(std::filesystem::exists(folder.file("done.bin")));
 }
