@@ -1,5 +1,6 @@
 /// ntkrob: parse, dispatch, and turn every error into one line and an exit code.
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -12,6 +13,8 @@ int main(int argc, char** argv) {
   std::string who = "ntkrob";
   std::string message;
   int code = 1;
+  // An OpenBLAS that is loaded for eigenvalues starts no threads of its own: our workers call it.
+  ::setenv("OPENBLAS_NUM_THREADS", "1", 0);
   try {
     return ntkrob::cli::dispatch(argc, argv, who);
   } catch (const ntkrob::Error& error) {

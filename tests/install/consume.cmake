@@ -1,4 +1,5 @@
-# cmake -DCASE=core|micro|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...] -P consume.cmake
+# cmake -DCASE=core|micro|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...]
+#       [-DREADELF=... -DPYTHON=...] -P consume.cmake
 #
 # Installs ntkrob from the build tree BUILD into a fresh prefix under WORK (all of it, or the components INSTALL), then builds
 # and runs a consumer in the way named by CASE.
@@ -25,6 +26,11 @@ if(INSTALL)
   endforeach()
 else()
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
+endif()
+
+# What was installed loads nothing from folders that others may write.
+if(READELF AND PYTHON AND NOT INSTALL)
+  run(${PYTHON} -B ${SOURCE}/../architecture/check_run_paths.py ${prefix} ${READELF})
 endif()
 
 set(configure ${CMAKE_COMMAND} -G "${GENERATOR}" -B ${tree} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}

@@ -16,7 +16,7 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int workers) : pool_(workers) { make_blas_serial(); }
+  explicit CpuBackend(int workers) : pool_(workers) {}
 
   DeviceInfo info() const override {
     return {"cpu",

@@ -15,13 +15,12 @@ index blocked_cholesky(View2D<double> a, WorkerPool& pool);
 void cholesky_solve(ConstView2D<float> factor, View2D<float> b, WorkerPool& pool);
 void cholesky_solve(ConstView2D<double> factor, View2D<double> b, WorkerPool& pool);
 
-/// As Backend::symmetric_eigen: divide and conquer of LAPACK where the system BLAS brings it, else Eigen's solver. Bits
-/// depend on the library, and on the processor that it finds itself on.
+/// As Backend::symmetric_eigen: divide and conquer of the system's LAPACK where there is one (lapack.hpp), else Eigen's
+/// solver. Bits depend on the library, and on the processor that it finds itself on.
+///   throws: also ResourceError where the address space has no room for LAPACK
 void eigen_of_symmetric(View2D<double> a, double* values);
 
-/// "OpenBLAS ..." or "Eigen 3.4.0", for DeviceInfo: what eigenvalues come from.
+/// "libopenblas.so.0 or Eigen 3.4.0", for DeviceInfo: what eigenvalues come from, the first that can be loaded.
 std::string eigen_description();
-/// The BLAS must not start threads of its own: our workers call it.
-void make_blas_serial();
 
 }  // namespace ntkrob

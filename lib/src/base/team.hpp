@@ -20,7 +20,7 @@ class Team {
   virtual void run(const std::function<void(int worker)>& body) = 0;
 };
 
-/// size >= 1.
+/// size >= 1.   throws: ResourceError where the system gives fewer threads
 std::unique_ptr<Team> make_thread_team(int size);
 /// OpenMP where the build asked for it, else make_thread_team.
 std::unique_ptr<Team> make_team(int size);

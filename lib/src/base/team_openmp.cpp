@@ -9,7 +9,8 @@ namespace {
 /// example a BLAS.
 class OpenMpTeam : public Team {
  public:
-  explicit OpenMpTeam(int size) : size_(size) {}
+  /// A run time that gets no thread ends the process: whether there are as many is tried before.
+  explicit OpenMpTeam(int size) : size_(size) { make_thread_team(size); }
 
   void run(const std::function<void(int)>& body) override {
 #pragma omp parallel num_threads(size_)

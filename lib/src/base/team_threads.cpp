@@ -1,6 +1,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,6 +22,12 @@ void pause_briefly() {
 #endif
 }
 
+[[noreturn]] void refuse_team(int size, std::size_t started, const std::system_error& error) {
+  throw ResourceError(text("cannot start ", size, " workers: after ", started + 1,
+                           " the system gives no more threads (", error.code().message(),
+                           "); use fewer (threads), or raise the limits of threads and address space (ulimit -u, -v)"));
+}
+
 /// A run is open while worker 0 still works. A worker joins an open run, and run() waits only for those who joined: a
 /// worker that the operating system has not scheduled yet delays nobody.
 class ThreadTeam : public Team {
@@ -28,6 +35,10 @@ class ThreadTeam : public Team {
   explicit ThreadTeam(int size) : spins_(size <= hardware_threads() ? kSpins : 0) {
     try {
       for (int worker = 1; worker < size; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    } catch (const std::system_error& error) {
+      const std::size_t started = threads_.size();
+      stop();
+      refuse_team(size, started, error);
     } catch (...) {
       stop();
       throw;

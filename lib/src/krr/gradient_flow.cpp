@@ -59,6 +59,10 @@ void BasicGradientFlow<R>::decompose() {
   if (!vectors_.empty()) return;
   const index n = samples_.rows();
   krr::check_gram_memory(kernel_, n, 3 * sizeof(double), " with its eigenvectors and scratch");
+  // What eigenvalues need beside memory (a library, its address space) is asked for before the matrix is formed.
+  Matrix<double> one(1, 1);
+  double value = 0;
+  kernel_.backend().symmetric_eigen(one.view(), &value);
   Matrix<double> gram(n, n);
   kernel_.matrix(samples_.view(), samples_.view(), Pairing::same, gram.view());
   double trace = 0;

@@ -14,18 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Folders above the program's own that may be the root of its installation or build.
-constexpr int kLevels = 3;
-
 std::vector<fs::path> folders() {
   if (const char* given = std::getenv("NTKROB_MODULE_PATH"); given != nullptr && *given != '\0') return {given};
   std::vector<fs::path> found;
   std::error_code ignored;
-  fs::path root = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (int level = 0; level < kLevels && root.has_relative_path(); ++level) {
-    root = root.parent_path();
-    found.push_back(root / NTKROB_MODULE_FOLDER);
-  }
+  // bin/ntkrob has it in lib/ntkrob beside bin; so has cli/ntkrob of a build.
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (!ignored) found.push_back(program.parent_path().parent_path() / NTKROB_MODULE_FOLDER);
   found.emplace_back(NTKROB_INSTALLED_MODULE_FOLDER);
   return found;
 }
@@ -44,7 +39,7 @@ std::string find(const std::string& file) {
 }  // namespace
 
 const BackendModule& load_backend_module(const std::string& file) {
-  const std::string path = find(file);
+  const std::string path = check_module_owner(find(file), "/proc/self/exe");
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   NTKROB_CHECK(handle != nullptr, BackendUnavailable, "cannot be loaded: ", dlerror(),
                "; install what it needs, or use cpu");

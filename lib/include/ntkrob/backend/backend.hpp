@@ -32,7 +32,7 @@ struct TileSizes {
 /// For plans, messages, reports and provenance.
 struct DeviceInfo {
   std::string name;         // "cpu", "reference", "cuda"
-  std::string description;  // e.g. "2 workers, avx512, eigenvalues by OpenBLAS 0.3.21"
+  std::string description;  // e.g. "2 workers, avx512, eigenvalues by libopenblas.so.0 or Eigen 3.4.0"
   int workers = 1;
   std::size_t memory_bytes = 0;  // physical, of the machine: for matrices in ordinary memory; 0: unknown
   std::size_t array_bytes = 0;   // free for arrays, tables and panels when the backend was made; 0: ordinary memory

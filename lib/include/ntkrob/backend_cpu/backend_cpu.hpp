@@ -7,7 +7,7 @@
 
 namespace ntkrob {
 
-/// Worker threads, run-time SIMD; eigenvalues by the LAPACK of a system BLAS where the build found one, else by Eigen.
+/// Worker threads, run-time SIMD; eigenvalues by the LAPACK of a system BLAS, loaded when they are asked for, or by Eigen.
 /// workers = 0: all hardware threads.
 std::unique_ptr<Backend> make_cpu_backend(int workers);
 

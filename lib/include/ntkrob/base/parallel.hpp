@@ -18,7 +18,7 @@ int hardware_threads();
 /// A fixed set of workers. Not copyable; one for_each at a time; for_each inside a task runs serially on that worker.
 class WorkerPool {
  public:
-  /// workers = 0 means hardware_threads().
+  /// workers = 0 means hardware_threads().   throws: ResourceError where the system gives fewer threads
   explicit WorkerPool(int workers = 0);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;

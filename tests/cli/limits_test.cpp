@@ -1,0 +1,89 @@
+/// Address space and threads that are missing: one line, and an end.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "run.hpp"
+
+using namespace ntkrob::cli_test;
+
+namespace {
+
+/// Address space of what is started while it lives.
+class AddressSpace {
+ public:
+  explicit AddressSpace(rlim_t n_bytes) {
+    ::getrlimit(RLIMIT_AS, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = n_bytes;
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
+  ~AddressSpace() { ::setrlimit(RLIMIT_AS, &before_); }
+  AddressSpace(const AddressSpace&) = delete;
+  AddressSpace& operator=(const AddressSpace&) = delete;
+
+ private:
+  rlimit before_;
+};
+
+constexpr rlim_t kMiB = 1 << 20;
+
+/// Runs ntkrob with so much address space; killed, with code 137, where it does not end.
+Finished run_within(rlim_t n_bytes, const std::vector<std::string>& arguments) {
+  std::unique_ptr<Process> process;
+  {
+    const AddressSpace limit(n_bytes);
+    process = std::make_unique<Process>(arguments);
+  }
+  for (int tenths = 0; tenths < 300 && process->running(); ++tenths)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  if (process->running()) process->signal(SIGKILL);
+  return process->wait();
+}
+
+}  // namespace
+
+TEST_CASE("a job that needs no eigenvalues runs and ends in 120 MiB of address space", "[cli]") {
+  const Folder folder;
+  const Finished synth = run_within(
+      120 * kMiB, {"synth", "strokes", "--train", "60", "--test", "20", "--threads", "2", "-o", folder / "strokes.h5"});
+  INFO(synth.err);
+  CHECK(synth.code == 0);
+  const Finished robustify =
+      run_within(120 * kMiB, {"robustify", folder / "strokes.h5", "--n", "20", "--steps", "2", "--validation", "20",
+                              "--batch", "20", "--threads", "2", "--quiet", "-o", folder / "robust.h5"});
+  INFO(robustify.err);
+  CHECK(robustify.code == 0);
+}
+
+TEST_CASE("too little address space for eigenvalues is one line", "[cli]") {
+  const Folder folder;
+  const std::string data = folder / "strokes.h5";
+  run_ok({"synth", "strokes", "--train", "60", "--test", "20", "-o", data});
+  const std::vector<std::string> job = {
+      "predict", "--support", data,        "--data", data,      "--kernel", "fc:2",
+      "--time",  "100",       "--threads", "2",      "--quiet", "-o",       folder / "predicted.h5"};
+  const std::string info = run_ok({"info", "--backends"});
+  const Finished refused = run_within(150 * kMiB, job);
+  if (refused.code == 0) {
+    WARN("not run: this build has no LAPACK to load");
+    return;
+  }
+  CHECK_FAILS(refused, 5, "eigenvalues: ", " MiB of address space", "raise its limit (ulimit -v)");
+  CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
+  CHECK_FALSE(std::filesystem::exists(folder / "predicted.h5"));
+  CHECK(run(job).code == 0);
+}
+
+TEST_CASE("more workers than the system has threads for are one line", "[cli]") {
+  const Folder folder;
+  const std::string data = folder / "strokes.h5";
+  run_ok({"synth", "strokes", "--train", "60", "--test", "20", "-o", data});
+  const Finished refused = run_within(300 * kMiB, {"robustify", data, "--n", "20", "--steps", "2", "--validation", "20",
+                                                   "--batch", "20", "--threads", "500", "-o", folder / "robust.h5"});
+  CHECK_FAILS(refused, 5, "cannot start 500 workers: after ", "the system gives no more threads", "use fewer");
+  CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
+}
