@@ -166,6 +166,24 @@ TEST_CASE("any byte string either parses or is refused with ConfigError", "[base
   }
 }
 
+TEST_CASE("errors echo long texts around the place that is wrong", "[base]") {
+  std::string spec;
+  for (int i = 0; i < 20000; ++i) spec += "relu-";
+  try {
+    spec_error(spec + "densee", spec.size(), "unknown layer \"" + std::string(5000, 'x') + "\"");
+    FAIL("nothing was thrown");
+  } catch (const ConfigError& error) {
+    const std::string line = error.what();
+    INFO(line);
+    CHECK(line.size() < 1500);
+    CHECK(line.find("at position 100001 in \"\u2026") != std::string::npos);
+    CHECK(line.find("relu-densee\"") != std::string::npos);
+  }
+  CHECK_THROWS_WITH(parse_number(std::string(5000, '7') + "x", "eps"),
+                    Catch::Matchers::Contains("77\u2026\", must be"));
+  CHECK_THROWS_WITH(parse_integer(std::string(5000, '7'), "n", 0, 9), Catch::Matchers::Contains("77\u2026\", must be"));
+}
+
 TEST_CASE("spec_error states message, position and text in one line", "[base]") {
   CHECK_THROWS_WITH(spec_error("relu-densee", 5, "unknown layer \"densee\""),
                     "unknown layer \"densee\" at position 6 in \"relu-densee\"");

@@ -120,6 +120,24 @@ TEST_CASE("a wrong layer on images is refused with the position and what arrives
                     Contains("1 x 1 positions of 784"));
 }
 
+TEST_CASE("a net that does not fit is refused at once, and the width or the images are blamed", "[nn]") {
+  const ImageShape mnist{28, 28, 1};
+  // The machine: 4e11 bytes of parameters.
+  CHECK_THROWS_AS(Net("mlp:1000000,100000", mnist, 10, Initialisation::uniform, 0, *nn_test::backend()),
+                  ResourceError);
+  CHECK_THROWS_WITH(check_net_memory("mlp:1000000,100000", mnist, 10, 0, 0),
+                    Contains("memory of this machine") && Contains("layer 2 (1000000 inputs, width 100000)") &&
+                        Contains("choose a smaller width"));
+  // A limit: 784 x 1000 parameters in five copies are 15.6 MB, the images between layers 1 MB.
+  CHECK_NOTHROW(check_net_memory("mlp:1000", mnist, 10, 100, 20'000'000));
+  CHECK_THROWS_WITH(check_net_memory("mlp:1000", mnist, 10, 100, 10'000'000),
+                    Contains("to train mlp:1000 takes 17 MiB, more than the memory limit, 10 MiB") &&
+                        Contains("layer 1 (784 inputs, width 1000)") && !Contains("batch"));
+  // Images between layers: 30 x 30 x 64 numbers for each of 1024 rows, three times.
+  CHECK_THROWS_WITH(check_net_memory("conv(64,3,pad=2)-relu-gap-dense", mnist, 10, 5000, 100'000'000),
+                    Contains("numbers between layers for each of 1024 images") && Contains("width or batch"));
+}
+
 TEST_CASE("initialisations have the stated range and moments", "[nn]") {
   const auto backend = nn_test::backend(2);
   const index fan_in = 400, width = 300;

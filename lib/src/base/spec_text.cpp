@@ -173,7 +173,11 @@ std::vector<std::vector<SpecItem>> parse_branches(const std::string& text, const
 }
 
 void spec_error(const std::string& text, std::size_t position, const std::string& message) {
-  throw ConfigError(ntkrob::text(message, " at position ", position + 1, " in \"", text, "\""));
+  constexpr std::size_t kBefore = 60, kShown = 120;
+  // A long spec is shown around the place; names in the message are cut, too.
+  const std::size_t begin = text.size() <= kShown ? 0 : position - std::min(position, kBefore);
+  throw ConfigError(ntkrob::text(shortened_line(message, 1000), " at position ", position + 1, " in \"",
+                                 begin > 0 ? "\u2026" : "", shortened_line(text.substr(begin), kShown), "\""));
 }
 
 double parse_number(const std::string& text, const std::string& what) {
@@ -184,7 +188,8 @@ double parse_number(const std::string& text, const std::string& what) {
   double value = 0, divisor = 1;
   const bool readable =
       read_decimal(begin, middle, &value) && (middle == end || read_decimal(middle + 1, end, &divisor));
-  NTKROB_CHECK(readable, ConfigError, what, " is \"", text, "\", must be a finite number such as 0.03, 1e-3 or 8/255");
+  NTKROB_CHECK(readable, ConfigError, what, " is \"", shortened_line(text, 60),
+               "\", must be a finite number such as 0.03, 1e-3 or 8/255");
   NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, what, " is \"", text,
                "\", the fraction is not finite");
   return value / divisor;
@@ -195,7 +200,7 @@ index parse_integer(const std::string& text, const std::string& what, index low,
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, value);
   const bool whole = result.ec == std::errc() && result.ptr == end;
-  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, what, " is \"", text,
+  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, what, " is \"", shortened_line(text, 60),
                "\", must be a whole number in [", low, ", ", high, "]");
   return value;
 }

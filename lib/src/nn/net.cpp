@@ -80,6 +80,7 @@ Net::Net(const std::string& spec, ImageShape input, index classes, Initialisatio
     : spec_(spec), shape_(input), classes_(classes), backend_(&backend) {
   NTKROB_CHECK(input.height >= 1 && input.width >= 1 && input.channels >= 1, ConfigError, "net: input shape ",
                input.height, " x ", input.width, " x ", input.channels, ", every side must be at least 1");
+  check_net_memory(spec, input, classes, 0, 0);
   set_stack(std::make_shared<Stack>(nn::compile<float>(spec, input, classes)));
   const Rng rng(seed, "net");
   for (std::size_t l = 0; l < stack_->size(); ++l) {

@@ -51,7 +51,7 @@ class Net : public Model {
   static constexpr index kRowBlock = 1024;
 
   /// backend must outlive the net. Parameter k of layer l is a function of (seed, l, k) alone.
-  /// throws: ConfigError with the position in the spec
+  /// throws: ConfigError with the position in the spec; ResourceError where the machine has no room for the parameters
   Net(const std::string& spec, ImageShape input, index classes, Initialisation init, std::uint64_t seed,
       Backend& backend);
   /// From a stored model. throws: IoError naming the entry that is missing, of the wrong shape or not finite
@@ -116,6 +116,11 @@ class Net : public Model {
   mutable std::unique_ptr<nn::OnDevice> device_;
   mutable bool device_asked_ = false;
 };
+
+/// Refuses a net that does not fit before anything of it is allocated.
+///   batch: images of a training step (plain SGD with momentum); 0: no training   limit: bytes; 0: what the machine has
+///   throws: ConfigError as Net; ResourceError with bytes, limit and the width that is to blame
+void check_net_memory(const std::string& spec, ImageShape input, index classes, index batch, std::size_t limit);
 
 /// The names of a stored model's classes, its entries class_names/<k>: one for each class, or none at all.
 /// throws: IoError where some are missing
