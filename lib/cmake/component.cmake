@@ -17,11 +17,22 @@ if(ntkrob_sanitizers)
   target_link_options(ntkrob_flags INTERFACE -fsanitize=${ntkrob_sanitizers})
 endif()
 
+# What is installed is linked with its final run path: CMake would make room for another one by empty elements, and an
+# empty element is the current directory. Libraries outside of the loader's own folders stay found; those of a shared
+# build are found from `origin`, relative to the file itself.
+function(ntkrob_run_path target origin)
+  set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
+  if(BUILD_SHARED_LIBS)
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "${origin}" LIBRARY_OUTPUT_DIRECTORY ${NTKROB_LIBRARY_FOLDER})
+  endif()
+endfunction()
+
 function(ntkrob_component name)
   cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   if(arg_SOURCES)
     add_library(ntkrob_${name} ${arg_SOURCES})
     set(scope PUBLIC)
+    ntkrob_run_path(ntkrob_${name} $ORIGIN)
     target_link_libraries(ntkrob_${name} PRIVATE $<BUILD_INTERFACE:ntkrob_flags> ${arg_PRIVATE})
     target_include_directories(ntkrob_${name} PRIVATE ${PROJECT_SOURCE_DIR}/lib/src)
   else()
