@@ -4,10 +4,11 @@
 #include "atomic_file.hpp"
 #include "catalogue.hpp"
 #include "formats.hpp"
-#include "hdf5_file.hpp"
+#include "hdf5_screen.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
 #include "state_file.hpp"
+#include "whole_sum.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -169,14 +170,14 @@ void write_in_blocks(const Dataset& data, const std::string& path, const SaveOpt
         if (options.progress) options.progress(done, total);
       }
     });
+  append_sum(out);
   out.commit();
 }
 
 }  // namespace
 
 std::string hdf5_schema(const std::string& path) {
-  const Session session;
-  Handle file = open_to_read(path);
+  const Reading file(screen(path));
   return find_text(file, "ntkrob_schema", path).value_or("");
 }
 
@@ -186,8 +187,7 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
   RawDataset raw;
   raw.file = path;
   {
-    const Session session;
-    Handle file = open_to_read(path);
+    const Reading file(screen(path));
     const auto schema = find_text(file, "ntkrob_schema", path);
     if (schema) check_schema(*schema, kSchema, path);
     if (has_attribute(file, "value_range")) {

@@ -1,9 +1,10 @@
 /// The arrays of an HDF5 file of others, in whatever groups; links inside the file are followed, others named.
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "catalogue.hpp"
-#include "hdf5_file.hpp"
+#include "hdf5_screen.hpp"
+#include "input_file.hpp"
 #include "part_files.hpp"
 
 namespace ntkrob::io {
@@ -15,42 +16,47 @@ constexpr std::size_t kMaxArrays = 1 << 16;
 /// Whether MATLAB wrote the array: its axes are stored in the opposite order.
 bool is_matlab(hid_t dataset) { return has_attribute(dataset, "MATLAB_class"); }
 
-std::vector<std::size_t> shape_of(const std::string& path, const std::string& name) {
-  const Session session;
-  Handle file = open_to_read(path);
-  const std::string where = path + ": " + name;
+using File = std::shared_ptr<Screened>;
+
+std::vector<std::size_t> shape_of(const File& screened, const std::string& name) {
+  const Reading file(screened);
+  const std::string where = screened->path() + ": " + name;
   Handle dataset = open_inside(file, name, where);
   std::vector<std::size_t> shape = inspect_dataset(dataset, where).shape;
   if (is_matlab(dataset)) std::reverse(shape.begin(), shape.end());
   return shape;
 }
 
-RawArray load(const std::string& path, const std::string& name) {
-  const Session session;
-  Handle file = open_to_read(path);
-  const std::string where = path + ": " + name;
-  Handle dataset = open_inside(file, name, where);
-  RawArray array = read_raw(dataset, where);
-  if (is_matlab(dataset)) reverse_axes(array);
+RawArray load(const File& screened, const std::string& name) {
+  const std::string where = screened->path() + ": " + name;
+  RawArray array;
+  bool texts = false, matlab = false;
+  {
+    const Reading file(screened);
+    Handle dataset = open_inside(file, name, where);
+    texts = is_variable_text(dataset);
+    matlab = is_matlab(dataset);
+    if (!texts) array = read_raw(dataset, where);
+  }
+  if (texts) array = variable_texts(*screened, name, where, screen_limits(InputFile(screened->path()).size()));
+  if (matlab) reverse_axes(array);
   return array;
 }
 
 /// Chunks of more are unpacked more than once.
 constexpr std::size_t kMostBlockBytes = std::size_t{96} << 20;
 
-std::size_t n_bytes_of(const std::string& path, const std::string& name) {
-  const Session session;
-  Handle file = open_to_read(path);
-  const std::string where = path + ": " + name;
+std::size_t n_bytes_of(const File& screened, const std::string& name) {
+  const Reading file(screened);
+  const std::string where = screened->path() + ": " + name;
   return memory_bytes(inspect_dataset(open_inside(file, name, where), where));
 }
 
 /// The array with its numbers left in the file.
-RawArray leave(const std::string& path, const std::string& name, std::size_t block_bytes) {
-  const Session session;
-  Handle file = open_to_read(path);
+RawArray leave(const File& screened, const std::string& name, std::size_t block_bytes) {
+  const Reading file(screened);
   RawArray array;
-  array.where = path + ": " + name;
+  array.where = screened->path() + ": " + name;
   Handle dataset = open_inside(file, name, array.where);
   const Stored stored = inspect_dataset(dataset, array.where);
   NTKROB_CHECK(!stored.shape.empty(), IoError, array.where, ": is a single value, expected an array");
@@ -65,9 +71,8 @@ RawArray leave(const std::string& path, const std::string& name, std::size_t blo
   // Whole chunks, so that none is unpacked twice.
   rows.block = chunk <= rows.block ? rows.block / chunk * chunk
                                    : std::min(chunk, std::max<std::size_t>(1, kMostBlockBytes / row));
-  rows.load = [path, name, where = array.where, stored](std::size_t first, std::size_t n) {
-    const Session reading;
-    Handle again = open_to_read(path);
+  rows.load = [screened, name, where = array.where, stored](std::size_t first, std::size_t n) {
+    const Reading again(screened);
     return read_rows(open_inside(again, name, where), stored, first, n, where);
   };
   return array;
@@ -75,11 +80,20 @@ RawArray leave(const std::string& path, const std::string& name, std::size_t blo
 
 class Walk {
  public:
-  Walk(const std::string& path, Catalogue& catalogue) : path_(path), catalogue_(catalogue) {}
+  Walk(const File& screened, Catalogue& catalogue) : file_(screened), catalogue_(catalogue) {}
 
   void group(hid_t file, hid_t group, const std::string& prefix, int depth) {
-    const std::string where = path_ + ": /" + prefix;
-    if (depth > kMaxDepth || !seen_.insert(address_of(group)).second) return;
+    const std::string where = file_->path() + ": /" + prefix;
+    const std::string name_here = prefix.substr(0, prefix.size() - std::min<std::size_t>(1, prefix.size()));
+    if (const auto [at, fresh] = seen_.emplace(address_of(group), name_here); !fresh) {
+      catalogue_.notes.push_back(
+          text(name_here, ", another name of the group ", at->second.empty() ? "/" : at->second));
+      return;
+    }
+    if (depth > kMaxDepth) {
+      catalogue_.notes.push_back(text(name_here, ", a group deeper than ", kMaxDepth, " groups"));
+      return;
+    }
     for (const std::string& name : member_names(group, where)) {
       const std::string full = prefix + name;
       if (full == "provenance") continue;
@@ -96,9 +110,9 @@ class Walk {
       if (is_group(member))
         this->group(file, member, full + "/", depth + 1);
       else if (H5Iget_type(member) == H5I_DATASET && catalogue_.arrays.size() < kMaxArrays)
-        catalogue_.arrays.push_back({full, [path = path_, full] { return shape_of(path, full); },
-                                     [path = path_, full] { return load(path, full); }, address_of(member),
-                                     can_leave(member, full), [path = path_, full] { return n_bytes_of(path, full); }});
+        catalogue_.arrays.push_back({full, [f = file_, full] { return shape_of(f, full); },
+                                     [f = file_, full] { return load(f, full); }, address_of(member),
+                                     can_leave(member, full), [f = file_, full] { return n_bytes_of(f, full); }});
     }
   }
 
@@ -106,12 +120,12 @@ class Walk {
   /// Arrays of MATLAB have their samples on the last axis of what is stored; texts are no images.
   std::function<RawArray(std::size_t)> can_leave(hid_t dataset, const std::string& full) const {
     if (is_matlab(dataset) || is_text(dataset)) return {};
-    return [path = path_, full](std::size_t block_bytes) { return leave(path, full, block_bytes); };
+    return [file = file_, full](std::size_t block_bytes) { return leave(file, full, block_bytes); };
   }
 
-  const std::string& path_;
+  const File& file_;
   Catalogue& catalogue_;
-  std::set<std::string> seen_;
+  std::map<std::string, std::string> seen_;  // groups by address, and what they were called there
 };
 
 }  // namespace
@@ -119,9 +133,9 @@ class Walk {
 Catalogue hdf5_catalogue(const std::string& path) {
   Catalogue catalogue;
   catalogue.file = path;
-  const Session session;
-  Handle file = open_to_read(path);
-  Walk(path, catalogue).group(file, file, "", 0);
+  const File screened = screen(path);
+  const Reading file(screened);
+  Walk(screened, catalogue).group(file, file, "", 0);
   return catalogue;
 }
 

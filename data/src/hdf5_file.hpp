@@ -43,7 +43,8 @@ class Handle {
   Close close_ = nullptr;
 };
 
-/// Exclusive use of the HDF5 library (it is not thread-safe) with silenced error output. One per public entry point.
+/// Exclusive use of the HDF5 library (it is not thread-safe) with silenced error output and no plugins: a filter that
+/// the library has not is an error, also where HDF5_PLUGIN_PATH knows one. One per public entry point.
 class Session {
  public:
   Session();
@@ -54,6 +55,7 @@ class Session {
   std::unique_lock<std::mutex> lock_;
   H5E_auto2_t handler_ = nullptr;
   void* handler_data_ = nullptr;
+  unsigned plugins_ = 0;
 };
 
 /// The innermost message of the library's error stack, for our error line.
@@ -62,6 +64,7 @@ std::string hdf5_reason();
 [[noreturn]] void fail(const std::string& where, const std::string& what);
 
 // Reading. `where` is "file: object" for messages; every function throws IoError.
+/// What hdf5_screen.hpp opens, after it has looked at the file.
 Handle open_to_read(const std::string& path);
 /// The names of the members of a group, in creation order where the file tracks it, by name otherwise.
 std::vector<std::string> member_names(hid_t group, const std::string& where);

@@ -42,12 +42,18 @@ void fail(const std::string& where, const std::string& what) {
 }
 
 Session::Session() : lock_(library_mutex()) {
+  // No library is loaded because a file names a filter. The bits are those of the kinds of plugins.
+  H5PLget_loading_state(&plugins_);
+  H5PLset_loading_state(0);
   H5Eget_auto2(H5E_DEFAULT, &handler_, &handler_data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5Eclear2(H5E_DEFAULT);
 }
 
-Session::~Session() { H5Eset_auto2(H5E_DEFAULT, handler_, handler_data_); }
+Session::~Session() {
+  H5PLset_loading_state(plugins_);
+  H5Eset_auto2(H5E_DEFAULT, handler_, handler_data_);
+}
 
 std::string hdf5_reason() {
   std::string reason;

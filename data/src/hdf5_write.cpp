@@ -4,6 +4,8 @@
 
 #include "atomic_file.hpp"
 #include "hdf5_file.hpp"
+#include "packing.hpp"
+#include "whole_sum.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -114,7 +116,11 @@ void MemoryFile::save(const std::string& path, bool force) {
   std::uint64_t n_bytes = 0;
   for (std::size_t i = 8; i-- > 0;) n_bytes = n_bytes << 8 | static_cast<unsigned char>(image_[kLengthOffset + i]);
   check(n_bytes <= n_allocated_, "a file in memory");
-  write_whole(path, image_, n_bytes, force);
+  const std::string sum = whole_sum(n_bytes, crc32(0, image_, n_bytes));
+  AtomicFile out(path, force);
+  out.write(image_, n_bytes);
+  out.write(sum.data(), sum.size());
+  out.commit();
 }
 
 Handle create_on_disk(const std::string& path) {

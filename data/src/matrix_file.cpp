@@ -7,6 +7,7 @@
 #include "atomic_file.hpp"
 #include "hdf5_file.hpp"
 #include "state_io.hpp"
+#include "whole_sum.hpp"
 
 namespace ntkrob {
 
@@ -54,7 +55,10 @@ class MatrixFile::Impl {
     }
   }
 
-  void commit() { file_.commit(); }
+  void commit() {
+    io::append_sum(file_);
+    file_.commit();
+  }
 
  private:
   io::AtomicFile file_;

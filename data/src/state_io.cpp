@@ -3,12 +3,15 @@
 /// "/" in a name makes groups.
 #include "state_io.hpp"
 
-#include <set>
+#include <map>
+#include <type_traits>
 
 #include "atomic_file.hpp"
 #include "formats.hpp"
-#include "hdf5_file.hpp"
+#include "hdf5_screen.hpp"
+#include "ntkrob/base/memory.hpp"
 #include "ntkrob/data/format.hpp"
+#include "read_budget.hpp"
 #include "state_file.hpp"
 
 namespace ntkrob {
@@ -19,6 +22,7 @@ constexpr const char* kSchemaAttribute = "ntkrob_schema";
 /// Whole-number arrays up to this length (shapes, counters) are attributes; longer and empty ones are datasets.
 constexpr std::size_t kMaxAttributeEntries = 64;
 constexpr int kMaxDepth = 32;
+constexpr std::size_t kMaxEntries = std::size_t{1} << 20;
 
 std::vector<std::size_t> extents(const std::vector<index>& shape) { return {shape.begin(), shape.end()}; }
 
@@ -72,38 +76,6 @@ Handle enter(hid_t file, std::string& name) {
   return group;
 }
 
-template <class T>
-NdArray<T> read_array(hid_t dataset, const Stored& stored, hid_t memory, const std::string& where) {
-  NdArray<T> a;
-  a.shape.assign(stored.shape.begin(), stored.shape.end());
-  a.values.resize(stored.count);
-  if (stored.count > 0) read_dataset(dataset, memory, a.values.data(), where);
-  return a;
-}
-
-/// Without its values where they have more bytes than `largest`.
-StateDict::Value read_value(hid_t dataset, std::size_t largest, const std::string& where) {
-  const Stored stored = inspect_dataset(dataset, where);
-  const std::vector<index> shape(stored.shape.begin(), stored.shape.end());
-  switch (stored.type) {
-    case Stored::Type::byte:
-      if (stored.count > largest) return NdArray<std::uint8_t>{shape, {}};
-      return read_array<std::uint8_t>(dataset, stored, H5T_NATIVE_UINT8, where);
-    case Stored::Type::integer:
-      if (stored.count > largest / sizeof(std::int64_t)) return NdArray<std::int64_t>{shape, {}};
-      return NdArray<std::int64_t>{shape, read_integers(dataset, stored, where)};
-    case Stored::Type::float32:
-      if (stored.count > largest / sizeof(float)) return NdArray<float>{shape, {}};
-      return read_array<float>(dataset, stored, H5T_NATIVE_FLOAT, where);
-    case Stored::Type::float64:
-      if (stored.count > largest / sizeof(double)) return NdArray<double>{shape, {}};
-      return read_array<double>(dataset, stored, H5T_NATIVE_DOUBLE, where);
-    case Stored::Type::text:
-      break;
-  }
-  throw IoError(text(where, ": is text; texts are stored as attributes"));
-}
-
 StateDict::Value read_attribute(hid_t object, const std::string& name, const std::string& where) {
   const Stored stored = inspect_attribute(object, name, where);
   NTKROB_CHECK(stored.shape.size() <= 1, IoError, where, ": attribute ", name, " has ", stored.shape.size(),
@@ -124,30 +96,99 @@ StateDict::Value read_attribute(hid_t object, const std::string& name, const std
   return NdArray<std::int64_t>{{static_cast<index>(values.size())}, std::move(values)};
 }
 
-void read_group(hid_t group, const std::string& prefix, const std::string& file, std::size_t largest, int depth,
-                StateDict& state) {
-  const std::string where = file + ": " + (prefix.empty() ? "/" : prefix);
-  NTKROB_CHECK(depth < kMaxDepth, IoError, where, ": groups nested deeper than ", kMaxDepth, "; the file is damaged");
-  const auto add = [&](const std::string& name, StateDict::Value value) {
-    NTKROB_CHECK(!state.contains(prefix + name), IoError, where, ": ", name, " is both an attribute and a dataset");
-    state.set(prefix + name, std::move(value));
-  };
-  for (const std::string& name : attribute_names(group, where))
-    if (!(prefix.empty() && name == kSchemaAttribute)) add(name, read_attribute(group, name, where));
-  for (const std::string& name : member_names(group, where)) {
-    Handle member = open_member(group, name, file + ": " + prefix + name);
-    if (is_group(member))
-      read_group(member, prefix + name + "/", file, largest, depth + 1, state);
-    else
-      add(name, read_value(member, largest, file + ": " + prefix + name));
+/// All entries below a group of a file.
+class StateReader {
+ public:
+  /// largest: arrays of more bytes come without their values   memory: what all values may take
+  StateReader(std::string file, std::size_t largest, std::size_t memory)
+      : file_(std::move(file)), largest_(largest), budget_(memory) {}
+
+  StateDict read(hid_t group) {
+    this->group(group, "", 0);
+    return std::move(state_);
   }
+
+ private:
+  void group(hid_t group, const std::string& prefix, int depth) {
+    const std::string where = file_ + ": " + (prefix.empty() ? "/" : prefix);
+    NTKROB_CHECK(depth < kMaxDepth, IoError, where, ": groups nested deeper than ", kMaxDepth, "; the file is damaged");
+    const auto [at, fresh] = seen_.emplace(address_of(group), prefix);
+    NTKROB_CHECK(fresh, IoError, where, ": is another name of the group ", at->second.empty() ? "/" : at->second,
+                 "; groups are read once, store it once");
+    for (const std::string& name : attribute_names(group, where)) {
+      if (prefix.empty() && name == kSchemaAttribute) continue;
+      const Stored stored = inspect_attribute(group, name, where);
+      budget_.take(checked_mul(stored.count, sizeof(std::int64_t), "attribute"), where + ": attribute " + name);
+      add(where, prefix, name, read_attribute(group, name, where));
+    }
+    for (const std::string& name : member_names(group, where)) {
+      Handle member = open_member(group, name, file_ + ": " + prefix + name);
+      if (is_group(member))
+        this->group(member, prefix + name + "/", depth + 1);
+      else
+        add(where, prefix, name, value(member, file_ + ": " + prefix + name));
+    }
+  }
+
+  void add(const std::string& where, const std::string& prefix, const std::string& name, StateDict::Value value) {
+    NTKROB_CHECK(!state_.contains(prefix + name), IoError, where, ": ", name, " is both an attribute and a dataset");
+    NTKROB_CHECK(state_.entries().size() < kMaxEntries, IoError, where, ": more than ", kMaxEntries,
+                 " entries; the file is damaged");
+    state_.set(prefix + name, std::move(value));
+  }
+
+  StateDict::Value value(hid_t dataset, const std::string& where) {
+    const Stored stored = inspect_dataset(dataset, where);
+    switch (stored.type) {
+      case Stored::Type::byte:
+        return array<std::uint8_t>(dataset, stored, H5T_NATIVE_UINT8, where);
+      case Stored::Type::integer:
+        return array<std::int64_t>(dataset, stored, H5T_NATIVE_INT64, where);
+      case Stored::Type::float32:
+        return array<float>(dataset, stored, H5T_NATIVE_FLOAT, where);
+      case Stored::Type::float64:
+        return array<double>(dataset, stored, H5T_NATIVE_DOUBLE, where);
+      case Stored::Type::text:
+        break;
+    }
+    throw IoError(text(where, ": is text; texts are stored as attributes"));
+  }
+
+  template <class T>
+  NdArray<T> array(hid_t dataset, const Stored& stored, hid_t memory, const std::string& where) {
+    NdArray<T> a;
+    a.shape.assign(stored.shape.begin(), stored.shape.end());
+    if (stored.count > largest_ / sizeof(T)) return a;
+    budget_.take(stored.count * sizeof(T), where);
+    if (stored.count == 0) return a;
+    if constexpr (std::is_same_v<T, std::int64_t>) {
+      a.values = read_integers(dataset, stored, where);
+    } else {
+      a.values.resize(stored.count);
+      read_dataset(dataset, memory, a.values.data(), where);
+    }
+    return a;
+  }
+
+  std::string file_;
+  std::size_t largest_;
+  ReadBudget budget_;
+  std::map<std::string, std::string> seen_;  // groups by address, and what they were called there
+  StateDict state_;
+};
+
+/// The memory for a state: what the machine has.
+std::size_t state_memory() {
+  const std::size_t n_bytes = physical_memory_bytes();
+  return n_bytes > 0 ? n_bytes : SIZE_MAX;
 }
 
 }  // namespace
 
 StateDict hdf5_arrays(const std::string& path, const std::string& group) {
-  const Session session;
-  Handle at = open_to_read(path);
+  const Reading file(screen(path));
+  Handle at(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
+  if (!at.valid()) fail(path, "cannot open the root");
   for (std::size_t begin = 0; begin < group.size();) {
     const std::size_t end = std::min(group.find('/', begin), group.size());
     if (end > begin) {
@@ -157,9 +198,7 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
     }
     begin = end + 1;
   }
-  StateDict arrays;
-  read_group(at, "", path, SIZE_MAX, 0, arrays);
-  return arrays;
+  return StateReader(path, SIZE_MAX, state_memory()).read(at);
 }
 
 void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
@@ -182,15 +221,12 @@ void save_state_hdf5(const StateDict& state, const std::string& schema, const st
 }
 
 StateDict load_state_hdf5(const std::string& path, const std::string& schema, std::size_t largest_array) {
-  const Session session;
-  Handle file = open_to_read(path);
+  const Reading file(screen(path));
   const auto found = find_text(file, kSchemaAttribute, path);
   NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", kSchemaAttribute, "; expected a file of kind ",
                schema);
   check_schema(*found, schema, path);
-  StateDict state;
-  read_group(file, "", path, largest_array, 0, state);
-  return state;
+  return StateReader(path, largest_array, state_memory()).read(file);
 }
 
 }  // namespace io

@@ -6,6 +6,7 @@
 #include "ntkrob/base/error.hpp"
 #include "packing.hpp"
 #include "raw_array.hpp"
+#include "whole_sum.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -47,6 +48,7 @@ void take_extra64(const std::string& extra, ZipMember& member) {
 }  // namespace
 
 ZipReader::ZipReader(const std::string& path) : file_(path) {
+  const bool summed = verify_whole(file_);
   const std::size_t size = file_.size();
   const std::size_t tail_bytes = std::min(size, kEndBytes + kMaxComment);
   std::string tail(tail_bytes, '\0');
@@ -59,6 +61,8 @@ ZipReader::ZipReader(const std::string& path) : file_(path) {
     }
   NTKROB_CHECK(end != std::string::npos, IoError, path, ": no ZIP directory at the end of its ", size,
                " bytes; the file is cut off or no NPZ");
+  NTKROB_CHECK(summed || little(tail, end + 20, 2) != kSumBytes || tail_bytes - end - kEndBytes >= kSumBytes, IoError,
+               path, ": the checksum at its end is cut off; get the file again");
   const std::size_t count = little(tail, end + 10, 2), directory_bytes = little(tail, end + 12, 4),
                     directory_offset = little(tail, end + 16, 4);
   NTKROB_CHECK(directory_offset != kIn64 && count != 0xffff, IoError, path,
@@ -161,8 +165,8 @@ std::string ZipWriter::finish() {
   put(archive, n_members_, 2);
   put(archive, directory_.size(), 4);
   put(archive, body_.size(), 4);
-  put(archive, 0, 2);  // comment
-  return archive;
+  put(archive, kSumBytes, 2);  // the comment is the checksum over all before it
+  return archive + whole_sum(archive.size(), crc32(0, archive.data(), archive.size()));
 }
 
 }  // namespace ntkrob::io

@@ -38,25 +38,22 @@ void copy_matrix(const StateDict& state, const std::string& name, View2D<T> targ
 
 void StateDict::set(const std::string& name, Value value) {
   NTKROB_CHECK(!name.empty(), ConfigError, "StateDict::set: the name is empty");
-  for (auto& entry : entries_)
-    if (entry.first == name) {
-      entry.second = std::move(value);
-      return;
-    }
-  entries_.emplace_back(name, std::move(value));
+  const auto [at, fresh] = places_.emplace(name, entries_.size());
+  if (fresh)
+    entries_.emplace_back(name, std::move(value));
+  else
+    entries_[at->second].second = std::move(value);
 }
 
 void StateDict::set_matrix(const std::string& name, ConstView2D<float> matrix) { set(name, to_array(matrix)); }
 void StateDict::set_matrix(const std::string& name, ConstView2D<double> matrix) { set(name, to_array(matrix)); }
 
-bool StateDict::contains(const std::string& name) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == name; });
-}
+bool StateDict::contains(const std::string& name) const { return places_.count(name) > 0; }
 
 const StateDict::Value& StateDict::at(const std::string& name) const {
-  for (const auto& entry : entries_)
-    if (entry.first == name) return entry.second;
-  throw IoError("entry \"" + name + "\" is missing");
+  const auto at = places_.find(name);
+  if (at == places_.end()) throw IoError("entry \"" + name + "\" is missing");
+  return entries_[at->second].second;
 }
 
 void StateDict::get_matrix(const std::string& name, View2D<float> target) const { copy_matrix(*this, name, target); }
