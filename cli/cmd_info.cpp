@@ -175,9 +175,12 @@ void info(const InfoParams& p, Session& session) {
   }
   if (!p.file.empty()) {
     const auto [kind, schema] = identify(p.file);
+    const bool ours = kind != "plain", summed = ours && has_file_checksum(p.file);
+    const char* kNoChecksum =
+        "no checksum over the file: an earlier ntkrob wrote it, or another program changed it; damage may go unseen";
     if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
       report["file"] = state_json(kind, p.file, schema, session.memory_limit());
-      lines += state_text(report["file"]);
+      lines += state_text(report["file"]) + (summed ? "" : text("note      ", kNoChecksum, "\n"));
     } else {
       const Dataset data = open_input(session, p.file, p.read);
       report["file"] = {{"file", p.file}, {"kind", "dataset"}, {"schema", schema}};
@@ -188,9 +191,11 @@ void info(const InfoParams& p, Session& session) {
       report["file"]["provenance"] = provenance_json(data.provenance);
       lines += "dataset   " + p.file + (schema.empty() ? "" : "  (schema " + schema + ")") + "\n" + dataset_text(data);
       for (const std::string& note : data.notes) lines += "note      " + note + "\n";
+      if (ours && !summed) lines += text("note      ", kNoChecksum, "\n");
       if (!checksum.empty()) lines += "checksum  " + checksum + "\n";
       lines += provenance_text(data.provenance);
     }
+    if (ours) report["file"]["file_checksum"] = summed;
   }
   if (!session.readings.empty()) report["reading"] = readings_json(session);
   if (p.json == "-")

@@ -7,6 +7,7 @@
 #include "part_files.hpp"
 #include "read_options.hpp"
 #include "state_file.hpp"
+#include "whole_sum.hpp"
 
 namespace ntkrob {
 namespace io {
@@ -139,6 +140,7 @@ const Format& format_of(const std::string& path) {
   if (!probe.folder)
     for (const Format& format : format_table())
       if (has_extension(path, format)) return format;
+  if (!probe.folder) verify_whole(InputFile(path));  // a file of ours with a damaged beginning says so
   std::string known;
   for (const Format& format : format_table()) known += (known.empty() ? "" : ", ") + std::string(format.id);
   throw IoError(text(path, ": not recognised by content or extension; readable formats: ", known,

@@ -86,8 +86,11 @@ class Walk {
     const std::string where = file_->path() + ": /" + prefix;
     const std::string name_here = prefix.substr(0, prefix.size() - std::min<std::size_t>(1, prefix.size()));
     if (const auto [at, fresh] = seen_.emplace(address_of(group), name_here); !fresh) {
-      catalogue_.notes.push_back(
-          text(name_here, ", another name of the group ", at->second.empty() ? "/" : at->second));
+      constexpr int kNamed = 8;
+      if (++repeated_ <= kNamed)
+        catalogue_.notes.push_back(text(name_here, ", another name of the group ",
+                                        at->second.empty() ? "/" : at->second,
+                                        repeated_ == kNamed ? ", and more" : ""));
       return;
     }
     if (depth > kMaxDepth) {
@@ -125,6 +128,7 @@ class Walk {
 
   const File& file_;
   Catalogue& catalogue_;
+  int repeated_ = 0;
   std::map<std::string, std::string> seen_;  // groups by address, and what they were called there
 };
 

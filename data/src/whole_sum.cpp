@@ -6,6 +6,7 @@
 #include "atomic_file.hpp"
 #include "file_identity.hpp"
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/data/format.hpp"
 #include "packing.hpp"
 
 namespace ntkrob::io {
@@ -91,3 +92,9 @@ void append_sum(AtomicFile& file) {
 }
 
 }  // namespace ntkrob::io
+
+namespace ntkrob {
+
+bool has_file_checksum(const std::string& path) { return io::verify_whole(io::InputFile(path)); }
+
+}  // namespace ntkrob

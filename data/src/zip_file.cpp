@@ -61,8 +61,10 @@ ZipReader::ZipReader(const std::string& path) : file_(path) {
     }
   NTKROB_CHECK(end != std::string::npos, IoError, path, ": no ZIP directory at the end of its ", size,
                " bytes; the file is cut off or no NPZ");
-  NTKROB_CHECK(summed || little(tail, end + 20, 2) != kSumBytes || tail_bytes - end - kEndBytes >= kSumBytes, IoError,
-               path, ": the checksum at its end is cut off; get the file again");
+
+  NTKROB_CHECK(summed || little(tail, end + 20, 2) != kSumBytes || tail_bytes - end - kEndBytes == kSumBytes, IoError,
+               path, ": has ", tail_bytes - end - kEndBytes, " bytes behind its directory, where it says ", kSumBytes,
+               "; its checksum is cut off or something was added, get the file again");
   const std::size_t count = little(tail, end + 10, 2), directory_bytes = little(tail, end + 12, 4),
                     directory_offset = little(tail, end + 16, 4);
   NTKROB_CHECK(directory_offset != kIn64 && count != 0xffff, IoError, path,

@@ -194,8 +194,8 @@ TEST_CASE("damaged HDF5 data sets and states are refused or read, never a crash"
   save_state(state, "ntkrob.model/1", state_path, false);
 
   for (const Case& c : {dataset_case(data_path), Case{state_path, [&] { load_state(state_path, "ntkrob.model/1"); }}}) {
-    CHECK(cut(c, 60, 60).read == 0);
-    CHECK(corrupt(c, 200, 150).refused > 100);
+    CHECK(cut(c, 60, 60).read <= 1);  // cut where the checksum begins: whole, without a checksum
+    CHECK(corrupt(c, 200, 150).read == 0);
   }
   // Files in HDF5's oldest layout (h5py's default) have no checksums over their structure, and the HDF5 library itself
   // fails on some damaged ones (lib/doc/file-format.md, "Damaged files"); what can be promised for them is tried here:

@@ -106,6 +106,10 @@ std::vector<ReadingRule> reading_rules();
 
 /// What kind of ntkrob file this is ("dataset", "model", "kernel", "checkpoint", "plain") and its schema text.
 std::pair<std::string, std::string> identify(const std::string& path);
+/// Whether an HDF5 or NPZ file ends in ntkrob's checksum over all its bytes; false of files of others, of those that an
+/// earlier ntkrob wrote, and of those that another program changed since: damage of these may go unseen.
+///   throws: IoError where there is one that does not fit
+bool has_file_checksum(const std::string& path);
 
 /// Grid of images as an 8-bit PNG. images: n x D in [0,1]; columns of `per_row` images; scale: pixels per pixel.
 void write_png_grid(const std::string& path, ConstView2D<float> images, ImageShape shape, index per_row, int scale,
