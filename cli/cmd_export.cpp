@@ -6,6 +6,7 @@
 #include "device_file.hpp"
 #include "input.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/model_features.hpp"
 #include "ntkrob/nn/device.hpp"
 #include "ntkrob/nn/onnx.hpp"
 
@@ -55,7 +56,7 @@ Export export_data(const ExportParams& p, Session& session) {
 }
 
 /// What an ONNX file says about the model beside the graph.
-OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>& classes) {
+OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>& classes, const std::string& file) {
   OnnxMetadata metadata{{"spec", model.get<std::string>("spec")}};
   const auto stored = [&](const char* name) {
     const std::string entry = text("provenance/", name);
@@ -74,10 +75,9 @@ OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>&
     input += "; values of the training data: " + range;
   metadata.emplace_back("input", input);
   if (model.contains("feature_range")) {
-    const auto& ranges = model.get<NdArray<float>>("feature_range").values;
-    const auto middle = ranges.begin() + static_cast<std::ptrdiff_t>(ranges.size() / 2);
-    metadata.emplace_back("feature_low", nlohmann::json(std::vector<float>(ranges.begin(), middle)).dump());
-    metadata.emplace_back("feature_high", nlohmann::json(std::vector<float>(middle, ranges.end())).dump());
+    const ModelFeatures features = model_features(model, file);
+    metadata.emplace_back("feature_low", nlohmann::json(features.low).dump());
+    metadata.emplace_back("feature_high", nlohmann::json(features.high).dump());
   }
   if (!stored("command").empty()) metadata.emplace_back("command", stored("command"));
   return metadata;
@@ -115,7 +115,8 @@ Export export_net(const ExportParams& p, Session& session) {
   std::string form = "float32";
   if (extension(p.output) == ".onnx") {
     NTKROB_CHECK(!p.int8, ConfigError, "--int8 is written for ntkrob::micro, not as ONNX; leave it out");
-    result.bytes = onnx_bytes(net, text("ntkrob export of ", file_name(p.input)), metadata_of(model, result.classes));
+    result.bytes =
+        onnx_bytes(net, text("ntkrob export of ", file_name(p.input)), metadata_of(model, result.classes, p.input));
     form = "ONNX, float32";
   } else {
     const DeviceNet device = device_net(net);

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "ntkrob/data/model_features.hpp"
 
 namespace ntkrob::cli {
 
@@ -58,20 +59,8 @@ Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, c
 }  // namespace
 
 void adopt_features(Session& session, const StateDict& model, const std::string& file) {
-  std::vector<std::string> names;
-  if (model.contains("feature_names"))
-    for (std::stringstream all(model.get<std::string>("feature_names"));
-         names.emplace_back(), std::getline(all, names.back());)
-      continue;
-  if (!names.empty()) names.pop_back();
-  std::vector<float> low, high;
-  if (model.contains("feature_range")) {
-    const auto& values = model.get<NdArray<float>>("feature_range").values;
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    low.assign(values.begin(), middle);
-    high.assign(middle, values.end());
-  }
-  agree(session, file, names, low, high);
+  const ModelFeatures features = model_features(model, file);
+  agree(session, file, features.names, features.low, features.high);
 }
 
 void store_features(StateDict& model, const Dataset& data) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "ntkrob/data/model_features.hpp"
 #include "packing.hpp"
 #include "scan.hpp"
 
@@ -177,6 +178,7 @@ void Dataset::validate(const std::string& where) const {
                    (feature_low.empty() || static_cast<index>(feature_low.size()) == shape.channels),
                IoError, where, ": ranges of ", feature_low.size(), " and ", feature_high.size(), " features for ",
                shape.channels, " channels");
+  check_feature_ranges(feature_low, feature_high, where);
   NTKROB_CHECK(class_names.empty() || static_cast<index>(class_names.size()) == classes, IoError, where, ": ",
                class_names.size(), " class names for ", classes, " classes");
   validate_split(*this, train, where, "training");

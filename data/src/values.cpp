@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "ntkrob/data/model_features.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
 #include "scan.hpp"
@@ -181,13 +182,12 @@ void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::si
     const StateDict model = load_state(file, "ntkrob.model/1");
     NTKROB_CHECK(model.contains("feature_range"), ConfigError, "--value-range: ", file,
                  " is a net that stores no ranges of features; name the data set that it was trained on");
-    const auto& ranges = model.get<NdArray<float>>("feature_range");
+    const ModelFeatures ranges = model_features(model, file);
     const auto channels = static_cast<std::size_t>(data.shape.channels);
-    NTKROB_CHECK(ranges.values.size() == 2 * channels, ConfigError, "--value-range: ", file, " is about ",
-                 ranges.values.size() / 2, " features, the data have ", channels);
+    NTKROB_CHECK(ranges.low.size() == channels, ConfigError, "--value-range: ", file, " is about ", ranges.low.size(),
+                 " features, the data have ", channels);
     data.notes.push_back(text("the ranges of ", channels, " features taken from ", file));
-    const auto middle = ranges.values.begin() + static_cast<std::ptrdiff_t>(channels);
-    return scale_channels(parts, {ranges.values.begin(), middle}, {middle, ranges.values.end()}, size, data);
+    return scale_channels(parts, ranges.low, ranges.high, size, data);
   }
   ReadOptions unread;
   unread.in_memory = std::size_t{1} << 24;  // its pixels are not wanted

@@ -1,5 +1,7 @@
 #include "ntkrob/base/state_dict.hpp"
 
+#include <chrono>
+
 #include "kit/check.hpp"
 #include "ntkrob/version.hpp"
 
@@ -61,4 +63,26 @@ TEST_CASE("get_matrix refuses other shapes, other types and arrays that lie abou
 
 TEST_CASE("the version text agrees with the version numbers", "[base]") {
   CHECK(std::string(kVersion) == text(kVersionMajor, ".", kVersionMinor, ".", kVersionPatch));
+}
+
+TEST_CASE("a state of many entries is made and searched in a time that grows as their number", "[base]") {
+  constexpr int kEntries = 200000;  // searched one by one these took minutes
+  const auto begin = std::chrono::steady_clock::now();
+  StateDict state;
+  for (int i = 0; i < kEntries; ++i) state.set("layers/entry-" + std::to_string(i), std::int64_t{i});
+  state.set("layers/entry-7", std::int64_t{-7});
+  std::int64_t sum = 0;
+  for (int i = kEntries; i-- > 0;) sum += state.get<std::int64_t>("layers/entry-" + std::to_string(i));
+  StateDict moved = std::move(state);
+  const StateDict copy = moved;
+  moved.set("new", std::int64_t{1});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+
+  CHECK(sum == std::int64_t{kEntries} * (kEntries - 1) / 2 - 14);
+  CHECK(copy.entries().size() == kEntries);
+  CHECK(std::get<std::int64_t>(copy.entries()[7].second) == -7);
+  CHECK(copy.get<std::int64_t>("layers/entry-99") == 99);
+  CHECK(!copy.contains("new"));
+  CHECK(moved.contains("new"));
+  CHECK(seconds < 10);
 }

@@ -52,11 +52,19 @@ ImageShape stored_shape(const StateDict& state) {
           static_cast<index>(sides.values[2])};
 }
 
+/// The beginning of a text of a file, for a line of text.
+std::string shown(const std::string& stored) {
+  constexpr std::size_t kShown = 80;
+  return stored.size() <= kShown ? stored : text(stored.substr(0, kShown), "... (", stored.size(), " bytes)");
+}
+
 nn::Stack<float> stored_stack(const std::string& spec, ImageShape input, index classes) {
   try {
     return nn::compile<float>(spec, input, classes);
   } catch (const ConfigError& e) {
-    throw IoError(text("model entry \"spec\": ", e.what()));
+    constexpr std::size_t kLongest = 400;
+    const std::string why = e.what();
+    throw IoError(text("model entry \"spec\": ", why.size() <= kLongest ? why : why.substr(0, kLongest) + "..."));
   }
 }
 
@@ -71,13 +79,13 @@ Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
   for (std::size_t l = 0; l < stack_->size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
     const auto& type = state.get<std::string>(layer_entry(l, "type"));
-    NTKROB_CHECK(type == stage.type, IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", type,
+    NTKROB_CHECK(type == stage.type, IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", shown(type),
                  "\", the spec needs \"", stage.type, "\"");
     if (state.contains(layer_entry(l, "activation"))) {
       const std::string activation = stage.relu ? "relu" : "none";
       const auto& stored = state.get<std::string>(layer_entry(l, "activation"));
-      NTKROB_CHECK(stored == activation, IoError, "model entry \"", layer_entry(l, "activation"), "\" is \"", stored,
-                   "\", the spec needs \"", activation, "\"");
+      NTKROB_CHECK(stored == activation, IoError, "model entry \"", layer_entry(l, "activation"), "\" is \"",
+                   shown(stored), "\", the spec needs \"", activation, "\"");
     }
     LayerParameters layer;
     if (const index width = stage.layer->outputs; width > 0) {

@@ -110,11 +110,14 @@ TorchModules collect_modules(const StateDict& arrays) {
       ++found.counters;
       continue;
     }
+    const bool named = dot != std::string::npos && one_of(part, {"weight", "bias", "running_mean", "running_var"});
     // Texts and single numbers are attributes of the file.
     if (std::holds_alternative<std::string>(value) || std::holds_alternative<std::int64_t>(value) ||
-        std::holds_alternative<double>(value))
+        std::holds_alternative<double>(value)) {
+      NTKROB_CHECK(!named, IoError, "\"", key, "\" is a text or a single number, expected an array");
       continue;
-    if (dot == std::string::npos || !one_of(part, {"weight", "bias", "running_mean", "running_var"})) refuse(key, part);
+    }
+    if (!named) refuse(key, part);
     const std::string name = key.substr(0, dot);
     auto& modules = found.modules;
     auto module = std::find_if(modules.begin(), modules.end(), [&](const TorchModule& m) { return m.name == name; });
