@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
@@ -16,12 +17,28 @@
 
 namespace ntkrob::io {
 
+namespace {
+
+/// What a file is that cannot be read at any place, and what to do about it.
+const char* other_kind(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder, expected a file";
+  if (S_ISFIFO(mode)) return "a pipe; files are read more than once and at any place: store it first (cat PIPE > FILE)";
+  if (S_ISSOCK(mode)) return "a socket, expected a file";
+  return "a device, which may be without end; store what it gives in a file first (head -c BYTES DEVICE > FILE)";
+}
+
+}  // namespace
+
 InputFile::InputFile(const std::string& path) : path_(path) {
-  struct stat info;
-  NTKROB_CHECK(::stat(path.c_str(), &info) == 0, IoError, path, ": cannot be read: ", std::strerror(errno));
-  NTKROB_CHECK(S_ISREG(info.st_mode), IoError, path, ": is not a regular file");
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  NTKROB_CHECK(descriptor_ >= 0, IoError, path, ": cannot be read: ", std::strerror(errno));
+  // A pipe that nobody writes to must not be waited for.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat info {};
+  const int error = descriptor_ < 0 ? errno : 0;
+  const bool known = (descriptor_ >= 0 ? ::fstat(descriptor_, &info) : ::stat(path.c_str(), &info)) == 0;
+  const bool regular = known && S_ISREG(info.st_mode);
+  if (descriptor_ >= 0 && !regular) ::close(std::exchange(descriptor_, -1));
+  NTKROB_CHECK(!known || regular, IoError, path, ": is ", other_kind(info.st_mode));
+  NTKROB_CHECK(descriptor_ >= 0, IoError, path, ": cannot be read: ", std::strerror(error));
   n_bytes_ = static_cast<std::size_t>(info.st_size);
 }
 
@@ -134,6 +151,17 @@ std::string read_bytes(const std::string& path) {
   std::string bytes(file.size(), '\0');
   file.read_at(0, bytes.data(), bytes.size());
   return bytes;
+}
+
+std::string read_small_text_file(const std::string& path, std::size_t limit) {
+  const io::InputFile file(path);
+  NTKROB_CHECK(file.size() <= limit, ResourceError, path, ": has ", file.size(), " bytes, the limit is ", limit,
+               "; it is no file of the kind that is wanted here");
+  std::string content(file.size(), '\0');
+  if (!content.empty()) file.read_at(0, content.data(), content.size());
+  NTKROB_CHECK(content.find('\0') == std::string::npos, IoError, path, ": byte ", content.find('\0'),
+               " is 0; it is no text");
+  return content;
 }
 
 }  // namespace ntkrob

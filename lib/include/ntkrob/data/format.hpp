@@ -119,6 +119,10 @@ void write_png_grid(const std::string& path, ConstView2D<float> images, ImageSha
 std::string png_bytes(const float* image, ImageShape shape);
 /// A file as it is. throws: IoError; ResourceError for more than 4 GiB
 std::string read_bytes(const std::string& path);
+/// A file that people write by hand (configurations, lists): its text, at most `limit` bytes of it. Pipes, sockets and devices are
+/// refused without being opened for reading, so that nothing waits and nothing is endless.
+///   throws: IoError: not a regular file, not readable, or with a zero byte (no text); ResourceError: more than `limit` bytes
+std::string read_small_text_file(const std::string& path, std::size_t limit = std::size_t{1} << 20);
 /// A text file (JSON, CSV) or other bytes, whole or not at all.
 void write_text(const std::string& path, const std::string& content, bool force);
 
