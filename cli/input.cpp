@@ -51,6 +51,7 @@ Dataset open_agreeing(Session& session, const std::vector<std::string>& paths, c
     options.feature_high = session.feature_high;
     options.feature_source = session.ranges_source;
   }
+  options.memory = session.globals.memory.value;
   Dataset data = open_dataset(paths, options);
   agree(session, name, data.feature_names, data.feature_low, data.feature_high);
   return data;
@@ -93,7 +94,9 @@ Dataset open_input(Session& session, const std::string& path, const ReadOptions&
 }
 
 Dataset open_inputs(Session& session, const std::vector<std::string>& paths, const ReadOptions& options) {
-  Dataset data = open_dataset(paths, options);
+  ReadOptions limited = options;
+  limited.memory = session.globals.memory.value;
+  Dataset data = open_dataset(paths, limited);
   const PartFiles& parts = options.parts;
   keep(session,
        !paths.empty()               ? paths.front()

@@ -31,7 +31,7 @@ template <class Visitor>
 void visit_globals(Globals& g, Visitor&& visitor) {
   visitor("threads", g.threads, "worker threads; 0: all. Results do not depend on it");
   visitor("seed", g.seed, "seed of every random choice");
-  visitor("memory", g.memory, "limit for scratch memory and results, e.g. 2G; 0: 1 GiB or a quarter of the memory");
+  visitor("memory", g.memory, "limit for what reading a data set takes, and for scratch memory with results, e.g. 2G; 0: three quarters of this machine's for reading, 1 GiB or a quarter for the rest");
   visitor("backend", g.backend, "auto | cpu | reference | cuda[:i], cuda:0,1 or cuda:all; see ntkrob info --backends");
   visitor("config", g.config, "read options from FILE; those on the command line win");
   visitor("dry-run", g.dry_run, "print the resolved options and the plan, then stop");

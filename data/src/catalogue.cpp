@@ -5,6 +5,8 @@
 #include <cstring>
 #include <set>
 
+#include "read_options.hpp"
+
 namespace ntkrob::io {
 namespace {
 
@@ -96,12 +98,13 @@ class Chooser {
     if (i >= catalogue_.arrays.size()) return std::nullopt;
     used_[i] = true;
     return role == Role::images ? load_images(catalogue_.file, catalogue_.arrays[i], options_)
-                                : catalogue_.arrays[i].load();
+                                : load_array(catalogue_.file, catalogue_.arrays[i], options_);
   }
 
   std::string all_names() const {
     std::vector<std::string> names;
-    for (const ArrayEntry& entry : catalogue_.arrays) names.push_back(entry_text(entry));
+    for (const ArrayEntry& entry : catalogue_.arrays)  // looking at each takes time, and no more are shown
+      names.push_back(names.size() <= kShownNames ? entry_text(entry) : entry.name);
     std::string list = names_text(names);
     for (const std::string& note : catalogue_.notes) list += "; " + note;
     return list;
@@ -177,10 +180,12 @@ class Chooser {
   }
 
   void refuse() const {
-    // One table and one column of as many rows: the user is told how to say it.
+    // One table and one column of as many rows: the user is told how to say it, where there are not too many to look
+    // at.
+    constexpr std::size_t kMostAdvised = 100;
     std::vector<std::pair<std::string, std::vector<std::size_t>>> shapes;
-    for (const ArrayEntry& entry : catalogue_.arrays) try {
-        shapes.emplace_back(entry.name, entry.shape());
+    for (std::size_t i = 0; i < std::min(catalogue_.arrays.size(), kMostAdvised); ++i) try {
+        shapes.emplace_back(catalogue_.arrays[i].name, catalogue_.arrays[i].shape());
       } catch (const Error&) {
         continue;  // named below
       }
@@ -237,7 +242,7 @@ class Chooser {
     for (std::size_t i = 0; i < catalogue_.arrays.size() && raw_.class_names.empty(); ++i) {
       if (meanings_[i].role != Role::names) continue;
       try {
-        const RawArray names = catalogue_.arrays[i].load();
+        const RawArray names = load_array(catalogue_.file, catalogue_.arrays[i], options_);
         if (names.kind != RawArray::Kind::texts || names.shape.size() > 2) continue;
         for (const std::int64_t which : names.ints)
           raw_.class_names.push_back(names.names[static_cast<std::size_t>(which)]);
@@ -258,7 +263,7 @@ class Chooser {
       if (used_[i] && !catalogue_.arrays[i].identity.empty()) read.insert(catalogue_.arrays[i].identity);
     for (std::size_t i = 0; i < catalogue_.arrays.size(); ++i)
       if (!used_[i] && read.count(catalogue_.arrays[i].identity) == 0)
-        names.push_back(entry_text(catalogue_.arrays[i]));
+        names.push_back(names.size() <= kShownNames ? entry_text(catalogue_.arrays[i]) : catalogue_.arrays[i].name);
     if (!names.empty())
       say(text("left out: ", names.size(), names.size() == 1 ? " array, " : " arrays, ", names_text(names)));
     for (const std::string& note : catalogue_.notes) say("left out: " + note);
@@ -305,9 +310,10 @@ NameMeaning meaning_of(const std::string& name) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::string& word = texts[i];
     Word known = whole_word(word);
+    constexpr std::size_t kLongest = 32;  // of a word that is two words
     if (word == "t" && i + 2 < texts.size() && texts[i + 1] == "10" && texts[i + 2] == "k") known = Word::test;
     // "xtrain", "testlabels": two words in one
-    for (std::size_t cut = 1; known == Word::unknown && cut < word.size(); ++cut) {
+    for (std::size_t cut = 1; known == Word::unknown && word.size() <= kLongest && cut < word.size(); ++cut) {
       const Word first = whole_word(word.substr(0, cut)), second = whole_word(word.substr(cut));
       if (first <= Word::filler || second <= Word::filler) continue;
       words.push_back(first);
@@ -330,6 +336,11 @@ NameMeaning meaning_of(const std::string& name) {
   return meaning;
 }
 
+RawArray load_array(const std::string& file, const ArrayEntry& entry, const ReadOptions& options) {
+  if (entry.n_bytes) budget_of(options)->take(entry.n_bytes(), entry.name.empty() ? file : file + ": " + entry.name);
+  return entry.load();
+}
+
 RawArray load_images(const std::string& file, const ArrayEntry& entry, const ReadOptions& options) {
   if (entry.n_bytes) {
     const std::size_t n_bytes = entry.n_bytes();
@@ -337,12 +348,11 @@ RawArray load_images(const std::string& file, const ArrayEntry& entry, const Rea
       constexpr std::size_t kBlockBytes = std::size_t{4} << 20;  // larger ones leave holes in the heap
       RawArray array = entry.leave(std::min(kBlockBytes, options.in_memory));
       array.in_file->n_bytes = n_bytes;
-      array.in_file->memory = options.memory;
+      array.in_file->memory = budget_of(options)->limit();
       return array;
     }
-    check_memory(entry.name.empty() ? file : file + ": " + entry.name, n_bytes, options.memory);
   }
-  return entry.load();
+  return load_array(file, entry, options);
 }
 
 void take_arrays(const Catalogue& catalogue, const ReadOptions& options, RawDataset& raw) {
@@ -350,10 +360,10 @@ void take_arrays(const Catalogue& catalogue, const ReadOptions& options, RawData
 }
 
 std::string names_text(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 12, kLength = 300;
+  constexpr std::size_t kLength = 300;
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i == kShown || list.size() > kLength) return list + ", ...";
+    if (i == kShownNames || list.size() > kLength) return list + ", ...";
     list += (i == 0 ? "" : ", ") + names[i];
   }
   return list.empty() ? "nothing" : list;

@@ -15,11 +15,11 @@ namespace ntkrob::io {
 struct ArrayEntry {
   std::string name;                                     // "x_train", "train/data"
   std::function<std::vector<std::size_t>()> shape;      // throws: IoError
-  std::function<RawArray()> load;                       // throws: IoError
+  std::function<RawArray()> load;                       // throws: IoError; ResourceError where n_bytes is empty
   std::string identity = {};                            // equal for two names of one array; empty: not known
   // The array with its numbers left in the file, to be read in blocks of about so many bytes; empty: cannot be.
   std::function<RawArray(std::size_t block_bytes)> leave = {};
-  std::function<std::size_t()> n_bytes = {};            // memory that load() takes at least; empty: not known
+  std::function<std::size_t()> n_bytes = {};            // memory that load() takes; empty: it asks the budget itself
 };
 
 struct Catalogue {
@@ -44,10 +44,14 @@ NameMeaning meaning_of(const std::string& name);
 /// throws: IoError with the names there are; ConfigError where an option names none of them
 void take_arrays(const Catalogue& catalogue, const ReadOptions& options, RawDataset& raw);
 
+/// The array, its memory asked of the budget before.   throws: IoError; ResourceError
+RawArray load_array(const std::string& file, const ArrayEntry& entry, const ReadOptions& options);
 /// An array of images: its numbers, or, where they are more than options.in_memory, the array without them.
 ///   throws: IoError; ResourceError, before reading, where memory is too small
 RawArray load_images(const std::string& file, const ArrayEntry& entry, const ReadOptions& options);
 
+/// Names of a list are shown up to this many.
+constexpr std::size_t kShownNames = 12;
 /// Names as a list, at most a line long: "a, b, c, ..."; "nothing" where there are none.
 std::string names_text(const std::vector<std::string>& names);
 

@@ -39,14 +39,17 @@ std::vector<Attribute> read_header(Lines& lines) {
     line.erase(0, begin);
     const std::string word = lower(line.substr(0, line.find_first_of(" \t")));
     if (word == "@data") return attributes;
-    if (word == "@attribute") attributes.push_back(parse_attribute(line, lines.number(), lines.path()));
+    if (word != "@attribute") continue;
+    attributes.push_back(parse_attribute(line, lines.number(), lines.path()));
+    NTKROB_CHECK(attributes.size() <= kMaxColumns, IoError, lines.path(), ": line ", lines.number(), ": more than ",
+                 kMaxColumns, " attributes; choose features first, or store the table as HDF5");
   }
   throw IoError(text(lines.path(), ": has no line @data; it is cut off"));
 }
 
 std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options,
                                       std::vector<std::string>& notes) {
-  Lines lines(path);
+  Lines lines(path, budget_of(options)->limit());
   const std::vector<Attribute> attributes = read_header(lines);
   NTKROB_CHECK(attributes.size() >= 2, IoError, path, ": ", attributes.size(),
                " attributes; a sample is a class and its features");

@@ -6,6 +6,8 @@
 #include "formats.hpp"
 #include "input_file.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -17,12 +19,13 @@ const char* const kClasses10[] = {"airplane", "automobile", "bird",  "cat",  "de
 
 bool is_batch_name(const std::string& name) { return ends_with(name, ".bin") || ends_with(name, ".bin.gz"); }
 
-std::vector<std::uint8_t> read_all(const std::string& path) {
+std::vector<std::uint8_t> read_all(const std::string& path, ReadBudget& budget) {
   InputStream stream(path);
   std::vector<std::uint8_t> content;
   constexpr std::size_t kStep = std::size_t{1} << 20;
   for (std::size_t got = kStep; got == kStep;) {
     const std::size_t old = content.size();
+    make_room(content, kStep, budget, path);
     content.resize(old + kStep);
     got = stream.read_some(content.data() + old, kStep);
     content.resize(old + got);
@@ -30,8 +33,8 @@ std::vector<std::uint8_t> read_all(const std::string& path) {
   return content;
 }
 
-void append_batch(const std::string& path, std::size_t& record, RawSplit& split) {
-  const std::vector<std::uint8_t> content = read_all(path);
+void append_batch(const std::string& path, std::size_t& record, RawSplit& split, ReadBudget& budget) {
+  const std::vector<std::uint8_t> content = read_all(path, budget);
   const bool ten = content.size() % kRecord10 == 0, hundred = content.size() % kRecord100 == 0;
   NTKROB_CHECK(!content.empty() && (ten || hundred), IoError, path, ": ", content.size(), " bytes are no multiple of ",
                kRecord10, " (CIFAR-10) or ", kRecord100, " (CIFAR-100); the file is cut off or another format");
@@ -50,7 +53,8 @@ void append_batch(const std::string& path, std::size_t& record, RawSplit& split)
     split.x->shape = {0, kSide, kSide, 3};
     split.y->shape = {0};
   }
-  split.x->bytes.reserve(split.x->bytes.size() + n * kPixels);
+  make_room(split.x->bytes, n * kPixels, budget, path);
+  make_room(split.y->bytes, n, budget, path);
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint8_t* labels = content.data() + i * found;
     const std::uint8_t* planes = labels + n_labels;
@@ -61,6 +65,7 @@ void append_batch(const std::string& path, std::size_t& record, RawSplit& split)
     for (std::size_t p = 0; p < kPlane; ++p)
       for (std::size_t c = 0; c < 3; ++c) split.x->bytes.push_back(planes[c * kPlane + p]);
   }
+  budget.give_back(content.capacity());
   split.x->shape[0] += n;
   split.y->shape[0] += n;
 }
@@ -91,7 +96,7 @@ RawDataset read_cifar(const std::vector<std::string>& inputs, const ReadOptions&
     }
     for (const std::string& file : files) {
       const bool is_test = names_test_split(file);
-      append_batch(file, record, is_test ? raw.test : raw.train);
+      append_batch(file, record, is_test ? raw.test : raw.train, *budget_of(options));
       (is_test ? test : train).push_back(file_name(file));
     }
   }

@@ -6,6 +6,7 @@
 
 #include "formats.hpp"
 #include "part_files.hpp"
+#include "taken.hpp"
 #include "text_table.hpp"
 
 namespace ntkrob::io {
@@ -53,7 +54,7 @@ bool is_header(const std::vector<std::string_view>& first, const std::vector<std
 
 /// The lines of a table, the separator, and its header.
 struct Opened {
-  explicit Opened(const std::string& path) : lines(path) {}
+  Opened(const std::string& path, std::size_t limit) : lines(path, limit) {}
   Lines lines;
   char separator = ',';
   std::vector<std::string> names;
@@ -76,6 +77,8 @@ void open(Opened& o) {
     split_fields(ahead[0].second, o.separator, first, scratch);
   }
   o.columns = first.size();
+  NTKROB_CHECK(o.columns <= kMaxColumns, IoError, o.lines.path(), ": line ", ahead[0].first, ": more than ",
+               kMaxColumns, " columns; choose features first, or store the table as HDF5");
   if (ahead.size() > 1) split_fields(ahead[1].second, o.separator, second, other);
   o.counted = counts_up(first, second);
   if (is_header(first, second)) {
@@ -103,7 +106,7 @@ void each_row(Opened& o, const Use& use) {
 
 std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions& options,
                                       std::unique_ptr<TextTable> onto, std::vector<std::string>& notes) {
-  Opened o(path);
+  Opened o(path, budget_of(options)->limit());
   open(o);
   NTKROB_CHECK(o.columns >= 2, IoError, path,
                ": line 1: one column; a sample is a label and its pixels, separated by commas");
@@ -121,8 +124,8 @@ std::unique_ptr<TextTable> read_table(const std::string& path, const ReadOptions
   return onto;
 }
 
-RawArray whole_table(const std::string& path) {
-  Opened o(path);
+RawArray whole_table(const std::string& path, ReadBudget& budget) {
+  Opened o(path, budget.limit());
   open(o);
   RawArray array;
   array.where = path;
@@ -139,8 +142,11 @@ RawArray whole_table(const std::string& path) {
       all_numbers = all_numbers && good;
       NTKROB_CHECK(good || o.columns == 1, IoError, path, ": line ", number, ", column ", c + 1, ": \"",
                    row[c].substr(0, 40), "\" is not a number");
+      make_room(values, 1, budget, path);
       values.push_back(static_cast<float>(value));
-      if (o.columns == 1) texts.emplace_back(row[c]);
+      if (o.columns > 1) continue;
+      budget.take(kTextBytes + row[c].size(), path);
+      texts.emplace_back(row[c]);
     }
     ++rows;
   });
@@ -156,6 +162,7 @@ RawArray whole_table(const std::string& path) {
     return array;
   }
   array.kind = RawArray::Kind::floats;
+  budget.take(values.size() * sizeof(float), path);
   array.floats =
       Matrix<float>(ConstView2D<float>(values.data(), static_cast<index>(rows), static_cast<index>(o.columns)));
   return array;
@@ -175,10 +182,17 @@ bool recognise_csv(const Probe& probe) {
   return separator && digit;
 }
 
-Catalogue table_catalogue(const std::string& path) {
+Catalogue table_catalogue(const std::string& path, const std::shared_ptr<ReadBudget>& budget) {
   Catalogue catalogue;
   catalogue.file = path;
-  catalogue.arrays.push_back({"", [path] { return whole_table(path).shape; }, [path] { return whole_table(path); }});
+  catalogue.arrays.push_back({"",
+                              [=] {
+                                const std::size_t before = budget->taken();
+                                auto shape = whole_table(path, *budget).shape;
+                                budget->give_back(budget->taken() - before);
+                                return shape;
+                              },
+                              [=] { return whole_table(path, *budget); }});
   return catalogue;
 }
 

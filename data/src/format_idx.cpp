@@ -11,6 +11,8 @@
 #include "input_file.hpp"
 #include "part_files.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -43,9 +45,9 @@ void append_big_endian(std::string& out, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
 }
 
-RawArray read_array(const std::string& path) {
-  InputStream stream(path);
-  unsigned char magic[4];
+/// The shape; magic: the first four bytes.   throws: IoError
+RawArray read_header(InputStream& stream, unsigned char (&magic)[4]) {
+  const std::string& path = stream.path();
   stream.read(magic, 4, "the IDX header");
   NTKROB_CHECK(magic[0] == 0 && magic[1] == 0, IoError, path, ": offset 0: starts with bytes ", int{magic[0]}, ", ",
                int{magic[1]}, ", an IDX file starts with 0, 0; it is another format or damaged");
@@ -60,19 +62,34 @@ RawArray read_array(const std::string& path) {
     stream.read(extent, 4, "the IDX header");
     raw.shape.push_back(big_endian(extent));
   }
+  return raw;
+}
+
+RawArray read_header(const std::string& path) {
+  InputStream stream(path);
+  unsigned char magic[4];
+  return read_header(stream, magic);
+}
+
+RawArray read_array(const std::string& path, ReadBudget& budget) {
+  InputStream stream(path);
+  unsigned char magic[4];
+  RawArray raw = read_header(stream, magic);
   const std::size_t width = width_of(magic[2]);
   const std::size_t count = product(raw.shape, path);
   const std::size_t needed = stream.offset() + count * width;
   NTKROB_CHECK(needed <= stream.upper_bound(), IoError, path, ": the header says ", raw.shape_text(), ", that is ",
                needed, " bytes, but the file can hold at most ", stream.upper_bound(), "; it is damaged or cut off");
+  const bool floats = magic[2] == kFloats || magic[2] == kDoubles;
+  budget.take(count * (magic[2] == kBytes ? 1 : floats ? sizeof(float) : sizeof(std::int64_t)), path);
   if (magic[2] == kBytes) {
     raw.kind = RawArray::Kind::bytes;
     raw.bytes.resize(count);
     stream.read(raw.bytes.data(), count, "the values");
   } else {
+    const Taken stored_bytes(budget, count * width, path);
     std::vector<unsigned char> stored(count * width);
     stream.read(stored.data(), stored.size(), "the values");
-    const bool floats = magic[2] == kFloats || magic[2] == kDoubles;
     raw.kind = floats ? RawArray::Kind::floats : RawArray::Kind::ints;
     if (floats)
       raw.floats = Matrix<float>(static_cast<index>(raw.shape[0]),
@@ -99,15 +116,15 @@ RawArray read_array(const std::string& path) {
   return raw;
 }
 
-RawArray read_images(const std::string& path) {
-  RawArray raw = read_array(path);
+RawArray read_images(const std::string& path, ReadBudget& budget) {
+  RawArray raw = read_array(path, budget);
   NTKROB_CHECK(raw.shape.size() >= 2, IoError, path, ": shape ", raw.shape_text(),
                "; images have 3 or 4 dimensions, this looks like labels");
   return raw;
 }
 
-RawArray read_labels(const std::string& path) {
-  RawArray raw = read_array(path);
+RawArray read_labels(const std::string& path, ReadBudget& budget) {
+  RawArray raw = read_array(path, budget);
   NTKROB_CHECK(raw.shape.size() == 1, IoError, path, ": shape ", raw.shape_text(),
                "; labels have one dimension, this looks like images");
   return raw;
@@ -147,14 +164,15 @@ void place_folder(const std::string& folder, PartFiles& files, std::vector<std::
   }
 }
 
-void read_pair(const std::string& images, const std::string& labels, const char* which, RawSplit& split) {
+void read_pair(const std::string& images, const std::string& labels, const char* which, RawSplit& split,
+               ReadBudget& budget) {
   if (images.empty() && labels.empty()) return;
   NTKROB_CHECK(!labels.empty(), ConfigError, images, ": ", which,
                " images without labels; give the labels file with --", which, "-labels");
   NTKROB_CHECK(!images.empty(), ConfigError, labels, ": ", which,
                " labels without images; give the images file with --", which, "-images");
-  split.x = read_images(images);
-  split.y = read_labels(labels);
+  split.x = read_images(images, budget);
+  split.y = read_labels(labels, budget);
 }
 
 void write_array(const std::string& path, unsigned char type, const std::vector<std::size_t>& shape, const void* values,
@@ -219,10 +237,11 @@ bool recognise_idx(const Probe& probe) {
          is_idx_name(lower(file_name(probe.path)));
 }
 
-Catalogue idx_catalogue(const std::string& path) {
+Catalogue idx_catalogue(const std::string& path, const std::shared_ptr<ReadBudget>& budget) {
   Catalogue catalogue;
   catalogue.file = path;
-  catalogue.arrays.push_back({"", [path] { return read_array(path).shape; }, [path] { return read_array(path); }});
+  catalogue.arrays.push_back(
+      {"", [path] { return read_header(path).shape; }, [=] { return read_array(path, *budget); }});
   return catalogue;
 }
 
@@ -241,7 +260,8 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
   }
   RawDataset raw;
   raw.file = !files.train_images.empty() ? files.train_images : files.test_images;
-  read_pair(files.train_images, files.train_labels, "train", raw.train);
+  const auto budget = budget_of(options);
+  read_pair(files.train_images, files.train_labels, "train", raw.train, *budget);
   // A test split that is not whole does not block the training split.
   if (!files.train_images.empty() && files.test_images.empty() != files.test_labels.empty()) {
     raw.notes.push_back(text("left out: ", files.test_images.empty() ? files.test_labels : files.test_images,
@@ -249,7 +269,7 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
     files.test_images.clear();
     files.test_labels.clear();
   }
-  read_pair(files.test_images, files.test_labels, "test", raw.test);
+  read_pair(files.test_images, files.test_labels, "test", raw.test, *budget);
   for (const auto& [images, labels, which] :
        {std::tuple<std::string, std::string, const char*>{files.train_images, files.train_labels, "training"},
         {files.test_images, files.test_labels, "test"}})

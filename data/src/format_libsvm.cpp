@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats.hpp"
+#include "taken.hpp"
 #include "text_table.hpp"
 
 namespace ntkrob::io {
@@ -21,14 +22,23 @@ struct Sparse {
   std::vector<float> value;
   bool from_zero = false;
   std::uint32_t largest = 0;
+  std::size_t n_bytes() const {
+    return (labels.capacity() + begin.capacity()) * 8 + (index.capacity() + value.capacity()) * 4;
+  }
 };
 
-void add_line(const std::string& path, std::size_t number, std::string line, Sparse& data) {
+void add_line(const std::string& path, std::size_t number, std::string line, Sparse& data, ReadBudget& budget) {
   line = line.substr(0, line.find('#'));
   std::vector<std::string_view> fields;
   std::string scratch;
   split_fields(line, ' ', fields, scratch);
   if (fields.empty()) return;
+  NTKROB_CHECK(fields.size() <= kMaxColumns, IoError, path, ": line ", number, ": more than ", kMaxColumns,
+               " numbers in a line; choose features first");
+  make_room(data.labels, 1, budget, path);
+  make_room(data.begin, 2, budget, path);
+  make_room(data.index, fields.size(), budget, path);
+  make_room(data.value, fields.size(), budget, path);
   double label = 0;
   NTKROB_CHECK(fields[0].find(',') == std::string_view::npos, IoError, path, ": line ", number, ": several labels \"",
                fields[0].substr(0, 40), "\"; a sample has one class");
@@ -57,20 +67,22 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
   }
 }
 
-Sparse read_lines(const std::string& path) {
-  Lines lines(path);
+Sparse read_lines(const std::string& path, ReadBudget& budget) {
+  Lines lines(path, budget.limit());
   Sparse data;
   std::string line;
-  while (lines.next(line)) add_line(path, lines.number(), line, data);
+  while (lines.next(line)) add_line(path, lines.number(), line, data, budget);
   NTKROB_CHECK(!data.labels.empty(), IoError, path, ": holds no samples");
   data.begin.push_back(data.index.size());
   return data;
 }
 
-RawSplit to_split(const Sparse& data, std::size_t features, bool from_zero, const std::string& path) {
+RawSplit to_split(const Sparse& data, std::size_t features, bool from_zero, const std::string& path,
+                  ReadBudget& budget) {
   const std::size_t n = data.labels.size();
   NTKROB_CHECK(features > 0 && n <= kMaxNumbers / features, IoError, path, ": ", n, " rows of ", features,
                " features are more than ", kMaxNumbers, " numbers; choose features first");
+  budget.take((n * features + n) * sizeof(float), text(path, ": ", n, " rows of ", features, " features"));
   RawSplit split;
   RawArray x, y;
   x.where = path;
@@ -122,10 +134,11 @@ RawDataset read_libsvm(const std::vector<std::string>& inputs, const ReadOptions
   NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(),
                " LIBSVM files; one, or one for training and one whose name has \"test\"");
   std::vector<std::pair<Sparse, bool>> parts;
+  const auto budget = budget_of(options);
   std::size_t features = 0;
   bool from_zero = false;
   for (const std::string& input : inputs) {
-    parts.emplace_back(read_lines(input), inputs.size() > 1 && names_test_split(input));
+    parts.emplace_back(read_lines(input, *budget), inputs.size() > 1 && names_test_split(input));
     from_zero = from_zero || parts.back().first.from_zero;
   }
   NTKROB_CHECK(parts.size() == 1 || parts[0].second != parts[1].second, ConfigError, inputs[0], " and ", inputs.back(),
@@ -134,8 +147,11 @@ RawDataset read_libsvm(const std::vector<std::string>& inputs, const ReadOptions
     features = std::max<std::size_t>(features, data.largest + (from_zero ? 1 : 0));
   raw.notes.push_back(
       text("indices count from ", from_zero ? 0 : 1, ", ", features, " features; what is not written is 0"));
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    (parts[i].second ? raw.test : raw.train) = to_split(parts[i].first, features, from_zero, inputs[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    (parts[i].second ? raw.test : raw.train) = to_split(parts[i].first, features, from_zero, inputs[i], *budget);
+    budget->give_back(parts[i].first.n_bytes());
+    parts[i].first = {};
+  }
   return raw;
 }
 

@@ -9,7 +9,9 @@
 #include "npy.hpp"
 #include "part_files.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
 #include "state_file.hpp"
+#include "taken.hpp"
 #include "zip_file.hpp"
 
 namespace ntkrob::io {
@@ -36,6 +38,12 @@ std::string npy_texts(const std::vector<std::string>& values) {
     padded += value;
   }
   return npy(("|S" + std::to_string(width)).c_str(), {values.size()}, padded.data(), padded.size());
+}
+
+RawArray load_member(const ZipReader& archive, const ZipMember& member, const std::string& where, ReadBudget& budget) {
+  RawArray array = parse_npy(archive.content(member), where, budget);
+  archive.give_back(member);
+  return array;
 }
 
 void add_split(ZipWriter& archive, const Dataset& data, const Split& split, const std::string& which) {
@@ -67,8 +75,8 @@ bool recognise_npy(const Probe& probe) {
   return false;
 }
 
-Catalogue npz_catalogue(const std::string& path) {
-  const auto archive = std::make_shared<ZipReader>(path);
+Catalogue npz_catalogue(const std::string& path, const std::shared_ptr<ReadBudget>& budget) {
+  const auto archive = std::make_shared<ZipReader>(path, budget);
   Catalogue catalogue;
   catalogue.file = path;
   for (const ZipMember& member : archive->members()) {
@@ -79,28 +87,22 @@ Catalogue npz_catalogue(const std::string& path) {
     const std::string name = member.name.substr(0, member.name.size() - 4);
     const std::string where = path + ": " + name;
     catalogue.arrays.push_back({name,
-                                [=] { return parse_npy_header(archive->content(member), where).shape; },
-                                [=] { return parse_npy(archive->content(member), where); },
-                                {},
-                                {},
-                                [size = member.n_bytes] { return 2 * size; }});  // the member, and its numbers
+                                [=] { return parse_npy_header(archive->head(member, kNpyHeadBytes), where).shape; },
+                                [=] { return load_member(*archive, member, where, *budget); }});
   }
   return catalogue;
 }
 
-Catalogue npy_catalogue(const std::string& path) {
+Catalogue npy_catalogue(const std::string& path, const std::shared_ptr<ReadBudget>& budget) {
   Catalogue catalogue;
   catalogue.file = path;
-  const auto read = [path] {
+  const auto load = [path, budget] {
     const InputFile file(path);
-    return file.head(file.size());
+    const Taken content(*budget, file.size(), path);
+    return parse_npy(file.head(file.size()), path, *budget);
   };
-  catalogue.arrays.push_back({"",
-                              [=] { return parse_npy_header(read(), path).shape; },
-                              [=] { return parse_npy(read(), path); },
-                              {},
-                              {},
-                              [path] { return 2 * InputFile(path).size(); }});
+  catalogue.arrays.push_back(
+      {"", [path] { return parse_npy_header(InputFile(path).head(kNpyHeadBytes), path).shape; }, load});
   return catalogue;
 }
 
@@ -109,8 +111,8 @@ RawDataset read_npz(const std::vector<std::string>& inputs, const ReadOptions& o
   const std::string& path = inputs[0];
   RawDataset raw;
   raw.file = path;
-  const Catalogue catalogue = npz_catalogue(path);
-  const ZipReader archive(path);
+  const Catalogue catalogue = npz_catalogue(path, budget_of(options));
+  const ZipReader archive(path, budget_of(options));
   if (catalogue.arrays.empty()) {
     bool torch = false;
     for (const ZipMember& member : archive.members()) torch = torch || ends_with(member.name, "data.pkl");
@@ -148,7 +150,8 @@ RawDataset read_npy(const std::vector<std::string>& inputs, const ReadOptions& o
 }
 
 StateDict npz_arrays(const std::string& path) {
-  const ZipReader archive(path);
+  const auto budget = budget_of({});
+  const ZipReader archive(path, budget);
   StateDict arrays;
   for (const ZipMember& member : archive.members()) {
     const std::size_t stem = member.name.size() - std::min<std::size_t>(4, member.name.size());
@@ -159,7 +162,7 @@ StateDict npz_arrays(const std::string& path) {
                        "**{k: v.numpy() for k, v in net.state_dict().items()})"
                      : "");
     const std::string name = member.name.substr(0, stem);
-    RawArray raw = parse_npy(archive.content(member), path + ": " + name);
+    RawArray raw = load_member(archive, member, path + ": " + name, *budget);
     NTKROB_CHECK(raw.kind != RawArray::Kind::texts, IoError, raw.where, ": is a text, expected an array of numbers");
     const std::vector<index> shape(raw.shape.begin(), raw.shape.end());
     if (raw.kind == RawArray::Kind::floats)

@@ -12,6 +12,7 @@
 #include "png_file.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -29,33 +30,34 @@ bool is_other_picture(const std::string& name) {
   return false;
 }
 
-std::vector<std::string> visible(const std::string& folder) {
-  std::vector<std::string> names = list_folder(folder);
-  names.erase(std::remove_if(names.begin(), names.end(), is_hidden), names.end());
-  return names;
+std::vector<FolderEntry> visible(const std::string& folder) {
+  std::vector<FolderEntry> entries = entries_of(folder);
+  entries.erase(
+      std::remove_if(entries.begin(), entries.end(), [](const FolderEntry& entry) { return is_hidden(entry.name); }),
+      entries.end());
+  return entries;
 }
 
 std::vector<std::string> subfolders(const std::string& folder) {
   std::vector<std::string> names;
-  for (const std::string& name : visible(folder))
-    if (is_folder(folder + "/" + name)) names.push_back(name);
+  for (const FolderEntry& entry : visible(folder))
+    if (entry.folder) names.push_back(entry.name);
   return names;
 }
 
 bool holds(const std::string& folder, bool (*wanted)(const std::string&)) {
-  const std::vector<std::string> names = visible(folder);
-  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return wanted(name); });
+  const std::vector<FolderEntry> entries = visible(folder);
+  return std::any_of(entries.begin(), entries.end(), [&](const FolderEntry& entry) { return wanted(entry.name); });
 }
 
 /// Pictures in a folder and in the folders inside.
 std::size_t count_pictures(const std::string& folder) {
   std::size_t n = 0;
-  for (const std::string& name : visible(folder)) {
-    const std::string path = folder + "/" + name;
-    if (!is_folder(path))
-      n += is_png(name);
+  for (const FolderEntry& entry : visible(folder)) {
+    if (!entry.folder)
+      n += is_png(entry.name);
     else
-      for (const std::string& file : visible(path)) n += is_png(file);
+      for (const FolderEntry& file : visible(folder + "/" + entry.name)) n += is_png(file.name);
   }
   return n;
 }
@@ -136,9 +138,11 @@ Tree look(const std::string& input, bool only_input) {
     if (splits.count(split) == 0) return false;
     const std::string& path = splits[split];
     if (!holds_classes(path)) {
-      const std::vector<std::string> names = visible(path);
-      tree.notes.push_back(text("left out: ", path, ", ", std::count_if(names.begin(), names.end(), is_png),
-                                " pictures without a folder for their class"));
+      const std::vector<FolderEntry> entries = visible(path);
+      tree.notes.push_back(text(
+          "left out: ", path, ", ",
+          std::count_if(entries.begin(), entries.end(), [](const FolderEntry& entry) { return is_png(entry.name); }),
+          " pictures without a folder for their class"));
       return false;
     }
     tree.folders.emplace_back(path, true);
@@ -162,14 +166,14 @@ Tree look(const std::string& input, bool only_input) {
 /// Pictures of both splits, which have one size and one number of channels.
 class Collector {
  public:
-  explicit Collector(RawDataset& raw) : raw_(raw) {}
+  Collector(RawDataset& raw, std::shared_ptr<ReadBudget> budget) : raw_(raw), budget_(std::move(budget)) {}
 
   void add_class(const std::string& folder, const std::string& name, bool is_test) {
     const std::string path = folder + "/" + name;
     std::size_t read = 0;
     std::vector<std::string> others;
-    for (const std::string& file : visible(path)) {
-      if (is_png(file) && !is_folder(path + "/" + file)) {
+    for (const auto& [file, folder_inside] : visible(path)) {
+      if (is_png(file) && !folder_inside) {
         add(path + "/" + file, name, is_test);
         ++read;
       } else if (is_other_picture(file)) {
@@ -190,9 +194,9 @@ class Collector {
 
   /// What lies beside the folders of the classes.
   void add_beside(const std::string& folder) {
-    for (const std::string& name : visible(folder)) {
+    for (const auto& [name, folder_inside] : visible(folder)) {
       const std::string path = folder + "/" + name;
-      if (is_folder(path)) continue;
+      if (folder_inside) continue;
       if (!is_file(path))
         links_.push_back(path);
       else if (is_png(name) || is_other_picture(name))
@@ -224,7 +228,8 @@ class Collector {
 
  private:
   void add(const std::string& path, const std::string& name, bool is_test) {
-    Picture picture = read_png_file(path);
+    Picture picture = read_png_file(path, *budget_);
+    const std::size_t taken = picture.pixels.size();
     RawSplit& split = is_test ? raw_.test : raw_.train;
     const auto size = [](index i) { return static_cast<std::size_t>(i); };
     if (!split.x) {
@@ -250,7 +255,10 @@ class Collector {
       ++widened_;
     }
     split.x->shape[3] = size(shape_.channels);
+    make_room(split.x->bytes, picture.pixels.size(), *budget_, path);
     split.x->bytes.insert(split.x->bytes.end(), picture.pixels.begin(), picture.pixels.end());
+    budget_->give_back(taken);
+    make_room(split.y->ints, 1, *budget_, path);
     auto& names = split.y->names;
     if (names.empty() || names.back() != name) names.push_back(name);
     split.y->ints.push_back(static_cast<std::int64_t>(names.size()) - 1);
@@ -269,6 +277,8 @@ class Collector {
     for (RawSplit* split : {&raw_.train, &raw_.test}) {
       if (!split->x) continue;
       widened_ += split->x->shape[0];
+      budget_->take(3 * split->x->bytes.size(), split->x->where);
+      budget_->give_back(split->x->bytes.capacity());
       widen(split->x->bytes);
       split->x->shape[3] = 3;
     }
@@ -276,6 +286,7 @@ class Collector {
   }
 
   RawDataset& raw_;
+  std::shared_ptr<ReadBudget> budget_;
   std::string first_;
   ImageShape shape_;
   std::size_t widened_ = 0, n_others_ = 0;
@@ -298,7 +309,7 @@ RawDataset read_png(const std::vector<std::string>& inputs, const ReadOptions& o
   raw.file = inputs[0];
   raw.pictures = true;
   expect_no_array_names(options, inputs[0], "a folder of pictures");
-  Collector collector(raw);
+  Collector collector(raw, budget_of(options));
   for (const std::string& input : inputs) {
     NTKROB_CHECK(is_folder(input), IoError, input,
                  ": a single picture is no data set; give the folder that has one subfolder of PNG files per class");

@@ -1,6 +1,8 @@
 #include "formats.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "atomic_file.hpp"
 #include "input_file.hpp"
@@ -161,8 +163,9 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
     return read_named_parts(options);
   }
   NTKROB_CHECK(!inputs.empty(), ConfigError, "no input file");
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    NTKROB_CHECK(std::count(inputs.begin(), inputs.end(), inputs[i]) == 1, ConfigError, inputs[i],
+  std::set<std::string> different;
+  for (const std::string& input : inputs)
+    NTKROB_CHECK(different.insert(input).second, ConfigError, input,
                  ": is given twice; its samples would count twice, name each input once");
   const Format& format = format_of(inputs[0]);
   for (const std::string& input : inputs) {
@@ -178,14 +181,16 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
 
 /// Labels that are numbers in the order of the names of `found` become those of `raw`, which may have another order.
 void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw) {
-  const std::vector<std::string>&from = found.class_names, &to = raw.class_names;
+  const std::vector<std::string>& from = found.class_names;
+  std::map<std::string, std::int64_t> to;  // the first place of each name
+  for (std::size_t c = 0; c < raw.class_names.size(); ++c) to.emplace(raw.class_names[c], static_cast<std::int64_t>(c));
   RawArray& y = split.labels ? *split.labels : *split.y;
   NTKROB_CHECK(y.members == (raw.train.y ? raw.train.y->members : y.members), IoError, y.where,
                ": its enumeration has other members than that of ", raw.file, "; store both with the same one");
   bool moved = false;
   for (std::size_t c = 0; c < from.size(); ++c) {
-    const auto at = std::find(to.begin(), to.end(), from[c]);
-    moved = moved || (at != to.end() && at - to.begin() != static_cast<std::ptrdiff_t>(c));
+    const auto at = to.find(from[c]);
+    moved = moved || (at != to.end() && at->second != static_cast<std::int64_t>(c));
   }
   if (!moved || y.kind == RawArray::Kind::texts) return;
   const std::size_t count = product(y.shape, y.where);
@@ -196,10 +201,10 @@ void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw
   for (std::size_t i = 0; i < count; ++i) {
     const double label = y.number(i);
     const bool named = label >= 0 && label < static_cast<double>(from.size());
-    const auto at = named ? std::find(to.begin(), to.end(), from[static_cast<std::size_t>(label)]) : to.end();
+    const auto at = named ? to.find(from[static_cast<std::size_t>(label)]) : to.end();
     NTKROB_CHECK(at != to.end(), ConfigError, y.where, ": label ", i, ", ", label,
                  named ? ", " + from[static_cast<std::size_t>(label)] : "", ", is not among the classes of ", raw.file);
-    labels[i] = at - to.begin();
+    labels[i] = at->second;
   }
   y.kind = RawArray::Kind::ints;
   y.ints = std::move(labels);
@@ -208,8 +213,9 @@ void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw
 }
 
 /// Sparse tables are as wide as the wider one.
-void widen(RawArray& x, std::size_t columns) {
+void widen(RawArray& x, std::size_t columns, ReadBudget& budget) {
   if (x.shape[1] >= columns) return;
+  budget.take(checked_mul(checked_mul(x.shape[0], columns, "sparse table"), sizeof(float), "sparse table"), x.where);
   Matrix<float> wide(static_cast<index>(x.shape[0]), static_cast<index>(columns));
   std::fill_n(wide.data(), static_cast<std::size_t>(wide.size()), 0.0f);
   for (index i = 0; i < wide.rows(); ++i) std::copy_n(x.floats.row(i), x.floats.cols(), wide.row(i));
@@ -250,8 +256,8 @@ void add_test(RawDataset& raw, const ReadOptions& options) {
   if (raw.test.y) match_names(raw.test, found, raw);
   if (raw.sparse && found.sparse && raw.train.x && raw.test.x) {
     const std::size_t columns = std::max(raw.train.x->shape[1], raw.test.x->shape[1]);
-    widen(*raw.train.x, columns);
-    widen(*raw.test.x, columns);
+    widen(*raw.train.x, columns, *budget_of(options));
+    widen(*raw.test.x, columns, *budget_of(options));
   }
 }
 
@@ -263,9 +269,12 @@ Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& 
   NTKROB_CHECK(options.test_file.empty() || std::find(inputs.begin(), inputs.end(), options.test_file) == inputs.end(),
                ConfigError, "--test-file ", options.test_file,
                " is the input itself; what is trained on is no test, --test-fraction splits it");
-  io::RawDataset raw = io::read_raw_dataset(inputs, options);
-  if (!options.test_file.empty()) io::add_test(raw, options);
-  return io::assemble(std::move(raw), options);
+  ReadOptions reading = options;
+  reading.budget.reset();
+  reading.budget = io::budget_of(reading);
+  io::RawDataset raw = io::read_raw_dataset(inputs, reading);
+  if (!options.test_file.empty()) io::add_test(raw, reading);
+  return io::assemble(std::move(raw), reading);
 }
 
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path) {

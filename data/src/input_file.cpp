@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/view.hpp"
 #include "ntkrob/data/format.hpp"
 #include "packing.hpp"
 #include "raw_array.hpp"
@@ -67,12 +68,12 @@ std::string InputFile::head(std::size_t n_bytes) const {
   return result;
 }
 
-InputStream::InputStream(const std::string& path) : path_(path) {
+InputStream::InputStream(const std::string& path, std::size_t limit) : path_(path), limit_(limit) {
   const InputFile file(path);
   const std::string magic = file.head(2);
   const bool packed = magic == "\x1f\x8b";
-  upper_bound_ = packed ? file.size() * kMaxInflation : file.size();
-  stream_ = std::make_unique<ByteStream>(path, packed);
+  upper_bound_ = packed ? checked_mul(file.size(), kMaxInflation, "unpacked file") : file.size();
+  stream_ = std::make_unique<ByteStream>(path, file.descriptor(), packed);
 }
 
 InputStream::~InputStream() = default;
@@ -86,6 +87,8 @@ std::size_t InputStream::read_some(void* target, std::size_t n_bytes) {
   }
   done += stream_->read(position + done, n_bytes - done, offset_ + done);
   offset_ += done;
+  NTKROB_CHECK(offset_ <= limit_, ResourceError, path_, ": unpacks to more than the memory limit of ", limit_,
+               " bytes; raise the memory limit (--memory), or read a smaller file");
   return done;
 }
 
@@ -115,16 +118,26 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-std::vector<std::string> list_folder(const std::string& path) {
-  DIR* folder = ::opendir(path.c_str());
+std::vector<FolderEntry> entries_of(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
   NTKROB_CHECK(folder != nullptr, IoError, path, ": cannot be listed: ", std::strerror(errno));
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(folder)) {
+  std::vector<FolderEntry> entries;
+  while (const dirent* entry = ::readdir(folder.get())) {
     const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
+    if (name == "." || name == "..") continue;
+    NTKROB_CHECK(entries.size() < kMaxEntries, IoError, path, ": holds more than ", kMaxEntries,
+                 " files; name a folder that holds the data set alone, or pack it into one file");
+    // The system says what most entries are; the others cost a call each.
+    const bool known = entry->d_type == DT_DIR || entry->d_type == DT_REG;
+    entries.push_back({name, known ? entry->d_type == DT_DIR : is_folder(path + "/" + name)});
   }
-  ::closedir(folder);
-  std::sort(names.begin(), names.end());
+  std::sort(entries.begin(), entries.end(), [](const FolderEntry& a, const FolderEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+std::vector<std::string> list_folder(const std::string& path) {
+  std::vector<std::string> names;
+  for (FolderEntry& entry : entries_of(path)) names.push_back(std::move(entry.name));
   return names;
 }
 

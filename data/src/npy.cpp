@@ -6,9 +6,12 @@
 #include <map>
 
 #include "ntkrob/base/error.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
+
+constexpr std::size_t kMaxRank = 32;  // of an array of NumPy
 
 /// The text after "'key':" in the header, a Python dictionary literal.
 std::string field(const std::string& dictionary, const std::string& key, const std::string& where) {
@@ -36,6 +39,8 @@ std::vector<std::size_t> parse_shape(const std::string& tuple, const std::string
       value = value * 10 + static_cast<std::size_t>(tuple[at] - '0');
     NTKROB_CHECK(at > begin && at - begin <= 15, IoError, where, ": .npy header: the shape is damaged");
     shape.push_back(value);
+    NTKROB_CHECK(shape.size() <= kMaxRank, IoError, where, ": .npy header: more than ", kMaxRank,
+                 " axes, which NumPy has not; the file is damaged");
   }
   return shape;
 }
@@ -52,6 +57,8 @@ NpyHeader parse_npy_header(const std::string& content, const std::string& where)
   for (std::size_t i = prefix; i-- > 8;) length = length << 8 | static_cast<unsigned char>(content[i]);
   NTKROB_CHECK(length <= content.size() - prefix, IoError, where, ": .npy header of ", length,
                " bytes reaches past the array's ", content.size(), " bytes; the file is damaged");
+  NTKROB_CHECK(length <= kNpyHeadBytes - prefix, IoError, where, ": .npy header of ", length, " bytes, at most ",
+               kNpyHeadBytes - prefix, " are read; that of a plain array is shorter");
   const std::string dictionary = content.substr(prefix, length);
   NpyHeader header;
   header.data_offset = prefix + length;
@@ -127,7 +134,8 @@ void append_utf8(std::string& out, std::uint32_t c) {
   }
 }
 
-void take_texts(const char* data, const NpyHeader& header, std::size_t count, RawArray& raw) {
+void take_texts(const char* data, const NpyHeader& header, std::size_t count, RawArray& raw, ReadBudget& budget) {
+  constexpr std::size_t kPlace = 128;  // a text in a list and in a map, but for its characters
   std::map<std::string, std::int64_t> places;
   raw.kind = RawArray::Kind::texts;
   raw.ints.resize(count);
@@ -142,28 +150,42 @@ void take_texts(const char* data, const NpyHeader& header, std::size_t count, Ra
       });
     }
     const auto [at, fresh] = places.emplace(value, static_cast<std::int64_t>(raw.names.size()));
-    if (fresh) raw.names.push_back(value);
+    if (fresh) {
+      budget.take(kPlace + 2 * value.size(), raw.where);
+      raw.names.push_back(value);
+    }
     raw.ints[i] = at->second;
   }
 }
 
 }  // namespace
 
-RawArray parse_npy(const std::string& content, const std::string& where) {
+RawArray parse_npy(const std::string& content, const std::string& where, ReadBudget& budget) {
   const NpyHeader header = parse_npy_header(content, where);
   RawArray raw;
   raw.where = where;
   raw.shape = header.shape;
   if (header.fortran) std::reverse(raw.shape.begin(), raw.shape.end());
   const std::size_t count = product(raw.shape, where), offset = header.data_offset;
-  NTKROB_CHECK(content.size() - offset == count * header.width, IoError, where, ": shape ", raw.shape_text(), " needs ",
-               count * header.width, " bytes, the file holds ", content.size() - offset, "; it is damaged");
+  const std::size_t held = content.size() - offset;
+  const bool exact = header.width == 0 ? held == 0 : held % header.width == 0 && held / header.width == count;
+  NTKROB_CHECK(exact, IoError, where, ": shape ", raw.shape_text(), " needs ",
+               static_cast<double>(count) * static_cast<double>(header.width), " bytes, the file holds ", held,
+               "; it is damaged");
+  NTKROB_CHECK(header.width > 0 || count == 0, IoError, where, ": shape ", raw.shape_text(),
+               " of texts without characters; store them with a width, array.astype('U')");
+  // Bytes and floating-point numbers are kept in 1 and 4 bytes, all else in 8; axes in another order take a second
+  // copy.
+  const bool bytes = header.kind == 'u' && header.width == 1;
+  const std::size_t kept = count * (bytes ? 1 : header.kind == 'f' ? sizeof(float) : sizeof(std::int64_t));
+  budget.take(kept, where);
+  const Taken copy(budget, header.fortran ? kept : 0, where);
   const char* data = content.data() + offset;
   const bool big = header.big_endian;
   const auto to_ints = [&](std::size_t i, auto value) { raw.ints[i] = static_cast<std::int64_t>(value); };
   if (header.kind == 'S' || header.kind == 'U') {
-    take_texts(data, header, count, raw);
-  } else if (header.kind == 'u' && header.width == 1) {
+    take_texts(data, header, count, raw, budget);
+  } else if (bytes) {
     raw.kind = RawArray::Kind::bytes;
     raw.bytes.assign(data, data + count);
   } else if (header.kind == 'f') {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "raw_array.hpp"
+#include "read_budget.hpp"
 
 namespace ntkrob::io {
 
@@ -18,10 +19,13 @@ struct NpyHeader {
   std::size_t data_offset = 0;
 };
 
-/// content: a whole .npy file. throws: IoError naming `where`
+/// What every .npy header fits in.
+constexpr std::size_t kNpyHeadBytes = std::size_t{1} << 16;
+/// content: a whole .npy file, or its first kNpyHeadBytes. throws: IoError naming `where`
 NpyHeader parse_npy_header(const std::string& content, const std::string& where);
-/// The values of a whole .npy file, in C order. throws: IoError naming `where`
-RawArray parse_npy(const std::string& content, const std::string& where);
+/// The values of a whole .npy file, in C order. What they take stays taken from the budget.
+///   throws: IoError naming `where`; ResourceError before memory is taken
+RawArray parse_npy(const std::string& content, const std::string& where, ReadBudget& budget);
 /// A .npy file. type: as NumPy writes it, "<f4"; shape: empty for a single value
 std::string npy(const char* type, const std::vector<std::size_t>& shape, const void* values, std::size_t n_bytes);
 

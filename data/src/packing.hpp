@@ -15,12 +15,15 @@ std::uint32_t crc32(std::uint32_t seed, const void* data, std::size_t n_bytes);
 std::optional<std::string> deflated(const std::string& content, const std::string& name);
 /// Exactly n_bytes out of a deflate stream. throws: IoError where it is damaged; NotCompiled
 std::string inflated(const std::string& packed, std::size_t n_bytes, const std::string& where);
+/// The first n_bytes of it, or fewer where there are no more. packed: may be cut off. throws: IoError; NotCompiled
+std::string inflated_head(const std::string& packed, std::size_t n_bytes, const std::string& where);
 
 /// The bytes of a file from front to back, unpacked where it is a gzip file.
 class ByteStream {
  public:
-  /// packed: the file begins as a gzip file does. throws: IoError with the system's reason; NotCompiled
-  ByteStream(const std::string& path, bool packed);
+  /// descriptor: of the open file, which stays the caller's; path: its name, for messages; packed: it begins as a gzip file does
+  ///   throws: IoError with the system's reason; NotCompiled
+  ByteStream(const std::string& path, int descriptor, bool packed);
   ~ByteStream();
   ByteStream(const ByteStream&) = delete;
   ByteStream& operator=(const ByteStream&) = delete;

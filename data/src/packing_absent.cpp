@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -38,10 +41,13 @@ std::uint32_t crc32(std::uint32_t seed, const void* data, std::size_t n_bytes) {
 std::optional<std::string> deflated(const std::string&, const std::string&) { return std::nullopt; }
 
 std::string inflated(const std::string&, std::size_t, const std::string& where) { fail(where); }
+std::string inflated_head(const std::string&, std::size_t, const std::string& where) { fail(where); }
 
-ByteStream::ByteStream(const std::string& path, bool packed) : path_(path) {
+ByteStream::ByteStream(const std::string& path, int descriptor, bool packed) : path_(path) {
   if (packed) fail(path);
-  file_ = std::fopen(path.c_str(), "rb");
+  const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  file_ = own >= 0 ? ::fdopen(own, "rb") : nullptr;
+  if (file_ == nullptr && own >= 0) ::close(own);
   NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
 }
 

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -31,6 +33,22 @@ std::optional<std::string> deflated(const std::string& content, const std::strin
   return packed;
 }
 
+std::string inflated_head(const std::string& packed, std::size_t n_bytes, const std::string& where) {
+  std::string result(n_bytes, '\0');
+  z_stream stream{};
+  NTKROB_CHECK(::inflateInit2(&stream, -MAX_WBITS) == Z_OK, ResourceError, "out of memory unpacking ", where);
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> closer(&stream, ::inflateEnd);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(result.data());
+  stream.avail_out = static_cast<uInt>(result.size());
+  const int code = ::inflate(&stream, Z_SYNC_FLUSH);
+  NTKROB_CHECK(code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR, IoError, where,
+               ": deflate data damaged at the beginning; get the file again");
+  result.resize(result.size() - stream.avail_out);
+  return result;
+}
+
 std::string inflated(const std::string& packed, std::size_t n_bytes, const std::string& where) {
   std::string result(n_bytes, '\0');
   z_stream stream{};
@@ -57,7 +75,11 @@ std::string inflated(const std::string& packed, std::size_t n_bytes, const std::
 }
 
 // zlib reads files that are not packed as they are.
-ByteStream::ByteStream(const std::string& path, bool) : path_(path), file_(::gzopen(path.c_str(), "rb")) {
+ByteStream::ByteStream(const std::string& path, int descriptor, bool) : path_(path) {
+  const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (own >= 0) ::lseek(own, 0, SEEK_SET);
+  file_ = own >= 0 ? ::gzdopen(own, "rb") : nullptr;
+  if (file_ == nullptr && own >= 0) ::close(own);
   NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
   ::gzbuffer(static_cast<gzFile>(file_), 1 << 17);
 }

@@ -4,6 +4,7 @@
 
 #include "formats.hpp"
 #include "input_file.hpp"
+#include "read_options.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -19,7 +20,7 @@ std::string stem(const std::string& path) {
 /// One array for an option that names a file.
 std::optional<RawArray> only_array(const std::string& path, const char* option, Role role, const ReadOptions& options) {
   if (path.empty()) return std::nullopt;
-  const Catalogue catalogue = catalogue_of(path);
+  const Catalogue catalogue = catalogue_of(path, budget_of(options));
   const ArrayEntry* found = catalogue.arrays.size() == 1 ? &catalogue.arrays.front() : nullptr;
   std::vector<std::string> names;
   std::size_t fitting = 0;
@@ -32,19 +33,19 @@ std::optional<RawArray> only_array(const std::string& path, const char* option, 
   NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", option,
                " names a file of one array, this one holds ", names_text(names),
                "; give it as the input, with --x and --y");
-  return role == Role::images ? load_images(path, *found, options) : found->load();
+  return role == Role::images ? load_images(path, *found, options) : load_array(path, *found, options);
 }
 
 }  // namespace
 
-Catalogue catalogue_of(const std::string& path) {
+Catalogue catalogue_of(const std::string& path, const std::shared_ptr<ReadBudget>& budget) {
   const Probe probe = probe_of(path);
   NTKROB_CHECK(!probe.folder, IoError, path, ": is a folder, expected a file of one array");
   if (recognise_hdf5(probe)) return hdf5_catalogue(path);
-  if (recognise_npz(probe)) return npz_catalogue(path);
-  if (recognise_npy(probe)) return npy_catalogue(path);
-  if (recognise_csv(probe)) return table_catalogue(path);
-  return idx_catalogue(path);  // says what is wrong where it is none
+  if (recognise_npz(probe)) return npz_catalogue(path, budget);
+  if (recognise_npy(probe)) return npy_catalogue(path, budget);
+  if (recognise_csv(probe)) return table_catalogue(path, budget);
+  return idx_catalogue(path, budget);  // says what is wrong where it is none
 }
 
 RawDataset read_parts(const std::vector<std::string>& files, const ReadOptions& options) {
@@ -53,7 +54,7 @@ RawDataset read_parts(const std::vector<std::string>& files, const ReadOptions& 
   Catalogue all;
   all.file = text(files[0], " and ", files.size() - 1, files.size() == 2 ? " other file" : " other files");
   for (const std::string& file : files) {
-    Catalogue one = catalogue_of(file);
+    Catalogue one = catalogue_of(file, budget_of(options));
     for (ArrayEntry& entry : one.arrays) {
       const bool bare = one.arrays.size() == 1 && (entry.name.empty() || entry.name.rfind("arr_", 0) == 0);
       entry.name = bare ? stem(file) : stem(file) + "/" + entry.name;

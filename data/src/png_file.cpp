@@ -8,11 +8,13 @@
 #include "atomic_file.hpp"
 #include "input_file.hpp"
 #include "raw_array.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
 
 constexpr std::size_t kMaxMessage = 128;
+constexpr png_uint_32 kMaxSide = 1u << 20;
 
 /// What the libpng callbacks see. Trivially destructible, as longjmp passes over it.
 struct Source {
@@ -45,6 +47,7 @@ struct Reader {
 struct Header {
   png_uint_32 width = 0, height = 0;
   int depth = 0, colour = 0, channels = 0;
+  std::size_t bits = 0;  // of a pixel in the file
 };
 
 // The two functions below contain the setjmp calls and nothing that has a destructor: a longjmp over one is undefined.
@@ -56,6 +59,7 @@ bool read_header(png_structp png, png_infop info, Header* header) {
   header->height = png_get_image_height(png, info);
   header->depth = png_get_bit_depth(png, info);
   header->colour = png_get_color_type(png, info);
+  header->bits = static_cast<std::size_t>(header->depth) * png_get_channels(png, info);
   if (header->colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (header->colour == PNG_COLOR_TYPE_GRAY && header->depth < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (png_get_valid(png, info, PNG_INFO_tRNS) != 0) png_set_tRNS_to_alpha(png);
@@ -90,10 +94,11 @@ void drop_alpha(const std::string& path, Picture& picture) {
 
 }  // namespace
 
-Picture read_png_file(const std::string& path) {
+Picture read_png_file(const std::string& path, ReadBudget& budget) {
   const InputFile file(path);
   NTKROB_CHECK(file.size() <= (std::size_t{1} << 28), IoError, path, ": ", file.size(),
                " bytes; images of a data set are smaller than 256 MB");
+  const Taken content_bytes(budget, file.size(), path);
   const std::string content = file.head(file.size());
   Source source{reinterpret_cast<const unsigned char*>(content.data()), content.size(), 0, {}};
   NTKROB_CHECK(content.size() >= 8 && png_sig_cmp(source.data, 0, 8) == 0, IoError, path,
@@ -106,6 +111,10 @@ Picture read_png_file(const std::string& path) {
   reader.info = png_create_info_struct(reader.png);
   NTKROB_CHECK(reader.info != nullptr, ResourceError, "out of memory reading ", path);
   png_set_read_fn(reader.png, &source, on_read);
+  // Texts and profiles, which are not wanted, may be packed too.
+  png_set_user_limits(reader.png, kMaxSide, kMaxSide);
+  png_set_chunk_cache_max(reader.png, 64);
+  png_set_chunk_malloc_max(reader.png, png_alloc_size_t{1} << 20);
   Header header;
   if (!read_header(reader.png, reader.info, &header)) fail();
   NTKROB_CHECK(header.depth <= 8, IoError, path, ": ", header.depth,
@@ -114,16 +123,25 @@ Picture read_png_file(const std::string& path) {
                " channels; grey and RGB are supported, with or without opaque alpha");
   const std::size_t row_bytes = checked_mul(header.width, static_cast<std::size_t>(header.channels), "PNG row");
   const std::size_t n_bytes = checked_mul(row_bytes, header.height, "PNG image");
-  // Sub-byte samples expand by up to 8 (grey) or 24 (palette) on top of deflate.
-  NTKROB_CHECK(n_bytes / kMaxInflation / 24 <= content.size(), IoError, path, ": claims ", header.width, " x ",
-               header.height, " pixels in ", content.size(), " bytes; the file is damaged");
+  // What deflate has to give: one byte of a picture of two colours makes 8 grey pixels, or 24 numbers with a palette.
+  const std::size_t stored = checked_mul(header.width, header.height, "PNG image") / 8 * header.bits;
+  NTKROB_CHECK(stored / kMaxInflation <= content.size(), IoError, path, ": claims ", header.width, " x ", header.height,
+               " pixels of ", header.bits, " bits in ", content.size(), " bytes, at most ",
+               content.size() * kMaxInflation, " bytes can be in it; the file is damaged");
+  budget.take(n_bytes, path);
+  const Taken rows_bytes(budget, header.height * sizeof(png_bytep), path);
   Picture picture;
   picture.shape = {static_cast<index>(header.height), static_cast<index>(header.width), header.channels};
   picture.pixels.resize(n_bytes);
   std::vector<png_bytep> rows(header.height);
   for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = picture.pixels.data() + y * row_bytes;
   if (!read_rows(reader.png, rows.data())) fail();
-  if (header.channels % 2 == 0) drop_alpha(path, picture);
+  if (header.channels % 2 == 0) {
+    const std::size_t kept = n_bytes / static_cast<std::size_t>(header.channels) * (picture.shape.channels - 1);
+    budget.take(kept, path);
+    drop_alpha(path, picture);
+    budget.give_back(n_bytes);
+  }
   return picture;
 }
 

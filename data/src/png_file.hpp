@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ntkrob/base/view.hpp"
+#include "read_budget.hpp"
 
 namespace ntkrob::io {
 
@@ -14,9 +15,10 @@ struct Picture {
   std::vector<std::uint8_t> pixels;
 };
 
-/// throws: IoError naming the file and libpng's reason; 16-bit pictures and such that are transparent in places are
-/// refused; opaque alpha is dropped
-Picture read_png_file(const std::string& path);
+/// Its pixels stay taken from the budget: they are the caller's, who gives back what goes.
+///   throws: IoError naming the file and libpng's reason; 16-bit pictures and such that are transparent in places are refused;
+///   opaque alpha is dropped; ResourceError before memory is taken
+Picture read_png_file(const std::string& path, ReadBudget& budget);
 /// The bytes of a PNG file. throws: ResourceError with libpng's reason, naming `what`
 std::string encode_png(const std::string& what, const Picture& picture);
 /// throws: as AtomicFile

@@ -1,10 +1,9 @@
 #include "raw_array.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
-#include "ntkrob/base/memory.hpp"
+#include "read_budget.hpp"
 
 namespace ntkrob::io {
 
@@ -29,18 +28,6 @@ std::size_t product(const std::vector<std::size_t>& shape, const std::string& wh
     total *= extent;
   }
   return total;
-}
-
-void check_memory(const std::string& where, std::size_t n_bytes, std::size_t limit) {
-  const std::size_t machine = physical_memory_bytes();
-  const std::size_t bound = limit > 0 ? limit : machine;
-  constexpr double kMiB = 1 << 20;
-  NTKROB_CHECK(bound == 0 || n_bytes <= bound, ResourceError, where, ": needs ",
-               std::ceil(static_cast<double>(n_bytes) / kMiB), " MiB of memory, ",
-               limit > 0 ? "--memory allows " : "this machine has ", std::floor(static_cast<double>(bound) / kMiB),
-               " MiB; ", limit > 0 ? "raise --memory, or " : "",
-               "store fewer samples, or HDF5 with the samples on the first axis, which convert reads in parts and "
-               "writes to .h5");
 }
 
 void RawArray::apply(std::function<void(RawArray&)> step) {
@@ -70,7 +57,8 @@ void RawArray::each_block(const std::function<void(RawArray& block, std::size_t 
 
 void RawArray::load() {
   if (!in_file) return;
-  check_memory(where, in_file->n_bytes, in_file->memory);
+  // Its own budget: it may be wanted long after the reading, and then alone.
+  ReadBudget(in_file->memory).take(in_file->n_bytes, where);
   RawArray all = read_rows(*in_file, 0, in_file->total);
   all.where = where;
   all.shape = shape;

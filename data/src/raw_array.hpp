@@ -30,7 +30,7 @@ struct Rows {
   std::function<RawArray(std::size_t first, std::size_t n)> load;  // throws: IoError
   std::size_t total = 0, block = 1;  // rows there are; rows that are read at a time
   std::size_t n_bytes = 0;           // what all of them take in memory
-  std::size_t memory = 0;            // the limit for that; 0: what this machine has
+  std::size_t memory = SIZE_MAX;     // the limit for that
   std::vector<std::function<void(RawArray&)>> steps;  // what every block goes through
 };
 
@@ -89,8 +89,6 @@ Dataset assemble(RawDataset raw, const ReadOptions& options);
 
 /// The rows `rows` of an array, ascending; of one in a file they stay there.
 RawArray rows_of(const RawArray& from, const std::vector<index>& rows);
-/// throws: ResourceError where n_bytes of memory are more than the limit (0: what this machine has)
-void check_memory(const std::string& where, std::size_t n_bytes, std::size_t limit);
 /// Product of the extents, overflow checked. throws: IoError naming where.
 std::size_t product(const std::vector<std::size_t>& shape, const std::string& where);
 /// Axis i of the result is axis order[i] of the array. In place, without a second copy, where the first axis stays.

@@ -20,7 +20,7 @@ class ReadBudget {
   void take(std::size_t n_bytes, const std::string& where) {
     NTKROB_CHECK(n_bytes <= limit_ - taken_, ResourceError, where, ": needs ", n_bytes, " bytes of memory",
                  taken_ == 0 ? std::string() : text(" beside the ", taken_, " bytes read before"), ", the limit is ",
-                 limit_, " bytes; raise the memory limit, or read a smaller file");
+                 limit_, " bytes; raise the memory limit (--memory), or read a smaller file");
     taken_ += n_bytes;
   }
   /// What was taken and is free again. n_bytes <= taken()

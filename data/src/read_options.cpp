@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "input_file.hpp"
+#include "ntkrob/base/memory.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
@@ -129,6 +130,16 @@ std::optional<std::int64_t> whole_number(const std::string& text) {
   const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::size_t default_read_limit() {
+  const std::size_t machine = physical_memory_bytes();
+  return machine == 0 ? SIZE_MAX : machine / 4 * 3;
+}
+
+std::shared_ptr<ReadBudget> budget_of(const ReadOptions& options) {
+  if (options.budget) return options.budget;
+  return std::make_shared<ReadBudget>(options.memory > 0 ? options.memory : default_read_limit());
 }
 
 void check(const ReadOptions& o) {

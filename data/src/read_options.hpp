@@ -2,11 +2,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ntkrob/data/format.hpp"
+#include "read_budget.hpp"
 
 namespace ntkrob::io {
 
@@ -29,6 +31,14 @@ std::map<std::string, std::string> parse_label_map(const std::string& text);
 std::vector<std::string> parse_names(const std::string& text, const char* option);
 /// Whole number in decimal, a sign allowed.
 std::optional<std::int64_t> whole_number(const std::string& text);
+
+/// Columns of a table, attributes, features of a line: more are refused, at about 100 bytes of memory each.
+constexpr std::size_t kMaxColumns = std::size_t{1} << 20;
+
+/// The limit for reading where nobody sets one: three quarters of this machine's memory.
+std::size_t default_read_limit();
+/// That of an open_dataset that is running; one of its own elsewhere.
+std::shared_ptr<ReadBudget> budget_of(const ReadOptions& options);
 
 /// throws: ConfigError where options contradict each other
 void check(const ReadOptions& options);

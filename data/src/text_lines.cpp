@@ -10,11 +10,14 @@ constexpr std::size_t kMaxLineBytes = std::size_t{1} << 26;
 constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
 
 std::string_view trimmed(std::string_view field) {
-  while (!field.empty() && (field.front() == ' ' || field.front() == '\t')) field.remove_prefix(1);
-  while (!field.empty() && (field.back() == ' ' || field.back() == '\t')) field.remove_suffix(1);
-  const bool quoted =
-      field.size() >= 2 && field.front() == field.back() && (field.front() == '"' || field.front() == '\'');
-  return quoted ? trimmed(field.substr(1, field.size() - 2)) : field;
+  while (true) {
+    while (!field.empty() && (field.front() == ' ' || field.front() == '\t')) field.remove_prefix(1);
+    while (!field.empty() && (field.back() == ' ' || field.back() == '\t')) field.remove_suffix(1);
+    const bool quoted =
+        field.size() >= 2 && field.front() == field.back() && (field.front() == '"' || field.front() == '\'');
+    if (!quoted) return field;
+    field = field.substr(1, field.size() - 2);  // a loop: a line may be nothing but quotes
+  }
 }
 
 }  // namespace
@@ -47,9 +50,10 @@ bool Lines::next(std::string& line) {
 void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields,
                   std::string& scratch) {
   fields.clear();
+  const auto full = [&] { return fields.size() > kMaxColumns; };
   std::string_view rest = line;
   if (separator == ' ') {
-    while (true) {
+    while (!full()) {
       const std::size_t begin = rest.find_first_not_of(" \t");
       if (begin == std::string_view::npos) return;
       rest.remove_prefix(begin);
@@ -57,6 +61,7 @@ void split_fields(const std::string& line, char separator, std::vector<std::stri
       fields.push_back(trimmed(rest.substr(0, end)));
       rest.remove_prefix(end);
     }
+    return;
   }
   if (line.find('"') == std::string::npos && line.find('\'') == std::string::npos) {
     // Fields are a few characters long: looking at each is faster than a search for the next separator.
@@ -65,6 +70,7 @@ void split_fields(const std::string& line, char separator, std::vector<std::stri
       if (*at != separator) continue;
       fields.push_back(trimmed({begin, static_cast<std::size_t>(at - begin)}));
       begin = at + 1;
+      if (full()) return;
     }
     fields.push_back(trimmed({begin, static_cast<std::size_t>(end - begin)}));
     return;
@@ -73,17 +79,28 @@ void split_fields(const std::string& line, char separator, std::vector<std::stri
   const char* blanks = separator == '\t' ? " " : " \t";
   scratch.clear();
   scratch.reserve(line.size());
-  for (std::size_t at = 0; at <= line.size();) {
+  // Quotes from which no closing one was found: nobody looks from them again, or many open ones cost their square.
+  std::vector<bool> passed;
+  for (std::size_t at = 0; at <= line.size() && !full();) {
     const std::size_t first = line.find_first_not_of(blanks, at);
     std::size_t end = line.find(separator, at);
     if (first != std::string::npos && (line[first] == '"' || line[first] == '\'')) {
-      std::size_t close = line.find(line[first], first + 1);
+      const std::size_t opened = line.find(line[first], first + 1);
+      std::size_t close = opened;
+      const auto known = [&](std::size_t quote) { return !passed.empty() && passed[quote]; };
       while (close != std::string::npos) {  // a doubled quote is part of the text
+        if (known(close)) close = std::string::npos;
+        if (close == std::string::npos) break;
         const std::size_t after = line.find_first_not_of(blanks, close + 1);
         if (after == std::string::npos || line[after] == separator) break;
         close = line.find(line[first], close + (line[close + 1] == line[first] ? 2 : 1));
       }
       if (close != std::string::npos) end = line.find(separator, close);
+      if (close == std::string::npos && opened != std::string::npos && passed.empty())
+        passed.resize(line.size(), false);
+      for (std::size_t quote = opened; close == std::string::npos && quote != std::string::npos && !known(quote);
+           quote = line.find(line[first], quote + (line[quote + 1] == line[first] ? 2 : 1)))
+        passed[quote] = true;
     }
     end = std::min(end, line.size());
     fields.push_back(trimmed(std::string_view(line).substr(at, end - at)));

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "read_options.hpp"
+#include "taken.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -25,39 +25,51 @@ std::string list_of_label_names() {
 
 }  // namespace
 
-void TextTable::Candidate::add_text(std::string_view field) {
+void TextTable::Candidate::add_text(std::string_view field, ReadBudget& budget, const std::string& where) {
   auto at = places.find(field);
+  make_room(codes, 1, budget, where);
   if (at == places.end()) {
+    budget.take(kTextBytes + 2 * field.size(), where);
     at = places.emplace(std::string(field), static_cast<std::int64_t>(texts.size())).first;
     texts.emplace_back(field);
   }
   codes.push_back(at->second);
 }
 
-void TextTable::Candidate::add(std::string_view field, bool number, double value) {
+void TextTable::Candidate::add(std::string_view field, bool number, double value, ReadBudget& budget,
+                               const std::string& where) {
   if (!number && !is_text) {
     is_text = true;
-    for (const double earlier : numbers) add_text(text(earlier));
+    for (const double earlier : numbers) add_text(text(earlier), budget, where);
     numbers.clear();
   }
-  if (is_text)
-    add_text(field);
-  else
-    numbers.push_back(value);
+  if (is_text) return add_text(field, budget, where);
+  make_room(numbers, 1, budget, where);
+  numbers.push_back(value);
 }
 
 TextTable::TextTable(std::string path, std::size_t n_columns, std::vector<std::string> columns,
                      const ReadOptions& options)
-    : path_(std::move(path)),
+    : budget_(budget_of(options)),
+      path_(std::move(path)),
       label_option_(options.y),
       n_columns_(n_columns),
       names_(std::move(columns)),
       dropped_(n_columns, false) {
+  NTKROB_CHECK(n_columns_ <= kMaxColumns, IoError, path_, ": more than ", kMaxColumns,
+               " columns; choose features first, or store the table as HDF5");
   NTKROB_CHECK(options.x.empty(), ConfigError, "--x names an array, but ", path_,
                " is a table; its columns are features but those of --drop, and --y names the label column");
-  for (const std::string& name : parse_names(options.drop, "--drop")) {
-    dropped_[find(name, "--drop")] = true;
-    for (std::size_t c = 0; c < names_.size(); ++c) dropped_[c] = dropped_[c] || names_[c] == name;
+  const std::vector<std::string> dropped = parse_names(options.drop, "--drop");
+  std::map<std::string, std::vector<std::size_t>> places;
+  for (std::size_t c = 0; c < names_.size() && !dropped.empty(); ++c) places[names_[c]].push_back(c);
+  for (const std::string& name : dropped) {
+    const auto named = places.find(name);
+    if (named == places.end() || name == "first" || name == "last") dropped_[find(name, "--drop")] = true;
+    if (named == places.end()) continue;
+    for (const std::size_t c : named->second) dropped_[c] = true;
+    places.erase(named);  // a name that is given twice
+    places[name];
   }
   std::set<std::size_t> columns_kept;
   if (!label_option_.empty()) {
@@ -110,6 +122,7 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
   NTKROB_CHECK(row.size() == n_columns_, IoError, path_, ": line ", line, ": ", row.size(),
                " columns, the first line has ", n_columns_);
   std::size_t next = 0;
+  make_room(values_, n_columns_, *budget_, path_);
   values_.resize(values_.size() + n_columns_);
   float* out = values_.data() + values_.size() - n_columns_;  // zeros
   for (std::size_t c = 0; c < row.size(); ++c, ++out) {
@@ -117,7 +130,7 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
     const bool candidate = next < candidates_.size() && candidates_[next].column == c;
     if (dropped_[c] && !candidate) continue;
     const bool number = parse_field(row[c], value);
-    if (candidate) candidates_[next++].add(row[c], number, value);
+    if (candidate) candidates_[next++].add(row[c], number, value, *budget_, path_);
     if (!number && candidate) continue;
     NTKROB_CHECK(number, IoError, path_, ": line ", line, ", column ", c + 1,
                  names_.empty() ? std::string() : text(" (", names_[c].substr(0, 40), ")"), ": \"",
@@ -131,9 +144,9 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
 }
 
 const TextTable::Candidate* TextTable::candidate(std::size_t column) const {
-  for (const Candidate& c : candidates_)
-    if (c.column == column) return &c;
-  return nullptr;
+  const auto at = std::lower_bound(candidates_.begin(), candidates_.end(), column,
+                                   [](const Candidate& c, std::size_t wanted) { return c.column < wanted; });
+  return at != candidates_.end() && at->column == column ? &*at : nullptr;
 }
 
 TextTable::Statistics TextTable::statistics(std::size_t column) const {
@@ -186,6 +199,7 @@ bool TextTable::like_its_neighbour(std::size_t column) const {
 bool TextTable::counts_rows(std::size_t column, bool any_order) const {
   const Candidate* kept = candidate(column);
   if (kept == nullptr || kept->is_text || rows_ < 3) return false;
+  const Taken set(*budget_, any_order ? rows_ * kTextBytes / 2 : 0, path_);
   const double first = kept->numbers[0];
   std::set<double> different;
   for (std::size_t i = 0; i < rows_; ++i) {
@@ -352,6 +366,7 @@ RawSplit TextTable::take(bool bytes) {
     if (!dropped_[c] && c != *label_) kept.push_back(c);
   NTKROB_CHECK(!kept.empty(), IoError, path_, ": no column is left for features");
   x.shape = {rows_, kept.size()};
+  budget_->take(rows_ * kept.size() * (bytes ? 1 : sizeof(float)), path_);
   if (bytes) {
     x.bytes.reserve(rows_ * kept.size());
     for (std::size_t i = 0; i < rows_; ++i)
@@ -363,8 +378,10 @@ RawSplit TextTable::take(bool bytes) {
     for (std::size_t i = 0; i < rows_; ++i)
       for (const std::size_t c : kept) *out++ = values_[i * n_columns_ + c];
   }
+  budget_->give_back(values_.capacity() * sizeof(float));
   values_ = {};
   y.shape = {rows_};
+  budget_->take(rows_ * sizeof(std::int64_t), path_);
   if (labels->is_text) {
     y.kind = RawArray::Kind::texts;
     y.ints = labels->codes;

@@ -10,13 +10,16 @@
 
 #include "input_file.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
 
 namespace ntkrob::io {
 
 /// Lines of a stream, with their number; a byte order mark at the start is left out.
 class Lines {
  public:
-  explicit Lines(const std::string& path) : stream_(path), buffer_(std::size_t{1} << 16, '\0') {}
+  /// limit: of unpacked bytes
+  explicit Lines(const std::string& path, std::size_t limit = SIZE_MAX)
+      : stream_(path, limit), buffer_(std::size_t{1} << 16, '\0') {}
   const std::string& path() const { return stream_.path(); }
   std::size_t number() const { return number_; }
   /// False at the end. throws: IoError where a line is too long for text
@@ -29,7 +32,8 @@ class Lines {
 };
 
 /// Fields of a line at `separator` (' ' is any run of blanks), without quotes and the blanks around them. Separators inside
-/// double or single quotes are part of a field. scratch: room for texts that change
+/// double or single quotes are part of a field. scratch: room for texts that change. Behind field kMaxColumns + 1 it stops, so that
+/// callers who compare the count refuse the line.   cost: linear in the length of the line
 void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields, std::string& scratch);
 /// A decimal number, a sign allowed.
 bool parse_field(std::string_view field, double& value);
@@ -39,9 +43,9 @@ char separator_of(const std::string& line);
 /// A table being read: every column as float32, columns that may hold the label also as they are.
 class TextTable {
  public:
-  /// columns: their names, empty where the file has none
+  /// columns: their names, empty where the file has none   throws: IoError for more than kMaxColumns
   TextTable(std::string path, std::size_t n_columns, std::vector<std::string> columns, const ReadOptions& options);
-  /// throws: IoError naming line and column
+  /// throws: IoError naming line and column; ResourceError where the budget of the options has no room for one more row
   void add(std::size_t line, const std::vector<std::string_view>& row);
   std::size_t rows() const { return rows_; }
   std::size_t columns() const { return n_columns_; }
@@ -68,8 +72,8 @@ class TextTable {
     std::map<std::string, std::int64_t, std::less<>> places;  // where they are in `texts`
     std::vector<double> numbers;
     bool is_text = false;
-    void add(std::string_view field, bool number, double value);
-    void add_text(std::string_view field);
+    void add(std::string_view field, bool number, double value, ReadBudget& budget, const std::string& where);
+    void add_text(std::string_view field, ReadBudget& budget, const std::string& where);
   };
   struct Statistics {
     double low = 0, high = 0;
@@ -89,15 +93,19 @@ class TextTable {
   std::string advice_about(std::string_view field, std::size_t column) const;
   const Candidate* candidate(std::size_t column) const;
 
+  std::shared_ptr<ReadBudget> budget_;
   std::string path_, label_option_;
   std::size_t n_columns_ = 0, rows_ = 0;
   std::vector<std::string> names_;
   std::vector<bool> dropped_;
-  std::vector<Candidate> candidates_;
+  std::vector<Candidate> candidates_;  // by column
   std::vector<float> values_;  // rows x columns
   bool whole_bytes_ = true;
   std::optional<std::size_t> label_;
 };
+
+/// Of a column that is kept as it was written, beside its characters.
+constexpr std::size_t kTextBytes = 160;
 
 /// Decides and takes one or two tables.
 RawDataset take_tables(std::unique_ptr<TextTable> train, std::unique_ptr<TextTable> test, RawDataset raw);

@@ -37,9 +37,17 @@ Extremes extremes(RawArray& x, std::size_t size) {
   return *all;
 }
 
+/// What its numbers take in memory, as its reader has counted them.
+std::size_t bytes_of(const RawArray& x, std::size_t size) {
+  const std::size_t each = x.kind == Kind::bytes ? 1 : x.kind == Kind::ints ? sizeof(std::int64_t) : sizeof(float);
+  return x.in_file ? 0 : x.count() * size * each;
+}
+
 /// Every number by itself, in the array or in what comes from its file.
-void to_floats(RawArray& x, std::size_t size) {
+void to_floats(RawArray& x, std::size_t size, ReadBudget& budget) {
   if (x.kind == Kind::floats) return;
+  const std::size_t before = bytes_of(x, size);
+  if (!x.in_file) budget.take(x.count() * size * sizeof(float), x.where);
   x.apply([size](RawArray& block) {
     Matrix<float> values(static_cast<index>(block.count()), static_cast<index>(size));
     const auto count = static_cast<std::size_t>(values.size());
@@ -54,10 +62,13 @@ void to_floats(RawArray& x, std::size_t size) {
     block.kind = Kind::floats;
   });
   x.kind = Kind::floats;
+  budget.give_back(before);
 }
 
-void to_bytes(RawArray& x, std::size_t size) {
+void to_bytes(RawArray& x, std::size_t size, ReadBudget& budget) {
   if (x.kind == Kind::bytes) return;
+  const std::size_t before = bytes_of(x, size);
+  if (!x.in_file) budget.take(x.count() * size, x.where);
   x.apply([size](RawArray& block) {
     std::vector<std::uint8_t> values(block.count() * size);
     if (block.kind == Kind::ints)
@@ -72,6 +83,7 @@ void to_bytes(RawArray& x, std::size_t size) {
     block.kind = Kind::bytes;
   });
   x.kind = Kind::bytes;
+  budget.give_back(before);
 }
 
 /// A number as a user types it: the shortest that is read back to the same float32.
@@ -104,6 +116,7 @@ struct Part {
   RawArray* x;
   const char* name;
   Extremes e;
+  ReadBudget* budget;
 };
 
 /// The range that is said by the file or the user.
@@ -115,7 +128,7 @@ void take_range(std::vector<Part>& parts, float low, float high, std::size_t siz
                  range_text(std::min<double>(low, part.e.low), std::max<double>(high, part.e.high)));
   const bool bytes =
       low == 0 && high == kWhite && std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.e.whole; });
-  for (Part& part : parts) bytes ? to_bytes(*part.x, size) : to_floats(*part.x, size);
+  for (Part& part : parts) bytes ? to_bytes(*part.x, size, *part.budget) : to_floats(*part.x, size, *part.budget);
   if (bytes) return;
   data.value_low = low;
   data.value_high = high;
@@ -125,7 +138,7 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
                     std::size_t size, Dataset& data) {
   const std::size_t channels = low.size();
   for (Part& part : parts) {
-    to_floats(*part.x, size);
+    to_floats(*part.x, size, *part.budget);
     const auto clipped = std::make_shared<std::size_t>(0);
     part.x->apply([=](RawArray& block) {
       float* values = block.floats.data();
@@ -191,6 +204,7 @@ void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::si
   }
   ReadOptions unread;
   unread.in_memory = std::size_t{1} << 24;  // its pixels are not wanted
+  unread.memory = parts.front().budget->limit();
   const Dataset ranges = open_dataset({file}, unread);
   NTKROB_CHECK(ranges.shape.channels == data.shape.channels, ConfigError, "--value-range: ", file, " is about ",
                ranges.shape.channels, " features, the data have ", data.shape.channels);
@@ -222,7 +236,7 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
                  b.high, "; store both alike");
   }
   if (low >= 0 && high <= 1) {
-    for (Part& part : parts) to_floats(*part.x, size);
+    for (Part& part : parts) to_floats(*part.x, size, *part.budget);
     if (high == 0) data.notes.push_back(text(where, ": all values are 0"));
     if (high > 0 && high < kDark)
       data.notes.push_back(text("attention: the largest value is ", high, ", ", std::lround(1 / high),
@@ -261,11 +275,11 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
                odd_column(raw, *parts.front().x, size));
   if (whole) {
     const bool said = parts.front().x->kind == Kind::floats;
-    for (Part& part : parts) to_bytes(*part.x, size);
+    for (Part& part : parts) to_bytes(*part.x, size, *part.budget);
     if (said) data.notes.push_back(text("whole floating-point values up to ", high, " taken as [0, 255]"));
     return;
   }
-  for (Part& part : parts) to_floats(*part.x, size);
+  for (Part& part : parts) to_floats(*part.x, size, *part.budget);
   data.value_high = static_cast<float>(kWhite);
   data.notes.push_back(text("floating-point values up to ", high, " taken as [0, 255]"));
 }
@@ -317,9 +331,11 @@ std::shared_ptr<const PixelsInFile> pixels_in_file(RawArray x, const Extremes& e
 
 void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   const auto size = static_cast<std::size_t>(data.shape.size());
+  const auto budget = budget_of(options);
   std::vector<Part> parts;
   for (RawSplit* split : {&raw.train, &raw.test})
-    if (split->x) parts.push_back({&*split->x, split == &raw.train ? "training" : "test", extremes(*split->x, size)});
+    if (split->x)
+      parts.push_back({&*split->x, split == &raw.train ? "training" : "test", extremes(*split->x, size), budget.get()});
   const RangeOption range = parse_value_range(options.value_range);
   data.beyond_range = raw.beyond_range;
   data.feature_low = raw.feature_low;

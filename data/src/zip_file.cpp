@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "ntkrob/base/error.hpp"
 #include "packing.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
+#include "taken.hpp"
 #include "whole_sum.hpp"
 
 namespace ntkrob::io {
@@ -16,6 +19,7 @@ constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x060
 constexpr std::size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kMaxComment = 65535;
 constexpr std::uint32_t kIn64 = 0xffffffff;  // the value stands in the ZIP64 extra field
 constexpr std::uint16_t kExtra64 = 1, kStored = 0, kDeflated = 8;
+constexpr std::uint16_t kEncrypted = 1, kBehind = 8;  // flags: encrypted; sizes and checksum stand behind the member
 
 std::uint64_t little(const std::string& s, std::size_t at, int n_bytes) {
   std::uint64_t value = 0;
@@ -47,30 +51,45 @@ void take_extra64(const std::string& extra, ZipMember& member) {
 
 }  // namespace
 
-ZipReader::ZipReader(const std::string& path) : file_(path) {
-  const bool summed = verify_whole(file_);
+namespace {
+
+/// Where the record at the end of the archive begins in `tail`: its comment is all that follows. Where there is no
+/// such, the last that looks like one.
+std::size_t find_end(const std::string& tail) {
+  std::size_t last = std::string::npos;
+  for (std::size_t at = tail.size() < kEndBytes ? 0 : tail.size() - kEndBytes + 1; at-- > 0;) {
+    if (little(tail, at, 4) != kEnd) continue;
+    if (at + kEndBytes + little(tail, at + 20, 2) == tail.size()) return at;
+    if (last == std::string::npos) last = at;
+  }
+  return last;
+}
+
+}  // namespace
+
+ZipReader::ZipReader(const std::string& path, std::shared_ptr<ReadBudget> budget)
+    : file_(path), budget_(budget ? std::move(budget) : std::make_shared<ReadBudget>(default_read_limit())) {
+  verify_whole(file_);
   const std::size_t size = file_.size();
   const std::size_t tail_bytes = std::min(size, kEndBytes + kMaxComment);
   std::string tail(tail_bytes, '\0');
   if (tail_bytes > 0) file_.read_at(size - tail_bytes, tail.data(), tail_bytes);
-  std::size_t end = std::string::npos;
-  for (std::size_t at = tail_bytes < kEndBytes ? 0 : tail_bytes - kEndBytes + 1; at-- > 0;)
-    if (little(tail, at, 4) == kEnd) {
-      end = at;
-      break;
-    }
+  const std::size_t end = find_end(tail);
   NTKROB_CHECK(end != std::string::npos, IoError, path, ": no ZIP directory at the end of its ", size,
                " bytes; the file is cut off or no NPZ");
-
-  NTKROB_CHECK(summed || little(tail, end + 20, 2) != kSumBytes || tail_bytes - end - kEndBytes == kSumBytes, IoError,
-               path, ": has ", tail_bytes - end - kEndBytes, " bytes behind its directory, where it says ", kSumBytes,
+  const std::size_t behind = tail_bytes - end - kEndBytes, said = little(tail, end + 20, 2);
+  NTKROB_CHECK(said == behind, IoError, path, ": has ", behind, " bytes behind its directory, where it says ", said,
                "; its checksum is cut off or something was added, get the file again");
   const std::size_t count = little(tail, end + 10, 2), directory_bytes = little(tail, end + 12, 4),
-                    directory_offset = little(tail, end + 16, 4);
+                    directory_offset = little(tail, end + 16, 4), end_offset = size - tail_bytes + end;
   NTKROB_CHECK(directory_offset != kIn64 && count != 0xffff, IoError, path,
                ": a ZIP64 archive (4 GB or more); store such data as HDF5");
-  std::string directory(std::min(directory_bytes, size), '\0');
-  file_.read_at(directory_offset, directory.data(), directory_bytes);
+  NTKROB_CHECK(directory_offset + directory_bytes <= end_offset, IoError, path, ": its ZIP directory of ",
+               directory_bytes, " bytes at offset ", directory_offset, " reaches past offset ", end_offset,
+               ", where it ends; the file is damaged");
+  const Taken held(*budget_, 2 * directory_bytes, path + ": ZIP directory");
+  std::string directory(directory_bytes, '\0');
+  if (directory_bytes > 0) file_.read_at(directory_offset, directory.data(), directory_bytes);
   std::size_t at = 0;
   for (std::size_t i = 0; i < count; ++i) {
     NTKROB_CHECK(at + kCentralBytes <= directory.size() && little(directory, at, 4) == kCentral, IoError, path,
@@ -80,7 +99,7 @@ ZipReader::ZipReader(const std::string& path) : file_(path) {
                       comment = little(directory, at + 32, 2);
     NTKROB_CHECK(name + extra + comment <= directory.size() - at - kCentralBytes, IoError, path,
                  ": ZIP directory entry ", i, " reaches past the directory; the file is damaged");
-    NTKROB_CHECK((little(directory, at + 8, 2) & 1) == 0, IoError, path, ": is encrypted; unpack it first");
+    NTKROB_CHECK((little(directory, at + 8, 2) & kEncrypted) == 0, IoError, path, ": is encrypted; unpack it first");
     member.method = static_cast<int>(little(directory, at + 10, 2));
     member.crc = static_cast<std::uint32_t>(little(directory, at + 16, 4));
     member.packed_bytes = little(directory, at + 20, 4);
@@ -91,36 +110,100 @@ ZipReader::ZipReader(const std::string& path) : file_(path) {
     members_.push_back(member);
     at += kCentralBytes + name + extra + comment;
   }
+  NTKROB_CHECK(at == directory.size(), IoError, path, ": its ZIP directory has ", directory.size(), " bytes, its ",
+               count, " entries end after ", at, "; the file is damaged");
+  check_places(directory_offset);
 }
+
+/// end: where the directory begins
+void ZipReader::check_places(std::size_t end) {
+  std::vector<std::size_t> order(members_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return members_[a].offset < members_[b].offset; });
+  std::string local(kLocalBytes, '\0');
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    ZipMember& member = members_[order[i]];
+    const std::string where = file_.path() + ": " + member.name;
+    const std::size_t next = i + 1 < order.size() ? members_[order[i + 1]].offset : end;
+    NTKROB_CHECK(member.offset <= end && kLocalBytes <= end - member.offset, IoError, where,
+                 ": no room for a ZIP member at offset ", member.offset, "; the file is damaged");
+    file_.read_at(member.offset, local.data(), kLocalBytes);
+    NTKROB_CHECK(little(local, 0, 4) == kLocal, IoError, where, ": no ZIP member at offset ", member.offset,
+                 "; the file is damaged");
+    const std::size_t name = little(local, 26, 2), extra = little(local, 28, 2);
+    member.begin = member.offset + kLocalBytes + name + extra;
+    NTKROB_CHECK(member.begin <= next && member.packed_bytes <= next - member.begin, IoError, where, ": its ",
+                 member.packed_bytes, " bytes at offset ", member.begin, " reach into what begins at offset ", next,
+                 "; members that overlap are not read, and the file is damaged or made to fill memory");
+    std::string rest(name + extra, '\0');
+    if (!rest.empty()) file_.read_at(member.offset + kLocalBytes, rest.data(), rest.size());
+    ZipMember said;
+    const std::size_t flags = little(local, 6, 2);
+    said.method = static_cast<int>(little(local, 8, 2));
+    said.crc = static_cast<std::uint32_t>(little(local, 14, 4));
+    said.packed_bytes = little(local, 18, 4);
+    said.n_bytes = little(local, 22, 4);
+    take_extra64(rest.substr(name), said);
+    // Of what is written to a stream the header says nothing: sizes and checksum stand behind the member.
+    const bool behind = (flags & kBehind) != 0 && said.crc == 0;
+    NTKROB_CHECK((flags & kEncrypted) == 0, IoError, file_.path(), ": is encrypted; unpack it first");
+    NTKROB_CHECK(
+        rest.compare(0, name, member.name) == 0 && name == member.name.size() && said.method == member.method &&
+            (behind ||
+             (said.crc == member.crc && said.packed_bytes == member.packed_bytes && said.n_bytes == member.n_bytes)),
+        IoError, where, ": the ZIP header at offset ", member.offset,
+        " says something else than the directory; the file is damaged");
+    const std::size_t bound = member.method == kStored ? member.packed_bytes : member.packed_bytes * kMaxInflation;
+    NTKROB_CHECK(member.n_bytes <= bound && (member.method != kStored || member.n_bytes == member.packed_bytes),
+                 IoError, where, ": claims ", member.n_bytes, " bytes out of ", member.packed_bytes,
+                 " packed ones, at most ", bound, " are possible; the file is damaged");
+  }
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return members_[a].name < members_[b].name; });
+  for (std::size_t i = 1; i < order.size(); ++i)
+    NTKROB_CHECK(members_[order[i - 1]].name != members_[order[i]].name, IoError, file_.path(), ": ",
+                 members_[order[i]].name, " is there twice; readers differ in which they take, store it once");
+}
+
+namespace {
+
+void check_method(const ZipMember& member, const std::string& where) {
+  NTKROB_CHECK(member.method == kStored || member.method == kDeflated, IoError, where, ": ZIP method ", member.method,
+               "; stored (0) and deflated (8) are supported, as numpy.savez writes them");
+}
+
+}  // namespace
 
 std::string ZipReader::content(const ZipMember& member) const {
   const std::string where = file_.path() + ": " + member.name;
-  NTKROB_CHECK(member.method == kStored || member.method == kDeflated, IoError, where, ": ZIP method ", member.method,
-               "; stored (0) and deflated (8) are supported, as numpy.savez writes them");
-  std::string local(kLocalBytes, '\0');
-  file_.read_at(member.offset, local.data(), kLocalBytes);
-  NTKROB_CHECK(little(local, 0, 4) == kLocal, IoError, where, ": no ZIP member at offset ", member.offset,
-               "; the file is damaged");
-  const std::size_t begin = member.offset + kLocalBytes + little(local, 26, 2) + little(local, 28, 2);
-  NTKROB_CHECK(begin <= file_.size() && member.packed_bytes <= file_.size() - begin, IoError, where, ": its ",
-               member.packed_bytes, " bytes at offset ", begin, " reach past the end of the file (", file_.size(),
-               " bytes); the file is cut off");
-  const std::size_t bound = member.method == kStored ? member.packed_bytes : member.packed_bytes * kMaxInflation;
-  NTKROB_CHECK(member.n_bytes <= bound, IoError, where, ": claims ", member.n_bytes, " bytes out of ",
-               member.packed_bytes, " packed ones, at most ", bound, " are possible; the file is damaged");
-  std::string packed(member.packed_bytes, '\0');
-  file_.read_at(begin, packed.data(), packed.size());
+  check_method(member, where);
+  Taken result_bytes(*budget_, member.n_bytes, where);
   std::string result;
   if (member.method == kStored) {
-    NTKROB_CHECK(member.n_bytes == member.packed_bytes, IoError, where, ": stored, but ", member.n_bytes, " and ",
-                 member.packed_bytes, " bytes; the file is damaged");
-    result = std::move(packed);
+    result.resize(member.packed_bytes);
+    if (!result.empty()) file_.read_at(member.begin, result.data(), result.size());
   } else {
+    const Taken packed_bytes(*budget_, member.packed_bytes, where);
+    std::string packed(member.packed_bytes, '\0');
+    if (!packed.empty()) file_.read_at(member.begin, packed.data(), packed.size());
     result = inflated(packed, member.n_bytes, where);
   }
   const std::uint32_t crc = crc32(0, result.data(), result.size());
   NTKROB_CHECK(crc == member.crc, IoError, where, ": checksum differs from the directory's; the file is damaged");
+  result_bytes.keep();
   return result;
+}
+
+std::string ZipReader::head(const ZipMember& member, std::size_t n_bytes) const {
+  const std::string where = file_.path() + ": " + member.name;
+  check_method(member, where);
+  const std::size_t wanted = std::min(n_bytes, member.n_bytes);
+  // A deflate stream of so many bytes takes no more than a little more than they.
+  std::string packed(std::min(member.packed_bytes, member.method == kStored ? wanted : wanted + wanted / 512 + 64),
+                     '\0');
+  if (!packed.empty()) file_.read_at(member.begin, packed.data(), packed.size());
+  return member.method == kStored ? packed : inflated_head(packed, wanted, where);
 }
 
 void ZipWriter::add(const std::string& name, const std::string& content) {

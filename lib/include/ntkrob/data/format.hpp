@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@
 #include "ntkrob/data/dataset.hpp"
 
 namespace ntkrob {
+
+namespace io {
+class ReadBudget;
+}
 
 /// Files of one array each that make up one data set together: IDX, .npy, NPZ and HDF5 with one array, tables of numbers
 /// without labels. Empty: not given.
@@ -41,7 +46,8 @@ struct ReadOptions {
 
   // How much is held in memory: for programs, not for users.
   std::size_t in_memory = SIZE_MAX;  // images of more bytes stay in their file where it can be read by rows (HDF5), see Split::in_file
-  std::size_t memory = 0;            // what the images may take in memory; 0: what this machine has
+  std::size_t memory = 0;            // the memory limit of reading one data set, see reading-limits.md; 0: three quarters of this machine's
+  std::shared_ptr<io::ReadBudget> budget;  // what is left of it: open_dataset sets it for its readers
 
   /// (name as on the command line, value) of what is set, for provenance.
   std::vector<std::pair<std::string, std::string>> given() const;
@@ -53,7 +59,8 @@ struct ReadOptions {
 /// names (train-images..., t10k-labels..., x_train.npy). For CIFAR and CSV several files may be given; a name that
 /// contains "test" is the test split. What was recognised or assumed is in Dataset::notes.
 /// throws: IoError: one line with the file, the offset or field, the value, the limit, the remedy; ConfigError: options
-///         that cannot be, or do not fit the input
+///         that cannot be, or do not fit the input; ResourceError, before memory is taken: what the file says, or unpacks to, is
+///         more than options.memory
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
 /// What a format cannot hold of a data set, one line each: "class names", "learned targets".
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
