@@ -2,6 +2,8 @@
 ///
 /// CIFAR-10: one label byte. CIFAR-100: coarse and fine label; the fine one is used. The two are told apart by the
 /// file's length.
+#include <algorithm>
+
 #include "catalogue.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
@@ -23,11 +25,11 @@ std::vector<std::uint8_t> read_all(const std::string& path, ReadBudget& budget) 
   InputStream stream(path);
   std::vector<std::uint8_t> content;
   constexpr std::size_t kStep = std::size_t{1} << 20;
-  for (std::size_t got = kStep; got == kStep;) {
-    const std::size_t old = content.size();
-    make_room(content, kStep, budget, path);
-    content.resize(old + kStep);
-    got = stream.read_some(content.data() + old, kStep);
+  for (std::size_t got = 1; got > 0;) {
+    const std::size_t old = content.size(), step = std::min(kStep, stream.upper_bound() - old + 1);
+    make_room(content, step, budget, path);
+    content.resize(old + step);
+    got = stream.read_some(content.data() + old, step);
     content.resize(old + got);
   }
   return content;
