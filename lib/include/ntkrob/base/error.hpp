@@ -2,7 +2,8 @@
 ///
 /// Every error of the library is a ntkrob::Error with one complete line of text: what is wrong, where, the value found,
 /// the limit, and the remedy. The class of the error decides the exit code of the command line tool (exit_code()).
-/// Control characters in it, as names from files may have them, are written as \xNN (printable.hpp), so that nothing cuts it.
+/// Control characters in it, line feeds among them, as names from files may have them, are written as \xNN (printable.hpp), so that
+/// nothing cuts it and it stays one line.
 /// Caller mistakes throw; a broken internal invariant is NTKROB_ASSERT (aborts, Debug builds only).
 #pragma once
 
@@ -17,9 +18,14 @@ namespace ntkrob {
 /// Root of all errors thrown by the library.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& message) : std::runtime_error(printable(message)) {}
+  explicit Error(const std::string& message) : std::runtime_error(printable_line(message)) {}
   /// Process exit code for this class of error: 2 configuration, 3 bad input file, 4 numerical, 5 resource, 130 interrupted.
   virtual int exit_code() const noexcept { return 1; }
+
+ protected:
+  enum class Lines { several };
+  /// Of lines that are all our own.
+  Error(Lines, const std::string& message) : std::runtime_error(printable(message)) {}
 };
 
 /// An option, a spec or a combination of them is wrong. Exit code 2.
@@ -86,10 +92,10 @@ class BackendUnavailable : public ResourceError {
   using ResourceError::ResourceError;
 };
 
-/// The user asked to stop (Ctrl-C). Exit code 130.
+/// The user asked to stop (Ctrl-C). Exit code 130. The command that goes on may stand in a line of its own.
 class Interrupted : public Error {
  public:
-  using Error::Error;
+  explicit Interrupted(const std::string& message) : Error(Lines::several, message) {}
   int exit_code() const noexcept override { return 130; }
 };
 
