@@ -1,6 +1,7 @@
 /// ntkrob convert: any supported format in, another one out; weights of PyTorch in, a model out.
 #include <cctype>
 #include <filesystem>
+#include <iostream>
 
 #include "command.hpp"
 #include "convert_model.hpp"
@@ -83,8 +84,8 @@ void convert_files(const ConvertParams& p, Session& session) {
   if (p.initial) data = originals_of(data, input);
   const std::vector<std::string> lost = left_out_by(data, p.output);
   if (session.globals.dry_run) {
-    std::printf("would write %s:\n%s", p.output.c_str(), dataset_text(data).c_str());
-    if (!lost.empty()) std::printf("dropped   %s\n", joined(lost).c_str());
+    std::cout << "would write " << printable_line(p.output) << ":\n" << dataset_text(data);
+    if (!lost.empty()) std::cout << "dropped   " << joined(lost) << "\n";
     return;
   }
   if (p.output.back() == '/') {
@@ -136,8 +137,9 @@ Command make_convert() {
   command.options.add("spec", p->model.spec, "its layers, see below");
   command.options.add("input-shape", p->model.input_shape, "height x width x channels of its input");
   command.options.add("group", p->model.group, "where the arrays are in an HDF5 file, e.g. net/weights");
-  command.options.add("order", p->model.order, "its modules from first to last, fc1,fc2,out; default: see the notes");
-  command.options.add("classes", p->model.classes, "names of its classes, in their order: cat,dog");
+  command.options.add("order", p->model.order, "its modules from first to last, fc1,fc2,out; default: see the notes")
+      .separator = ",";
+  command.options.add("classes", p->model.classes, "names of its classes, in their order: cat,dog").separator = ",";
   command.options.add("two-class", p->model.two_class, "a net of one output z becomes that of the outputs 0 and z");
   add_read_options(command.options, p->read);
   command.options.add_output(p->output, "where to write; the extension chooses the format");

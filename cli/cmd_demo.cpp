@@ -228,6 +228,7 @@ Command make_demo() {
   auto p = std::make_shared<DemoParams>();
   Command command;
   visit_demo(*p, command.options.bind());
+  command.options.add("attacks", p->attacks, "").separator = ",";
   command.examples = {"ntkrob demo", "ntkrob demo --out demo05 --eps 0.05",
                       "ntkrob demo --n 100 --steps 40 --judge 200"};
   command.run = [p](Session& session) { demo(*p, session); };

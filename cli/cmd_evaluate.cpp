@@ -184,6 +184,8 @@ Command make_evaluate() {
   data.type = "FILE";
   data.required = true;
   visit_evaluate(p->job, set.bind());
+  set.add("attacks", p->job.attacks, "").separator = ",";
+  set.add("curve", p->job.curve, "").separator = ",";
   set.add("transfer-from", p->transfer_from, "net on which attacks named transfer(ATTACK) are made").type = "FILE";
   set.add("source-kernel", p->source.kernel, "make them on the kernel machine of this kernel instead");
   set.add("source-support", p->source.support, "support set of that machine").type = "FILE";

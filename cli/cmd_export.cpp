@@ -1,5 +1,6 @@
 /// ntkrob export: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
 #include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
@@ -148,7 +149,7 @@ void export_file(ExportParams& p, Session& session) {
   check_output(p.output, session.globals.force);
   const Export result = is_net ? export_net(p, session) : export_data(p, session);
   if (session.globals.dry_run) {
-    std::printf("would write %s: %s\n", p.output.c_str(), result.what.c_str());
+    std::cout << "would write " << printable_line(p.output) << ": " << result.what << "\n";
     return;
   }
   const std::string comment = text("Made by ntkrob export from ", file_name(p.input), ".\n// ", result.contents);

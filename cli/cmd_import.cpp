@@ -1,4 +1,6 @@
 /// ntkrob import: the weights that a device has trained, as a model file.
+#include <iostream>
+
 #include "command.hpp"
 #include "device_file.hpp"
 #include "ntkrob/data/format.hpp"
@@ -16,7 +18,8 @@ void import_weights(const ImportParams& p, Session& session) {
   check_output(p.output, session.globals.force);
   const Net net = decode_weights(read_bytes(p.weights), p.weights, session.backend());
   if (session.globals.dry_run) {
-    std::printf("would write %s: %s, %td parameters\n", p.output.c_str(), net.spec().c_str(), net.parameter_count());
+    std::cout << "would write " << printable_line(p.output) << ": " << net.spec() << ", " << net.parameter_count()
+              << " parameters\n";
     return;
   }
   StateDict state = net.state();

@@ -1,5 +1,6 @@
 /// ntkrob show: images of a data set as a grid, one row per class, or pairs of two sets side by side.
 #include <algorithm>
+#include <iostream>
 
 #include "command.hpp"
 #include "image_grid.hpp"
@@ -51,8 +52,8 @@ void show(const ShowParams& p, Session& session) {
   const ImageGrid grid = class_grid(left.view(), right.view(), data.split(p.split).labels, data.classes, p.n);
   const int scale = p.scale > 0 ? static_cast<int>(p.scale) : default_scale(data.shape);
   if (session.globals.dry_run) {
-    std::printf("would write %s: %td images, %td in a row, %d pixels per pixel\n", p.output.c_str(), grid.images.rows(),
-                grid.per_row, scale);
+    std::cout << "would write " << printable_line(p.output) << ": " << grid.images.rows() << " images, " << grid.per_row
+              << " in a row, " << scale << " pixels per pixel\n";
     return;
   }
   write_png_grid(p.output, grid.images.view(), data.shape, grid.per_row, scale, session.globals.force);

@@ -1,4 +1,6 @@
 /// ntkrob synth: the built-in data set.
+#include <iostream>
+
 #include "command.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/strokes.hpp"
@@ -21,8 +23,8 @@ void synth(const SynthParams& p, Session& session) {
   NTKROB_CHECK_RANGE("test", p.test, 0, kMost);
   check_output(p.output, session.globals.force);
   if (session.globals.dry_run) {
-    std::printf("would write %s: strokes, %td training and %td test images of 28 x 28 x 1, seed %llu\n",
-                p.output.c_str(), p.train, p.test, static_cast<unsigned long long>(session.globals.seed));
+    std::cout << "would write " << printable_line(p.output) << ": strokes, " << p.train << " training and " << p.test
+              << " test images of 28 x 28 x 1, seed " << session.globals.seed << "\n";
     return;
   }
   save_dataset(make_strokes(p.train, p.test, session.globals.seed), p.output, session.globals.force);

@@ -73,8 +73,9 @@ void train_net(TrainParams& p, Session& session) {
   const TrainOutcome outcome = run_train(p.job, data, test, session);
   save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
   if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
-  std::printf("training  loss %.6g, accuracy %s\n", outcome.loss, percent_text(outcome.accuracy).c_str());
-  if (outcome.test_accuracy) std::printf("test      accuracy %s\n", percent_text(*outcome.test_accuracy).c_str());
+  std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)
+            << "\n";
+  if (outcome.test_accuracy) std::cout << "test      accuracy " << percent_text(*outcome.test_accuracy) << "\n";
   session.console.note(text("wrote ", p.output, ": ", outcome.net->parameter_count(), " parameters, in ",
                             duration_text(outcome.seconds)));
 }

@@ -1,5 +1,7 @@
 #include "convert_model.hpp"
 
+#include <iostream>
+
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/nn/import.hpp"
@@ -47,7 +49,7 @@ void convert_model(const ConvertModelParams& p, const std::string& output, Sessi
                                    " x ", shape.channels, ", ", net.classes(), " classes");
   for (const std::string& note : imported.notes) session.console.note(text("reading ", p.weights, ": ", note));
   if (session.globals.dry_run) {
-    std::printf("would write %s:\n%s\n%s\n", output.c_str(), net.spec().c_str(), summary.c_str());
+    std::cout << "would write " << printable_line(output) << ":\n" << net.spec() << "\n" << summary << "\n";
     return;
   }
   model.set("provenance/library_version", std::string(kVersion));

@@ -82,6 +82,7 @@ void add_read_options(OptionSet& set, ReadOptions& options) {
     Option& option = set.add(name, field, help);
     option.group = "Reading data of others";
     if (option.name == "test-file") option.type = "FILE";
+    if (option.name == "drop" || option.name == "label-map") option.separator = ",";
   });
 }
 

@@ -1,26 +1,17 @@
 /// ntkrob: parse, dispatch, and turn every error into one line and an exit code.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <string>
 
+#include "arguments.hpp"
 #include "command.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/printable.hpp"
-
-namespace {
-
-/// A line that quotes something very long is cut in the middle: what is wrong stands at its ends.
-std::string readable(const std::string& message) {
-  constexpr std::size_t kEnds = 1500;
-  if (message.size() <= 3 * kEnds) return message;
-  // A character that the cut takes apart is shown as bytes.
-  return ntkrob::printable(message.substr(0, kEnds)) + " \u2026 (" + std::to_string(message.size() - 2 * kEnds) +
-         " characters) \u2026 " + ntkrob::printable(message.substr(message.size() - kEnds));
-}
-
-}  // namespace
+#include "streams.hpp"
 
 int main(int argc, char** argv) {
   std::string who = "ntkrob";
@@ -28,8 +19,12 @@ int main(int argc, char** argv) {
   int code = 1;
   // An OpenBLAS that is loaded for eigenvalues starts no threads of its own: our workers call it.
   ::setenv("OPENBLAS_NUM_THREADS", "1", 0);
+  ntkrob::cli::prepare_streams();
+  ntkrob::cli::StandardOutput output;
   try {
-    return ntkrob::cli::dispatch(argc, argv, who);
+    code = ntkrob::cli::dispatch(argc, argv, who);
+    output.finish();
+    return code;
   } catch (const ntkrob::Error& error) {
     message = error.what();
     code = error.exit_code();
@@ -39,6 +34,10 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     message = std::string("internal error: ") + ntkrob::printable(error.what());
   }
-  std::fprintf(stderr, "%s: %s\n", who.c_str(), readable(message).c_str());
+  std::cout.flush();
+  // What names a command to go on with is never cut.
+  if (code != ntkrob::Interrupted("").exit_code())
+    message = ntkrob::cli::readable_error(message, {argv + 1, argv + std::max(argc, 1)});
+  std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
   return code;
 }

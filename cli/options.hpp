@@ -32,6 +32,7 @@ struct Option {
   bool required = false;
   std::string group;   // heading in the help, or empty
   std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
+  std::string separator;  // of a value that is a list in one text ("a,b"): what is between its items; empty: it is none
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text
 };

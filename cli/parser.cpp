@@ -1,13 +1,16 @@
-/// The parser: builds the CLI11 command tree from the option sets, reads --config, reports mistakes in one line.
-/// The only file that knows CLI11.
+/// The parser: from the words of the command line and of --config to a subcommand that runs; help texts.
+/// The only file that knows CLI11, which lays out the help.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 
+#include "arguments.hpp"
 #include "command.hpp"
+#include "config_file.hpp"
+#include "ntkrob/base/printable.hpp"
+#include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob::cli {
@@ -28,48 +31,6 @@ const Row kRows[] = {
 
 constexpr int kHelpColumn = 34;
 
-/// Edit distance of Levenshtein, to suggest a name.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-std::string suggestion(const std::string& typed, const std::vector<std::string>& names, const std::string& dashes) {
-  const auto better = [&](const std::string& a, const std::string& b) {
-    return distance(typed, a) < distance(typed, b);
-  };
-  const auto best = std::min_element(names.begin(), names.end(), better);
-  if (best == names.end() || distance(typed, *best) > 1 + typed.size() / 4) return "";
-  return "; did you mean " + dashes + *best + "?";
-}
-
-std::vector<std::string> option_names(const OptionSet& set) {
-  std::vector<std::string> names{"help"};
-  for (const Option& option : set.all())
-    if (option.kind == Option::Kind::value || option.kind == Option::Kind::flag) names.push_back(option.name);
-  return names;
-}
-
-[[noreturn]] void unknown_option(const std::string& argument, const OptionSet& set, const std::string& who) {
-  if (argument.rfind("--", 0) == 0) {
-    const std::string name =
-        argument.substr(2, argument.find('=') == std::string::npos ? std::string::npos : argument.find('=') - 2);
-    throw ConfigError("unknown option --" + name + suggestion(name, option_names(set), "--") + " (see " + who +
-                      " --help)");
-  }
-  throw ConfigError("unexpected argument \"" + argument + "\" (see " + who + " --help)");
-}
-
 /// Default shown in the help: " NUMBER=0.1".
 std::string value_help(const Option& option) {
   const std::string value = option.get();
@@ -86,91 +47,32 @@ class HelpFormatter : public CLI::Formatter {
   std::map<const CLI::Option*, std::string> flags;
 };
 
+/// For the help alone: arguments.hpp reads the words.
 void declare(CLI::App& app, HelpFormatter& formatter, const Option& option, const std::string& group) {
   CLI::Option* added = nullptr;
-  const auto set = option.set;
+  const auto ignore = [](const std::string&) {};
   switch (option.kind) {
     case Option::Kind::flag:
       added = app.add_flag_function(
-          "--" + option.name + ",!--no-" + option.name,
-          [set](std::int64_t count) { set({count > 0 ? "true" : "false"}); }, option.help);
+          "--" + option.name + ",!--no-" + option.name, [](std::int64_t) {}, option.help);
       formatter.flags[added] = (option.get() == "true" ? "--[no-]" : "--") + option.name;
       added->option_text(option.get() == "true" ? "(on)" : " ");
       break;
     case Option::Kind::list:
-      added = app.add_option_function<std::vector<std::string>>(option.name, set, option.help);
+      added = app.add_option_function<std::vector<std::string>>(
+          option.name, [](const std::vector<std::string>&) {}, option.help);
       added->option_text(" ");
       break;
     default: {
       const bool positional = option.kind == Option::Kind::positional;
       const std::string dash = option.short_name.empty() ? "" : "-" + option.short_name + ",";
-      if (!option.joiner.empty()) {
-        const std::string joiner = option.joiner;
-        added = app.add_option_function<std::vector<std::string>>(
-            dash + "--" + option.name,
-            [set, joiner](const std::vector<std::string>& values) { set({CLI::detail::join(values, joiner)}); },
-            option.help);
-        added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->option_text(value_help(option));
-        break;
-      }
-      added = app.add_option_function<std::string>(
-          positional ? option.name : dash + "--" + option.name, [set](const std::string& value) { set({value}); },
-          option.help);
+      added = app.add_option_function<std::string>(positional ? option.name : dash + "--" + option.name, ignore,
+                                                   option.help);
       added->option_text(positional ? " " : value_help(option));
     }
   }
   added->required(option.required);
   if (added->nonpositional()) added->group(group);
-}
-
-/// Config file: `key = value` lines; keys outside of a section, or in the section [subcommand], are options of the
-/// subcommand that runs. Returns them as arguments, without those that were typed.
-std::vector<std::string> config_arguments(const std::string& path, const std::string& command, const OptionSet& own,
-                                          const OptionSet& global, const std::vector<std::string>& typed) {
-  std::ifstream file(path);
-  NTKROB_CHECK(file.good(), IoError, "cannot read ", path, ", named by --config");
-  std::vector<CLI::ConfigItem> items;
-  try {
-    items = CLI::ConfigTOML().from_config(file);
-  } catch (const CLI::Error& error) {
-    throw ConfigError(path + ": " + error.what());
-  }
-  std::vector<std::string> arguments;
-  for (const CLI::ConfigItem& item : items) {
-    if (item.name == "++" || item.name == "--") continue;  // CLI11's marks of sections
-    if (!item.parents.empty()) {
-      const std::string& section = item.parents.front();
-      const bool known =
-          std::any_of(std::begin(kRows), std::end(kRows), [&](const Row& r) { return section == r.name; });
-      NTKROB_CHECK(known, ConfigError, path, ": unknown section [", section, "]; sections are names of subcommands");
-      if (section != command) continue;
-    }
-    const Option* option = own.find(item.name) != nullptr ? own.find(item.name) : global.find(item.name);
-    if (option == nullptr || option->kind == Option::Kind::list || option->kind == Option::Kind::positional) {
-      std::vector<std::string> names = option_names(own);
-      for (const std::string& name : option_names(global)) names.push_back(name);
-      throw ConfigError(path + ": \"" + item.name + "\" is no option of " + command + suggestion(item.name, names, ""));
-    }
-    NTKROB_CHECK(item.inputs.size() == 1, ConfigError, path, ": ", item.name, " needs exactly one value, found ",
-                 item.inputs.size());
-    const auto is_typed = [&](const std::string& argument) {
-      const std::string name = argument.substr(0, argument.find('='));
-      return name == "--" + option->name || name == "--no-" + option->name ||
-             (!option->short_name.empty() && argument.rfind("-" + option->short_name, 0) == 0);
-    };
-    if (std::none_of(typed.begin(), typed.end(), is_typed))
-      arguments.push_back("--" + option->name + "=" + item.inputs.front());
-  }
-  return arguments;
-}
-
-/// The value of --config among the arguments, or empty.
-std::string config_path(const std::vector<std::string>& arguments) {
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i].rfind("--config=", 0) == 0) return arguments[i].substr(9);
-    if (arguments[i] == "--config" && i + 1 < arguments.size()) return arguments[i + 1];
-  }
-  return "";
 }
 
 std::string footer(const std::string& name, const Command& command) {
@@ -191,11 +93,13 @@ std::string top_footer() {
          "  ntkrob train robust.h5 --model mlp:256,128 -o net.h5\n"
          "  ntkrob evaluate net.h5 --data strokes.h5 --eps 0.1 --attacks clean,fgsm,pgd-40\n\n"
          "Options may stand in a file (--config run.toml), those on the command line win; a section holds for one "
-         "subcommand:\n"
+         "subcommand\nand wins over what stands before the first one; options of several values take lists:\n"
          "  seed = 1\n"
          "  [robustify]\n"
          "  eps = 8/255\n"
-         "  steps = 500\n\n"
+         "  kernel = [\"fc:1\", \"fc:3\"]\n\n"
+         "A value is the next word or stands behind \"=\" (--log=run.csv), a switch takes none (--force, --no-force), "
+         "and behind\n\"--\" nothing is an option.\n\n"
          "Exit codes: 0 ok, 2 usage or configuration, 3 bad input file, 4 numerical failure, 5 resource (memory, "
          "disk,\n"
          "device), 130 interrupted";
@@ -210,13 +114,16 @@ std::string with_dashes(const std::string& message, const OptionSet& set) {
              : message;
 }
 
-int run_command(const Row& row, const std::vector<std::string>& typed, const std::string& who) {
-  Session session;
-  session.arguments = typed;
-  OptionSet globals;
-  visit_globals(session.globals, globals.bind());
-  const Command command = row.make();
+/// The options of a subcommand and the global ones behind them.
+std::vector<const Option*> all_options(const Command& command, const OptionSet& globals) {
+  std::vector<const Option*> all;
+  for (const Option& option : command.options.all()) all.push_back(&option);
+  for (const Option& option : globals.all())
+    if (command.options.find(option.name) == nullptr) all.push_back(&option);
+  return all;
+}
 
+std::string help_text(const Row& row, const Command& command, const OptionSet& globals, const std::string& who) {
   CLI::App app(row.summary, who);
   const auto formatter = std::make_shared<HelpFormatter>();
   formatter->column_width(kHelpColumn);
@@ -227,25 +134,62 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
     declare(app, *formatter, option, option.group.empty() ? "Options" : option.group);
   for (const Option& option : globals.all())
     if (command.options.find(option.name) == nullptr) declare(app, *formatter, option, "Global options");
+  return app.help();
+}
 
-  std::vector<std::string> arguments(typed.begin() + 1, typed.end());
-  const std::string config = config_path(arguments);
-  if (!config.empty()) {
-    const auto extra = config_arguments(config, row.name, command.options, globals, arguments);
-    arguments.insert(arguments.begin(), extra.begin(), extra.end());
-  }
-  std::reverse(arguments.begin(), arguments.end());  // CLI11's order
-  try {
-    app.parse(arguments);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
+/// What --config names, without what was typed.
+std::vector<Given> from_config(const Arguments& typed, const Row& row, const std::vector<const Option*>& own) {
+  const Given* config = typed.find("config");
+  if (config == nullptr) return {};
+  struct Other {
+    Session session;
+    OptionSet globals;
+    Command command;
+  };
+  std::map<std::string, std::unique_ptr<Other>> others;  // whose options are looked up
+  const auto sections = [&](const std::string& section) -> std::vector<const Option*> {
+    if (section == row.name) return own;
+    for (const Row& other : kRows) {
+      if (section != other.name) continue;
+      std::unique_ptr<Other>& made = others[section];
+      if (!made) {
+        made = std::make_unique<Other>();
+        visit_globals(made->session.globals, made->globals.bind());
+        made->command = other.make();
+      }
+      return all_options(made->command, made->globals);
+    }
+    return {};
+  };
+  std::vector<Given> extra = read_config(config->values.front(), row.name, sections);
+  const auto is_typed = [&](const Given& given) { return typed.find(given.option->name) != nullptr; };
+  extra.erase(std::remove_if(extra.begin(), extra.end(), is_typed), extra.end());
+  return extra;
+}
+
+int run_command(const Row& row, const std::vector<std::string>& typed, const std::string& who) {
+  Session session;
+  session.arguments = typed;
+  OptionSet globals;
+  visit_globals(session.globals, globals.bind());
+  globals.add("threads", session.globals.threads, "").set = [&](const std::vector<std::string>& values) {
+    session.globals.threads = parse_integer(values.front(), "--threads", 0, kMostThreads);
+  };
+  const Command command = row.make();
+  const std::vector<const Option*> options = all_options(command, globals);
+
+  Arguments arguments = read_words({typed.begin() + 1, typed.end()}, options);
+  if (arguments.help) {
+    std::cout << help_text(row, command, globals, who);
     return 0;
-  } catch (const CLI::ExtrasError&) {
-    OptionSet all = command.options;
-    visit_globals(session.globals, all.bind());
-    unknown_option(app.remaining().front(), all, who);
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(std::string(error.what()) + " (see " + who + " --help)");
+  }
+  const std::string remedy = " (see " + who + " --help)";
+  NTKROB_CHECK(arguments.mistake.empty(), ConfigError, arguments.mistake, remedy);
+  for (Given& given : from_config(arguments, row, options)) arguments.given.push_back(std::move(given));
+  try {
+    set_options(arguments.given, options);
+  } catch (const ConfigError& error) {
+    throw ConfigError(error.what() + remedy);
   }
   session.console.set_quiet(session.globals.quiet);
   try {
@@ -303,8 +247,8 @@ int dispatch(int argc, const char* const* argv, std::string& who) {
       who = "ntkrob " + first;
       return run_command(row, arguments, who);
     }
-  throw ConfigError("unknown subcommand \"" + first + "\"" + suggestion(first, names, "") + " (one of " +
-                    CLI::detail::join(names, ", ") + ")");
+  throw ConfigError("unknown subcommand \"" + shortened_line(first, kHelpColumn) + "\"" + suggestion(first, names, "") +
+                    " (one of " + CLI::detail::join(names, ", ") + ")");
 }
 
 }  // namespace ntkrob::cli

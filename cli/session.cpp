@@ -33,12 +33,12 @@ void Console::finish() {
 void Console::note(const std::string& line) {
   if (quiet_) return;
   clear();
-  std::fprintf(stderr, "%s\n", printable(line).c_str());
+  std::fprintf(stderr, "%s\n", printable_line(line).c_str());
 }
 
 void Console::warn(const std::string& line) {
   clear();
-  std::fprintf(stderr, "warning: %s\n", printable(line).c_str());
+  std::fprintf(stderr, "warning: %s\n", printable_line(line).c_str());
 }
 
 void Console::progress(const std::string& line, index done, index total) {
@@ -46,7 +46,7 @@ void Console::progress(const std::string& line, index done, index total) {
   if (at_terminal()) {
     done < total ? refresh(line) : finish();
   } else if (done == total || done * 10 / std::max<index>(1, total) != (done - 1) * 10 / std::max<index>(1, total)) {
-    std::fprintf(stderr, "%s\n", printable(line).c_str());
+    std::fprintf(stderr, "%s\n", printable_line(line).c_str());
   }
 }
 
@@ -58,7 +58,7 @@ void Console::stage(const std::string& line) {
 void Console::refresh(const std::string& line) {
   if (quiet_ || !at_terminal()) return;
   // One column less than there are: some terminals begin the next row as soon as the last column is written.
-  const std::string row = cut_to_columns(printable(line), terminal_columns() - 1);
+  const std::string row = cut_to_columns(printable_line(line), terminal_columns() - 1);
   std::fprintf(stderr, "\r%s\033[K", row.c_str());
   open_line_ = true;
   std::fflush(stderr);
@@ -103,7 +103,6 @@ bool InterruptScope::requested() { return interrupt_requested; }
 
 Backend& Session::backend() {
   if (!backend_) {
-    NTKROB_CHECK_RANGE("--threads", globals.threads, 0, 4096);
     backend_ = make_backend(globals.backend, static_cast<int>(globals.threads));
   }
   return *backend_;

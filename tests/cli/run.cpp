@@ -24,8 +24,8 @@ Folder::~Folder() {
   std::filesystem::remove_all(path_, error);
 }
 
-Process::Process(const std::vector<std::string>& arguments) {
-  std::vector<char*> argv{const_cast<char*>(NTKROB_BINARY)};
+Process::Process(const std::vector<std::string>& arguments, const char* program) {
+  std::vector<char*> argv{const_cast<char*>(program)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const std::string out = folder_ / "out", err = folder_ / "err";
@@ -36,7 +36,7 @@ Process::Process(const std::vector<std::string>& arguments) {
     const int err_file = open(err.c_str(), O_WRONLY | O_CREAT, 0600);
     dup2(out_file, STDOUT_FILENO);
     dup2(err_file, STDERR_FILENO);
-    execv(NTKROB_BINARY, argv.data());
+    execv(program, argv.data());
     _exit(127);
   }
 }
@@ -69,6 +69,11 @@ Finished Process::wait() {
   finished.out = read_file(folder_ / "out");
   finished.err = read_file(folder_ / "err");
   return finished;
+}
+
+Finished run_shell(const std::string& script) {
+  const Environment binary("NTKROB", NTKROB_BINARY);
+  return Process({"-c", script}, "/bin/sh").wait();
 }
 
 Finished run(const std::vector<std::string>& arguments) { return Process(arguments).wait(); }

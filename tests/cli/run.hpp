@@ -49,7 +49,7 @@ class Environment {
 /// A running ntkrob; its working directory is that of the test.
 class Process {
  public:
-  explicit Process(const std::vector<std::string>& arguments);
+  explicit Process(const std::vector<std::string>& arguments, const char* program = NTKROB_BINARY);
   ~Process();
   void signal(int number) const;
   bool running();
@@ -64,6 +64,8 @@ class Process {
   bool reaped_ = false;
 };
 
+/// Runs a script of the shell; "$NTKROB" is the binary.
+Finished run_shell(const std::string& script);
 /// Runs ntkrob to its end.
 Finished run(const std::vector<std::string>& arguments);
 /// Runs ntkrob with stdout and stderr at a terminal of this many columns; `out` is all that the terminal got, `err`
