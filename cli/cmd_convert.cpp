@@ -82,6 +82,7 @@ void convert_files(const ConvertParams& p, Session& session) {
   check_room(data, p.output, save);
   record(data, p, input);
   if (p.initial) data = originals_of(data, input);
+  check_holds(data, p.output);
   const std::vector<std::string> lost = left_out_by(data, p.output);
   if (session.globals.dry_run) {
     std::cout << "would write " << printable_line(p.output) << ":\n" << dataset_text(data);
@@ -142,7 +143,7 @@ Command make_convert() {
   command.options.add("classes", p->model.classes, "names of its classes, in their order: cat,dog").separator = ",";
   command.options.add("two-class", p->model.two_class, "a net of one output z becomes that of the outputs 0 and z");
   add_read_options(command.options, p->read);
-  command.options.add_output(p->output, "where to write; the extension chooses the format");
+  command.options.add_output(p->output, Use::none, "where to write; the extension chooses the format");
   command.examples = {
       "ntkrob convert mnist/ -o mnist.h5",
       "ntkrob convert --train-images train-images-idx3-ubyte.gz --train-labels "
@@ -159,6 +160,9 @@ Command make_convert() {
       "'conv(16,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense' --input-shape 28x28x1 -o net.h5",
       "ntkrob convert --model weights.h5 --spec 'conv(8,5)-batchnorm-relu-dense' --classes cat,dog "
       "-o net.h5"};
+  command.files = [p]() -> std::vector<FileUse> {
+    return {{"--output", p->output, p->model.weights.empty() ? Use::writes_set : Use::writes_state}};
+  };
   command.notes = [] {
     return formats_text() + "\n" + list_text("Nets:", net_help()) + "\n" +
            list_text("Weights of PyTorch:", weights_help());

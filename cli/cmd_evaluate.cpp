@@ -204,6 +204,10 @@ Command make_evaluate() {
       "ntkrob evaluate net.h5 --data cifar10.h5 --eps 8/255 --attacks 'clean,pgd-40,pgd-40(loss=margin)' --n 1000",
       "ntkrob evaluate --kernel fc:3 --support robust.h5 --data mnist.h5 --norm l2 --eps 1.5",
       "ntkrob evaluate --kernel fc:2 --support mnist.h5 --solver cg --memory 2G --data mnist.h5 --attacks clean"};
+  command.files = [p]() -> std::vector<FileUse> {
+    if (!p->job.checkpoint.empty() || p->job.checkpoint_path().empty()) return {};
+    return {{"the checkpoint of the report", p->job.checkpoint_path(), Use::keeps}};
+  };
   command.notes = [] {
     return list_text("Attacks:", attack_help()) + "\n" + list_text("Kernels:", kernel_spec_help());
   };

@@ -1,4 +1,5 @@
 /// ntkrob export: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
+#include <cctype>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -22,7 +23,11 @@ struct ExportParams {
   ReadOptions read;
 };
 
-std::string extension(const std::string& path) { return std::filesystem::path(path).extension(); }
+std::string extension(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
+}
 
 /// What is written, and how it is described to people.
 struct Export {
@@ -35,7 +40,8 @@ struct Export {
 
 /// Blocks of bytes have no place for the ranges that features were scaled by.
 constexpr const char* kNoRanges =
-    "; the ranges of its features are not in it, scale what the device measures as the data were (ntkrob info --json)";
+    "; the ranges of its features are not in it, scale what the device measures as the data were (ntkrob info "
+    "--json)";
 
 Export export_data(const ExportParams& p, Session& session) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, "--int8 and --calibrate are about nets, ", p.input,
@@ -175,7 +181,8 @@ Command make_export() {
   set.add("calibrate", p->calibrate, "data whose training split tells --int8 the range of values").type = "FILE";
   set.add("name", p->name, "what a header calls the bytes; default: robust_set, or trained_net");
   add_read_options(set, p->read);
-  set.add_output(p->output, "a C++ header where it ends in .hpp or .h, ONNX (nets) in .onnx, else the bare bytes");
+  set.add_output(p->output, Use::writes_block,
+                 "a C++ header where it ends in .hpp or .h, ONNX (nets) in .onnx, else the bare bytes");
   command.examples = {"ntkrob export robust.h5 -o robust_set.hpp",
                       "ntkrob export robust.h5 --downsample 2 --per-class 50 --budget 128K -o robust.nkd",
                       "ntkrob export net.h5 -o trained_net.hpp",

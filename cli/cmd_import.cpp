@@ -35,7 +35,7 @@ Command make_import() {
   auto p = std::make_shared<ImportParams>();
   Command command;
   command.options.add_positional("WEIGHTS", p->weights, "weights written by ntkrob::micro").required = true;
-  command.options.add_output(p->output, "the net: HDF5, or NPZ where it ends in .npz");
+  command.options.add_output(p->output, Use::writes_state, "the net: HDF5, or NPZ where it ends in .npz");
   command.examples = {"ntkrob import weights.nkw -o device.h5", "ntkrob evaluate device.h5 --data mnist.h5 --eps 0.1"};
   command.run = [p](Session& session) { import_weights(*p, session); };
   return command;

@@ -214,8 +214,12 @@ Command make_info() {
   command.options.add("backends", p->backends, "list the backends, available or not, and why");
   command.options.add("formats", p->formats, "list the file formats");
   command.options.add("reading", p->reading, "print what readers recognise, ask and refuse, as a table in Markdown");
-  command.options.add("json", p->json, "write the report to FILE; - prints it").type = "FILE";
+  command.options.add("json", p->json, "write the report to FILE; - prints it").use = Use::none;
   add_read_options(command.options, p->read);
+  command.files = [p]() -> std::vector<FileUse> {
+    if (p->json.empty() || p->json == "-") return {};
+    return {{"--json", p->json, Use::writes_text}};
+  };
   command.examples = {"ntkrob info robust.h5", "ntkrob info net.h5 --json -", "ntkrob info --backends"};
   command.run = [p](Session& session) { info(*p, session); };
   return command;

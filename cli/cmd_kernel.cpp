@@ -197,11 +197,16 @@ Command make_kernel() {
           "draw these N by seed, the same number of each class; the file then has their \"rows\"");
   set.add("eigenvalues", p->eigenvalues, "print the N largest eigenvalues; no matrix is written, -o is optional");
   add_read_options(set, p->read);
-  set.add_output(p->output, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;
+  set.add_output(p->output, Use::none, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;
   command.examples = {"ntkrob kernel --kernel fc:3 mnist.h5 --n 2000 -o K.h5",
                       "ntkrob kernel --kernel fc:2 a.h5 b.h5 --nngp --precision float64 -o K.h5",
                       "ntkrob kernel --kernel 'dense(w=1.4,b=0)-relu-dense' a.h5 --dry-run -o K.h5",
                       "ntkrob kernel --kernel fc:2 mnist.h5 --eigenvalues 10"};
+  command.files = [p]() -> std::vector<FileUse> {
+    if (p->output.empty()) return {};
+    // Eigenvalues are a state, a matrix is written in place.
+    return {{"--output", p->output, p->eigenvalues > 0 ? Use::writes_state : Use::writes_hdf5}};
+  };
   command.notes = [] { return list_text("Kernels:", kernel_spec_help()); };
   command.run = [p](Session& session) { kernel_matrix(*p, session); };
   return command;

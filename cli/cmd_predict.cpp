@@ -199,7 +199,8 @@ Command make_predict() {
   set.add("ridge", p->machine.ridge, "ridge relative to trace / n; for nngp the variance of the noise");
   set.add("precision", p->machine.precision, "mixed | float64, of kernel values");
   add_read_options(set, p->read);
-  set.add_output(p->output, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]").required = false;
+  set.add_output(p->output, Use::writes_state, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]")
+      .required = false;
   command.examples = {"ntkrob predict --kernel fc:3 --support mnist.h5 --n-support 1000 --data mnist.h5 -o P.h5",
                       "ntkrob predict --kernel fc:2 --support robust.h5 --data mnist.h5 --time 1000",
                       "ntkrob predict --posterior nngp --ridge 0.01 --variance --support a.h5 --data b.h5 -o P.h5"};

@@ -22,6 +22,9 @@ struct RobustifyParams {
 void robustify(RobustifyParams& p, Session& session) {
   RobustifyJob& job = p.job;
   job.options.validate();
+  const std::size_t dot = job.output.rfind('.');
+  NTKROB_CHECK(dot == std::string::npos || job.output.substr(dot) != ".png", ConfigError, "--output: ", job.output,
+               ": a picture has no labels and is no robust set; write .h5, and draw it by ntkrob show");
   check_output(job.output, session.globals.force);
   if (!p.json.empty()) check_output(p.json, session.globals.force);
   const Dataset data = open_input(session, job.data, job.read);
@@ -45,7 +48,7 @@ Command make_robustify() {
   visit_robustify(p->job.options, set.bind());
   set.add("kernel", p->job.options.kernel, "").joiner = "|";
   add_read_options(set, p->job.read);
-  set.add_output(p->job.output, "the robust set, HDF5");
+  set.add_output(p->job.output, Use::writes_set, "the robust set, HDF5");
   set.add("log", p->job.log, "write metrics of every step to this CSV file").type = "FILE";
   set.add("json", p->json, "write a report to FILE").type = "FILE";
   set.add("checkpoint", p->job.checkpoint, "checkpoint file; default: <output>.ckpt.h5").type = "FILE";
@@ -55,6 +58,10 @@ Command make_robustify() {
       "ntkrob robustify cifar10.h5 --eps 8/255 --batch 250 --log run.csv -o robust.h5",
       "ntkrob robustify mnist.h5 --kernel fc:1 --kernel fc:3 --eps 0.1 -o robust.h5      one set for both kernels",
       "ntkrob robustify mnist.h5 --eps 0.1 -o robust.h5 --resume          after Ctrl-C, with the same options"};
+  command.files = [p]() -> std::vector<FileUse> {
+    if (!p->job.checkpoint.empty()) return {};
+    return {{"the checkpoint of --output", p->job.checkpoint_path(), Use::keeps}};
+  };
   command.notes = [] {
     return list_text("Kernels:", kernel_spec_help()) + "\n" + list_text("Schedules:", schedule_help());
   };

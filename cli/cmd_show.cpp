@@ -74,7 +74,7 @@ Command make_show() {
   command.options.add("scale", p->scale, "pixels per image pixel; 0: so that it can be looked at");
   command.options.add("initial", p->initial, "draw each image beside the one it was optimised from");
   add_read_options(command.options, p->read);
-  command.options.add_output(p->output, "PNG file");
+  command.options.add_output(p->output, Use::writes_picture, "PNG file");
   command.examples = {"ntkrob show strokes.h5 --n 100 -o strokes.png",
                       "ntkrob show robust.h5 --initial --n 60 -o pairs.png",
                       "ntkrob show a.h5 b.h5 --split test -o compare.png"};

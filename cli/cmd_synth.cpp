@@ -36,11 +36,13 @@ void synth(const SynthParams& p, Session& session) {
 Command make_synth() {
   auto p = std::make_shared<SynthParams>();
   Command command;
-  command.options.add_positional("SET", p->what, "strokes: handwritten-like digits, 28 x 28 grey, drawn by the library")
-      .required = true;
+  Option& set = command.options.add_positional("SET", p->what,
+                                               "strokes: handwritten-like digits, 28 x 28 grey, drawn by the library");
+  set.required = true;
+  set.use = Use::none;
   command.options.add("train", p->train, "training images");
   command.options.add("test", p->test, "test images");
-  command.options.add_output(p->output, "where to write; the extension chooses the format");
+  command.options.add_output(p->output, Use::writes_set, "where to write; the extension chooses the format");
   command.examples = {"ntkrob synth strokes --train 6000 --test 1000 -o strokes.h5",
                       "ntkrob synth strokes --train 500 --test 0 --seed 7 -o small.h5"};
   command.run = [p](Session& session) { synth(*p, session); };

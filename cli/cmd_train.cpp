@@ -91,7 +91,7 @@ Command make_train() {
   add_decay(set, *p);
   set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
   add_read_options(set, p->job.read);
-  set.add_output(p->output, "the trained net: HDF5, or NPZ where it ends in .npz");
+  set.add_output(p->output, Use::writes_state, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
   command.examples = {"ntkrob train robust.h5 --model cnn:small --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",

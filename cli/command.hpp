@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "options.hpp"
+#include "outputs.hpp"
 #include "session.hpp"
 
 namespace ntkrob::cli {
@@ -13,6 +14,7 @@ namespace ntkrob::cli {
 struct Command {
   OptionSet options;                   // of the subcommand, without the global ones
   std::vector<std::string> examples;   // complete command lines
+  std::function<std::vector<FileUse>()> files;  // those that the command derives from its options, or empty
   std::function<std::string()> notes;  // lists for the end of the help (layers, attacks, formats), or empty
   std::function<void(Session&)> run;
 };

@@ -10,6 +10,7 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
+#include "outputs.hpp"
 
 namespace ntkrob::cli {
 
@@ -226,6 +227,7 @@ void check_evaluate(const EvaluateJob& job, Session& session) {
   const std::string checkpoint = job.checkpoint_path();
   if (checkpoint.empty()) return;
   check_output(checkpoint, true);
+  check_checkpoint_target(checkpoint, "--checkpoint");
   NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
                " exists: an earlier evaluation was stopped; give --resume to go on with it, or --force to start anew");
 }
@@ -313,10 +315,6 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   return outcome;
 }
 
-void remove_checkpoint(const EvaluateJob& job) {
-  std::error_code error;
-  const std::string path = job.checkpoint_path();
-  if (!path.empty()) std::filesystem::remove(path, error);
-}
+void remove_checkpoint(const EvaluateJob& job) { remove_checkpoint_file(job.checkpoint_path()); }
 
 }  // namespace ntkrob::cli

@@ -123,8 +123,18 @@ Option& OptionSet::insert(Option option) {
   return options_.back();
 }
 
-Option& OptionSet::add_output(std::string& field, const std::string& help) {
+Use use_of(const Option& option) {
+  if (option.use != Use::automatic) return option.use;
+  if (option.kind == Option::Kind::positional || option.kind == Option::Kind::list) return Use::reads;
+  if (option.name == "checkpoint") return Use::keeps;
+  if (option.name == "json" || option.name == "html" || option.name == "log") return Use::writes_text;
+  if (option.name == "config" || option.name == "value-range") return Use::reads;
+  return option.type == "FILE" ? Use::reads : Use::none;
+}
+
+Option& OptionSet::add_output(std::string& field, Use use, const std::string& help) {
   Option& option = add("output", field, help);
+  option.use = use;
   option.short_name = "o";
   option.type = "FILE";
   option.required = true;

@@ -22,6 +22,20 @@ struct Bytes {
 /// throws: ConfigError naming `what`
 Bytes parse_bytes(const std::string& text, const std::string& what);
 
+/// What a command does with the file that an option names.
+enum class Use {
+  automatic,  // by name and type, see use_of()
+  none,
+  reads,  // a file or a folder
+  writes_set,    // a data set, in the format of the extension
+  writes_state,  // a net or a prediction: HDF5 or NPZ
+  writes_hdf5,   // HDF5 alone
+  writes_picture,
+  writes_block,  // bytes for a device, a header or ONNX
+  writes_text,   // a report, a page, a log
+  keeps          // a checkpoint: read, replaced and removed
+};
+
 struct Option {
   enum class Kind { value, flag, positional, list };
   std::string name;        // "eps" for --eps; of a positional the word shown in the help ("DATA")
@@ -33,9 +47,14 @@ struct Option {
   std::string group;   // heading in the help, or empty
   std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
   std::string separator;  // of a value that is a list in one text ("a,b"): what is between its items; empty: it is none
+  Use use = Use::automatic;
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text
 };
+
+/// Of options whose use is automatic: --checkpoint keeps, --json, --html and --log write texts, every other one of type
+/// FILE and every positional argument is read; the rest names no file.
+Use use_of(const Option& option);
 
 /// The options of one subcommand in the order of its help. Fields must outlive the set.
 class OptionSet {
@@ -47,7 +66,7 @@ class OptionSet {
     return insert(make(name, field, help));
   }
   /// -o, --output FILE
-  Option& add_output(std::string& field, const std::string& help);
+  Option& add_output(std::string& field, Use use, const std::string& help);
   /// A positional argument; optional unless required is set.
   Option& add_positional(const std::string& name, std::string& field, const std::string& help);
   /// One or more positional arguments.

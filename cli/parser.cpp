@@ -192,6 +192,18 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
     throw ConfigError(error.what() + remedy);
   }
   session.console.set_quiet(session.globals.quiet);
+  // All files before any work.
+  std::vector<FileUse> files = files_of(arguments.given);
+  if (command.files)
+    for (FileUse& file : command.files()) files.push_back(std::move(file));
+  const Option* resume = command.options.find("resume");
+  const auto check = [&] { check_files(files, session.globals.force, resume != nullptr && resume->get() == "true"); };
+  check();
+  std::vector<std::unique_ptr<OutputLock>> locks;
+  if (!session.globals.dry_run) {
+    locks = lock_files(files);
+    check();  // what another run wrote in the meantime
+  }
   try {
     command.run(session);
   } catch (const ShapeError&) {

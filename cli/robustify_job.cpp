@@ -13,6 +13,7 @@
 #include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/classes.hpp"
 #include "ntkrob/version.hpp"
+#include "outputs.hpp"
 
 namespace ntkrob::cli {
 
@@ -142,12 +143,23 @@ std::string step_text(const StepRecord& r, index steps, double seconds_per_step)
   return line;
 }
 
+/// What is known of the result before the work, to see whether its format can hold it.
+Dataset like_result(const RobustifyJob& job, const Dataset& data) {
+  Dataset like;
+  like.shape = data.shape;
+  like.classes = data.classes;
+  like.class_names = data.class_names;
+  if (job.options.learn_labels) like.train.targets = Matrix<float>(1, data.classes);
+  return like;
+}
+
 /// Refuses before the work what would be refused after it.
 void check_files(const RobustifyJob& job, Session& session) {
   const bool force = session.globals.force;
   const std::string checkpoint = job.checkpoint_path();
   check_output(job.output, force);
   check_output(checkpoint, true);
+  check_checkpoint_target(checkpoint, "--checkpoint");
   if (!job.log.empty()) check_output(job.log, force || job.resume);
   NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
                " exists: an earlier run was stopped; give --resume to go on with it, or --force to start anew");
@@ -159,6 +171,7 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   job.options.validate();
   check_two_classes(data, job.data);
   check_files(job, session);
+  check_holds(like_result(job, data), job.output);
   const Matrix<float> images = data.images("train");
   TrainingData training{images.view(), &data.train.labels, data.classes, data.shape, &data.class_names};
   Robustifier robustifier(job.options, training, session.backend(), session.globals.memory.value,
@@ -189,8 +202,7 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   outcome.history = robustifier.history();
   outcome.seconds = watch.seconds();
   save_dataset(outcome.robust, job.output, session.globals.force);
-  std::error_code error;
-  std::filesystem::remove(checkpoint, error);
+  remove_checkpoint_file(checkpoint);
   return outcome;
 }
 

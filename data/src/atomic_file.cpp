@@ -26,7 +26,9 @@ namespace {
 constexpr std::size_t kMostRegistered = 64;
 std::array<std::atomic<char*>, kMostRegistered> registered{};
 
-void enter(const std::string& name) {
+}  // namespace
+
+void enter_temporary(const std::string& name) {
   char* copy = ::strdup(name.c_str());
   for (std::atomic<char*>& slot : registered) {
     char* empty = nullptr;
@@ -36,12 +38,34 @@ void enter(const std::string& name) {
 }
 
 /// The name is not given back while a handler may be reading it: a few bytes for each file.
-void leave(const std::string& name) {
+void leave_temporary(const std::string& name) {
   for (std::atomic<char*>& slot : registered) {
     char* held = slot.load();
     if (held != nullptr && name == held && slot.compare_exchange_strong(held, nullptr)) return;
   }
 }
+
+bool is_registered(const std::string& name) {
+  for (std::atomic<char*>& slot : registered)
+    if (const char* held = slot.load(); held != nullptr && name == held) return true;
+  return false;
+}
+
+bool ends_with_lock(const std::string& name) {
+  return name.size() > 5 && name.compare(name.size() - 5, 5, "-lock") == 0;
+}
+
+bool is_temporary_name(const std::string& name) {
+  const std::size_t at = name.rfind(kTemporaryMark);
+  if (at == std::string::npos) return false;
+  const std::size_t process = at + std::strlen(kTemporaryMark);
+  const std::size_t dash = name.find_first_not_of("0123456789", process);
+  if (dash == std::string::npos || dash == process || name[dash] != '-' || dash + 1 == name.size()) return false;
+  return name.compare(dash, std::string::npos, "-lock") == 0 ||
+         name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
+}
+
+namespace {
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -100,7 +124,7 @@ AtomicFile::AtomicFile(std::string path, bool force) : path_(std::move(path)), f
     temporary_.clear();
     fail(path_, "cannot create a file here", errno);
   }
-  enter(temporary_);
+  enter_temporary(temporary_);
   if (replaces && ::fchmod(descriptor_, info.st_mode & 07777) != 0) errno = 0;  // some file systems have no modes
 }
 
@@ -108,7 +132,7 @@ AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
   if (temporary_.empty()) return;
   ::unlink(temporary_.c_str());
-  leave(temporary_);
+  leave_temporary(temporary_);
 }
 
 void AtomicFile::write(const void* data, std::size_t n_bytes) {
@@ -141,15 +165,19 @@ void AtomicFile::write_at(std::size_t offset, const void* data, std::size_t n_by
 
 void AtomicFile::finish() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot rename the finished file", errno);
-  leave(temporary_);
+  leave_temporary(temporary_);
   temporary_.clear();
 }
 
-void AtomicFile::commit() {
+void AtomicFile::flush() {
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(path_, "cannot flush to disk", errno);
   const int closed = ::close(descriptor_);
   descriptor_ = -1;
   if (closed != 0) fail(path_, "cannot write", errno);
+}
+
+void AtomicFile::commit() {
+  flush();
   if (force_) {
     finish();
   } else {
@@ -158,6 +186,43 @@ void AtomicFile::commit() {
     NTKROB_CHECK(errno != EEXIST, ConfigError, path_, ": exists; pass --force to replace it");
     finish();
   }
+}
+
+void commit_together(const std::vector<AtomicFile*>& files) {
+  for (AtomicFile* file : files) file->flush();
+  struct Moved {
+    std::string path, aside;  // aside: empty where there was no file
+    bool placed = false;
+  };
+  std::vector<Moved> moved;
+  static std::atomic<unsigned> counter{0};
+  try {
+    for (const AtomicFile* file : files) {
+      struct stat info;
+      if (::lstat(file->path_.c_str(), &info) != 0) {
+        moved.push_back({file->path_, ""});
+        continue;
+      }
+      NTKROB_CHECK(file->force_, ConfigError, file->path_, ": exists; pass --force to replace it");
+      // 9: behind the numbers that AtomicFile counts, which are never as large.
+      const std::string aside =
+          file->path_ + kTemporaryMark + std::to_string(::getpid()) + "-9" + std::to_string(counter++);
+      if (::rename(file->path_.c_str(), aside.c_str()) != 0) fail(file->path_, "cannot be replaced", errno);
+      moved.push_back({file->path_, aside});
+    }
+    for (std::size_t k = 0; k < files.size(); ++k) {
+      files[k]->finish();
+      moved[k].placed = true;
+    }
+  } catch (...) {
+    for (const Moved& one : moved) {
+      if (one.placed) ::unlink(one.path.c_str());
+      if (!one.aside.empty()) ::rename(one.aside.c_str(), one.path.c_str());
+    }
+    throw;
+  }
+  for (const Moved& one : moved)
+    if (!one.aside.empty()) ::unlink(one.aside.c_str());
 }
 
 void write_whole(const std::string& path, const void* data, std::size_t n_bytes, bool force) {

@@ -4,6 +4,7 @@
 /// write_idx makes of float pixels), 0x0E float64. Either the caller names the files, or they are recognised by their
 /// usual names (train-images..., train-labels..., t10k-... or test-...).
 #include <cstring>
+#include <memory>
 #include <tuple>
 
 #include "atomic_file.hpp"
@@ -175,23 +176,24 @@ void read_pair(const std::string& images, const std::string& labels, const char*
   split.y = read_labels(labels, budget);
 }
 
+using Files = std::vector<std::unique_ptr<AtomicFile>>;
+
 void write_array(const std::string& path, unsigned char type, const std::vector<std::size_t>& shape, const void* values,
-                 std::size_t n_bytes, bool force) {
+                 std::size_t n_bytes, bool force, Files& files) {
   std::string header = {0, 0, static_cast<char>(type), static_cast<char>(shape.size())};
   for (const std::size_t extent : shape) append_big_endian(header, static_cast<std::uint32_t>(extent));
-  AtomicFile file(path, force);
-  file.write(header.data(), header.size());
-  file.write(values, n_bytes);
-  file.commit();
+  files.push_back(std::make_unique<AtomicFile>(path, force));
+  files.back()->write(header.data(), header.size());
+  files.back()->write(values, n_bytes);
 }
 
 std::string part_path(const std::string& prefix, const char* split, const char* part, std::size_t rank, bool floats) {
   return text(prefix, split, "-", part, "-idx", rank, floats ? "-float" : "-ubyte");
 }
 
-/// The files of one split: their names, and with write = true their content.
+/// The files of one split, which appear later, together with the others.
 void write_split(const Dataset& data, const Split& split, const std::string& prefix, const char* name, bool force,
-                 bool dry_run) {
+                 Files& files) {
   if (split.empty()) return;
   std::vector<std::size_t> shape = stored_shape(data, split.n);
   if (shape.size() == 4 && shape[3] == 1) shape.pop_back();
@@ -199,13 +201,8 @@ void write_split(const Dataset& data, const Split& split, const std::string& pre
     NTKROB_CHECK(extent <= 0xffffffffu, NotSupported, prefix, ": extent ", extent, " does not fit IDX (32 bits)");
   const std::string images = part_path(prefix, name, "images", shape.size(), !split.is_bytes());
   const std::string labels = part_path(prefix, name, "labels", 1, false);
-  if (dry_run) {
-    check_target(images, force);
-    check_target(labels, force);
-    return;
-  }
   if (split.is_bytes()) {
-    write_array(images, kBytes, shape, split.bytes.data(), split.bytes.size(), force);
+    write_array(images, kBytes, shape, split.bytes.data(), split.bytes.size(), force, files);
   } else {
     const Matrix<float> pixels = data.images(&split == &data.train ? "train" : "test");
     std::string values;
@@ -215,10 +212,10 @@ void write_split(const Dataset& data, const Split& split, const std::string& pre
       std::memcpy(&bits, pixels.data() + i, 4);
       append_big_endian(values, bits);
     }
-    write_array(images, kFloats, shape, values.data(), values.size(), force);
+    write_array(images, kFloats, shape, values.data(), values.size(), force, files);
   }
   const std::vector<unsigned char> bytes(split.labels.begin(), split.labels.end());
-  write_array(labels, kBytes, {bytes.size()}, bytes.data(), bytes.size(), force);
+  write_array(labels, kBytes, {bytes.size()}, bytes.data(), bytes.size(), force, files);
 }
 
 }  // namespace
@@ -280,19 +277,25 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
   return raw;
 }
 
-void write_idx(const Dataset& data, const std::string& path, const SaveOptions& options) {
+void check_idx(const Dataset& data, const std::string& path) {
   NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), NotSupported, path,
                ": IDX labels are whole numbers, but this data set has learned targets; write .h5 or .npz");
   NTKROB_CHECK(data.classes <= 256, NotSupported, path, ": IDX labels are bytes, but there are ", data.classes,
                " classes; write .h5 or .npz");
+}
+
+void write_idx(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  check_idx(data, path);
   // "digits.idx" is a prefix: digits-train-images-idx3-ubyte, ...; "folder/" holds the files with their usual names.
   const std::string prefix = path.back() == '/' ? path : path.substr(0, path.size() - 4) + "-";
   NTKROB_CHECK(path.back() == '/' || ends_with(lower(path), ".idx"), ConfigError, path,
                ": IDX is written to a prefix ending in .idx or a folder ending in /");
-  for (const bool dry_run : {true, false}) {  // all targets are checked before the first is written
-    write_split(data, data.train, prefix, "train", options.force, dry_run);
-    write_split(data, data.test, prefix, "t10k", options.force, dry_run);
-  }
+  Files files;
+  write_split(data, data.train, prefix, "train", options.force, files);
+  write_split(data, data.test, prefix, "t10k", options.force, files);
+  std::vector<AtomicFile*> together;
+  for (const auto& file : files) together.push_back(file.get());
+  commit_together(together);
 }
 
 }  // namespace ntkrob::io

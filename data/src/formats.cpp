@@ -7,6 +7,7 @@
 #include "atomic_file.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
+#include "png_file.hpp"
 #include "read_options.hpp"
 #include "state_file.hpp"
 #include "whole_sum.hpp"
@@ -326,18 +327,48 @@ void check_room(const Dataset& data, const std::string& path, const SaveOptions&
   if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) io::check_space(path, io::plain_bytes(data, options));
 }
 
-void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options) {
-  data.validate("data set to be written to " + path);
-  NTKROB_CHECK(!data.train.empty() || !data.test.empty(), ConfigError, path, ": the data set is empty");
-  if (!path.empty() && path.back() == '/') return write(data, path, options, io::write_idx);
+void check_dataset_name(const std::string& path) {
+  if (!path.empty() && path.back() == '/') return;
   std::string known;
   for (const io::Format& format : io::format_table()) {
     if (format.write == nullptr) continue;
-    if (io::has_extension(path, format)) return write(data, path, options, format.write);
     known += std::string(format.extensions) + " ";
+    if (!io::has_extension(path, format)) continue;
+    NTKROB_CHECK(format.write != io::write_hdf5 || std::string(state_extension()) == ".h5", NotCompiled,
+                 "cannot write ", path, ": this build has no HDF5; use .npz");
+    NTKROB_CHECK(format.write != io::write_png || io::has_png(), NotCompiled, "cannot write ", path,
+                 ": this build has no PNG; configure with -DNTKROB_WITH_PNG=ON (needs libpng)");
+    // "-ubyte" is what is read; it is written to a prefix.
+    NTKROB_CHECK(format.write != io::write_idx || io::ends_with(io::lower(path), ".idx"), ConfigError, path,
+                 ": IDX is written to a prefix ending in .idx or a folder ending in /");
+    return;
   }
   throw ConfigError(
       text(path, ": no format writes this extension; use one of ", known, "or a folder ending in / for IDX"));
+}
+
+void check_holds(const Dataset& data, const std::string& path) {
+  check_dataset_name(path);
+  const std::string name = io::lower(path);
+  if (path.back() == '/' || io::ends_with(name, ".idx")) io::check_idx(data, path);
+  if (io::ends_with(name, ".png")) io::check_png(data, path);
+  if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) {
+    constexpr std::size_t kMost = 60000;  // an attribute holds at most 64 KiB, with its description
+    std::size_t longest = 1;
+    for (const std::string& one : data.class_names) longest = std::max(longest, one.size());
+    NTKROB_CHECK(longest * data.class_names.size() < kMost, NotSupported, path, ": the names of the ",
+                 data.class_names.size(), " classes take ", longest * data.class_names.size(),
+                 " bytes, HDF5 holds up to ", kMost, "; write .npz, or shorter names");
+  }
+}
+
+void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options) {
+  data.validate("data set to be written to " + path);
+  NTKROB_CHECK(!data.train.empty() || !data.test.empty(), ConfigError, path, ": the data set is empty");
+  check_holds(data, path);
+  if (path.back() == '/') return write(data, path, options, io::write_idx);
+  for (const io::Format& format : io::format_table())
+    if (format.write != nullptr && io::has_extension(path, format)) return write(data, path, options, format.write);
 }
 
 std::vector<FormatInfo> formats() {

@@ -41,6 +41,9 @@ void write_hdf5(const Dataset& data, const std::string& path, const SaveOptions&
 void write_npz(const Dataset& data, const std::string& path, const SaveOptions& options);
 void write_idx(const Dataset& data, const std::string& path, const SaveOptions& options);
 void write_png(const Dataset& data, const std::string& path, const SaveOptions& options);
+/// Whether the format can hold such a set. throws: NotSupported
+void check_idx(const Dataset& data, const std::string& path);
+void check_png(const Dataset& data, const std::string& path);
 
 /// For load_arrays.
 StateDict npz_arrays(const std::string& path);

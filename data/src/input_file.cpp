@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "atomic_file.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/view.hpp"
 #include "ntkrob/data/format.hpp"
@@ -124,7 +125,7 @@ std::vector<FolderEntry> entries_of(const std::string& path) {
   std::vector<FolderEntry> entries;
   while (const dirent* entry = ::readdir(folder.get())) {
     const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
+    if (name == "." || name == ".." || is_temporary_name(name)) continue;
     NTKROB_CHECK(entries.size() < kMaxEntries, IoError, path, ": holds more than ", kMaxEntries,
                  " files; name a folder that holds the data set alone, or pack it into one file");
     // The system says what most entries are; the others cost a call each.

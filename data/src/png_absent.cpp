@@ -11,6 +11,7 @@ namespace {
 
 }  // namespace
 
+bool has_png() { return false; }
 Picture read_png_file(const std::string& path, ReadBudget&) { fail(path); }
 std::string encode_png(const std::string& what, const Picture&) { fail(what); }
 void write_png_file(const std::string& path, const Picture&, bool) { fail(path); }

@@ -162,6 +162,8 @@ std::string encode_png(const std::string& what, const Picture& picture) {
   return buffer;
 }
 
+bool has_png() { return true; }
+
 void write_png_file(const std::string& path, const Picture& picture, bool force) {
   const std::string bytes = encode_png(path, picture);
   write_whole(path, bytes.data(), bytes.size(), force);

@@ -21,6 +21,8 @@ struct Picture {
 Picture read_png_file(const std::string& path, ReadBudget& budget);
 /// The bytes of a PNG file. throws: ResourceError with libpng's reason, naming `what`
 std::string encode_png(const std::string& what, const Picture& picture);
+/// Whether this build reads and writes PNG.
+bool has_png();
 /// throws: as AtomicFile
 void write_png_file(const std::string& path, const Picture& picture, bool force);
 

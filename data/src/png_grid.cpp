@@ -57,6 +57,12 @@ std::string png_bytes(const float* image, ImageShape shape) {
   return io::encode_png("image", picture);
 }
 
+void io::check_png(const Dataset& data, const std::string& path) {
+  NTKROB_CHECK(data.shape.channels == 1 || data.shape.channels == 3, NotSupported, path, ": images of ",
+               data.shape.height, " x ", data.shape.width, " x ", data.shape.channels,
+               " cannot be shown; 1 or 3 channels are needed");
+}
+
 void io::write_png(const Dataset& data, const std::string& path, const SaveOptions& options) {
   constexpr index kMaxImages = 400;
   const Matrix<float> images = data.images(data.train.empty() ? "test" : "train");

@@ -74,6 +74,12 @@ struct SaveOptions {
 /// Whether the disk has room for the pixels that save_dataset stores as they are, to know it before other work.
 ///   throws: ResourceError
 void check_room(const Dataset& data, const std::string& path, const SaveOptions& options);
+/// Whether a data set can be written under this name: by its extension, and by what this build has.
+///   throws: ConfigError naming the extensions; NotCompiled
+void check_dataset_name(const std::string& path);
+/// Whether the format of this name can hold such a set: its classes, names, learned targets, channels. To know it before the work,
+/// `data` may have no images yet.   throws: NotSupported; as check_dataset_name
+void check_holds(const Dataset& data, const std::string& path);
 /// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
 /// throws: IoError / ResourceError; ConfigError when path exists and force is false
 void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options);
