@@ -39,5 +39,8 @@ int main(int argc, char** argv) {
   if (code != ntkrob::Interrupted("").exit_code())
     message = ntkrob::cli::readable_error(message, {argv + 1, argv + std::max(argc, 1)});
   std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
-  return code;
+  // Everything of ours is closed. What other libraries do at the end of a process, after a disk has failed them, is not
+  // waited for: HDF5 writes to its files once more, and may crash on them.
+  std::fflush(nullptr);
+  std::_Exit(code);
 }

@@ -212,6 +212,7 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
     throw ConfigError(with_dashes(error.what(), command.options));
   }
   if (session.globals.explain) std::cout << session.account_text();
+  NTKROB_CHECK(session.late_error.empty(), ResourceError, session.late_error);
   return 0;
 }
 

@@ -38,10 +38,11 @@ std::string canonical_command(const RobustifyJob& job) {
   return line + read_arguments(job.read);
 }
 
-/// Metrics as CSV, a row per step, flushed. A resumed run first drops the rows after its checkpoint.
+/// Metrics as CSV, a row per step, flushed. A resumed run first drops the rows after its checkpoint. A disk that is
+/// full while the work goes on costs the rest of the log, and not the result: one warning, and an error at the end.
 class CsvLog {
  public:
-  CsvLog(const std::string& path, index steps_done) : path_(path) {
+  CsvLog(const std::string& path, index steps_done, Session& session) : path_(path), session_(session) {
     if (path.empty()) return;
     std::string kept = std::string(kLogHeader) + "\n";
     if (steps_done > 0) {
@@ -55,7 +56,7 @@ class CsvLog {
     NTKROB_CHECK(file_.good(), ResourceError, "cannot append to ", path);
   }
   void append(const StepRecord& r) {
-    if (path_.empty()) return;
+    if (path_.empty() || !file_.good()) return;
     file_ << r.step;
     for (const double v : {r.loss, r.adversarial, r.eps, r.lr, r.gradient_norm, r.lambda})
       file_ << "," << format_number(v);
@@ -64,11 +65,16 @@ class CsvLog {
     else
       file_ << ",,";
     file_ << "," << r.seconds << "\n" << std::flush;
-    NTKROB_CHECK(file_.good(), ResourceError, "cannot append to ", path_, ": is the disk full?");
+    if (file_.good()) return;
+    session_.late_error = text("the log ", path_, " ends before step ", r.step,
+                               ", where it could not be written: is the disk full? The other outputs are complete");
+    session_.console.warn(
+        text("cannot append step ", r.step, " to the log ", path_, ": is the disk full? The run goes on"));
   }
 
  private:
   std::string path_;
+  Session& session_;
   std::ofstream file_;
 };
 
@@ -183,7 +189,7 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   outcome.resumed_at = robustifier.steps_done();
   outcome.duplicates_dropped = robustifier.duplicates_dropped();
   if (outcome.resumed_at > 0) session.console.note(text("resumed after step ", outcome.resumed_at));
-  CsvLog log(job.log, outcome.resumed_at);
+  CsvLog log(job.log, outcome.resumed_at, session);
   const InterruptScope interrupt;
   const Stopwatch watch;
   while (!robustifier.done()) {

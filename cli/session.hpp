@@ -105,6 +105,8 @@ class Session {
   std::vector<std::string> feature_names;
   std::vector<float> feature_low, feature_high;
   std::string names_source, ranges_source;
+  /// What went wrong beside the work and must not cost it: the command's error when everything else is done, code 5.
+  std::string late_error;
 
   /// Made at the first call.
   Backend& backend();

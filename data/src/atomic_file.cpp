@@ -214,12 +214,15 @@ void commit_together(const std::vector<AtomicFile*>& files) {
       files[k]->finish();
       moved[k].placed = true;
     }
-  } catch (...) {
+  } catch (const Error& error) {
+    std::string kept;  // a disk on which nothing can be renamed any more
     for (const Moved& one : moved) {
       if (one.placed) ::unlink(one.path.c_str());
-      if (!one.aside.empty()) ::rename(one.aside.c_str(), one.path.c_str());
+      if (!one.aside.empty() && ::rename(one.aside.c_str(), one.path.c_str()) != 0)
+        kept += (kept.empty() ? "" : ", ") + one.aside;
     }
-    throw;
+    if (kept.empty()) throw;
+    throw ResourceError(text(error.what(), "; what was there before is in ", kept, " and could not be moved back"));
   }
   for (const Moved& one : moved)
     if (!one.aside.empty()) ::unlink(one.aside.c_str());
