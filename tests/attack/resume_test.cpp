@@ -122,7 +122,7 @@ TEST_CASE("a state refuses other options, another model, other data, and entries
   EvaluateProgress cut = progress;
   cut.batch.robust.pop_back();
   c.options.resume = &cut;
-  CHECK_THROWS_WITH(c.run(), Catch::Contains("a batch of 4 samples") && Catch::Contains("5"));
+  CHECK_THROWS_WITH(c.run(), Catch::Contains("batch/samples\" is 4") && Catch::Contains("must be 5"));
 
   state.set("attack1/margin", NdArray<float>{{3}, {1, 2, 3}});
   CHECK_THROWS_WITH(restore_evaluation(state, c.options), Catch::Contains("attack1/margin") && Catch::Contains("3"));

@@ -6,14 +6,20 @@
 namespace ntkrob {
 namespace {
 
-/// The test backend, but with a Cholesky factor that can be made to fail.
+/// The test backend, but with a Cholesky factor that can be made to fail, and a stop that comes with a loop.
 class FailingBackend : public Backend {
  public:
   bool fail = false;
+  index loops_left = -1;  // before somebody asks for a stop; negative: nobody does
+  Stop asked;
 
   DeviceInfo info() const override { return inner_.info(); }
   std::string supports(const Chain& chain) const override { return inner_.supports(chain); }
-  void for_each(index n, const std::function<void(index, int)>& task) override { inner_.for_each(n, task); }
+  void for_each(index n, const std::function<void(index, int)>& task) override {
+    if (loops_left >= 0 && loops_left-- == 0) asked.request();
+    look_for_stop(stop());
+    inner_.for_each(n, task);
+  }
   void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
             View2D<float> c) override {
     inner_.gemm(ta, tb, alpha, a, b, beta, c);
@@ -111,6 +117,48 @@ TEST_CASE("a backend without bfloat16 products is refused with the remedy", "[ro
   CHECK_THROWS_AS(Robustifier(options, blobs.data(), without), NotSupported);
   CHECK_THROWS_WITH(Robustifier(options, blobs.data(), without),
                     Catch::Contains("bfloat16 on backend cpu") && Catch::Contains("give --attack-precision float32"));
+}
+
+TEST_CASE("a step that is stopped in any of its loops leaves the last finished step, and can be taken again",
+          "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  options.steps = 6;
+  options.validate_every = 3;
+  options.learn_labels = true;
+  options.optimizer = GENERATE(as<std::string>{}, "adam", "signed");
+  options.precision = GENERATE(as<std::string>{}, "mixed", "float64");
+  CAPTURE(options.optimizer, options.precision);
+  Robustifier whole(options, blobs.data(), test_backend());
+  while (!whole.done()) whole.step();
+
+  FailingBackend backend;
+  backend.set_stop(&backend.asked);
+  Robustifier stopped(options, blobs.data(), backend);
+  index stops = 0;
+  for (index loop = 0; !stopped.done(); ++loop) {
+    const index done = stopped.steps_done();
+    backend.loops_left = loop;
+    try {
+      stopped.step();
+      loop = -1;
+    } catch (const Interrupted&) {
+      ++stops;
+      CHECK(stopped.steps_done() == done);
+    }
+    backend.loops_left = -1;
+    backend.asked.clear();
+  }
+  CHECK(stops > 20);
+  for (std::size_t i = 0; i < whole.history().size(); ++i) {
+    INFO("step " << i + 1);
+    CHECK(stopped.history()[i].loss == whole.history()[i].loss);
+    CHECK(stopped.history()[i].gradient_norm == whole.history()[i].gradient_norm);
+    CHECK(stopped.history()[i].validation_robust == whole.history()[i].validation_robust);
+  }
+  CHECK(stopped.result().best_step == whole.result().best_step);
+  NTKROB_CHECK_SAME(kit::compare(stopped.result().images.view(), whole.result().images.view(), 0));
+  NTKROB_CHECK_SAME(kit::compare(stopped.result().targets.view(), whole.result().targets.view(), 0));
 }
 
 TEST_CASE("a run goes on from a failed validation as if it had never been tried", "[robust]") {

@@ -278,29 +278,57 @@ void run_attack(const Task& task, const std::string& spec, const std::vector<ind
   now.mean_margin = margin / static_cast<double>(task.rows());
 }
 
+/// What an attack of the list has found, against the samples that it was run on: the first `done` of those attacked.
+void check_earlier(const Task& task, const AttackReport& attack, std::size_t number, index done,
+                   const std::vector<index>& attacked, const EvaluateReport& clean) {
+  const auto entry = [number](const char* name) { return text("entry \"attack", number, "/", name, "\""); };
+  std::vector<char> run(clean.predicted.size(), 0);
+  for (index k = 0; k < done; ++k) run[static_cast<std::size_t>(attacked[static_cast<std::size_t>(k)])] = 1;
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    NTKROB_CHECK(attack.predicted[i] < task.model.classes(), IoError, entry("predicted"), " is ", attack.predicted[i],
+                 " for sample ", i, ", the model has ", task.model.classes(), " classes");
+    if (run[i]) continue;
+    NTKROB_CHECK(attack.robust[i] == 0 && attack.queries[i] == 0 && attack.distance[i] == 0 &&
+                     attack.margin[i] == clean.margin[i] && attack.predicted[i] == clean.predicted[i] &&
+                     (attack.source_robust.empty() || attack.source_robust[i] == 0),
+                 IoError, entry("robust"),
+                 ", or its neighbours queries, distance, margin, predicted and source_robust: ", "sample ", i,
+                 " has a verdict, but was not attacked yet");
+  }
+  const bool whole = done > 0;
+  NTKROB_CHECK(whole || attack.parts.empty(), IoError, entry("parts"), " is ", attack.parts.size(),
+               ", must be 0 before the first batch is done");
+}
+
 /// Takes over the examples of an interrupted evaluation and its batch at hand, and hands back its attacks, if it was
 /// one of this model and these data.
-std::vector<AttackReport> adopt(const Task& task, index total, EvaluateProgress& progress) {
-  const EvaluateReport &earlier = task.options.resume->report, &report = progress.report;
+std::vector<AttackReport> adopt(const Task& task, const std::vector<index>& attacked, EvaluateProgress& progress) {
+  const EvaluateProgress& resume = *task.options.resume;
+  const EvaluateReport &earlier = resume.report, &report = progress.report;
+  const auto total = static_cast<index>(attacked.size());
   NTKROB_CHECK(earlier.predicted == report.predicted && earlier.margin == report.margin &&
                    earlier.source_predicted == report.source_predicted,
                ConfigError,
                "the interrupted evaluation was one of another model or other data: predictions or margins on the clean "
                "inputs differ; start anew, or give the model and the data it was started with");
-  const auto held = static_cast<index>(task.options.resume->batch.robust.size());
-  const index batch = std::min(task.options.batch_rows, total - task.options.resume->done);
-  NTKROB_CHECK(held == 0 || (held == batch && task.options.resume->adversarial.cols() == task.x.cols), ConfigError,
-               "the interrupted evaluation was at a batch of ", held, " samples of ",
-               task.options.resume->adversarial.cols(), " pixels, here it has ", batch, " of ", task.x.cols,
-               "; resume with the options it was started with");
-  for (const AttackReport& attack : earlier.attacks)
-    for (const int seen : attack.predicted)
-      NTKROB_CHECK(seen >= 0 && seen < task.model.classes(), IoError,
-                   "the interrupted evaluation has an adversarial input of class ", seen, ", the model has ",
-                   task.model.classes(), " classes; start anew");
-  progress.report.examples = earlier.examples;
-  progress.batch = task.options.resume->batch;
-  progress.adversarial = task.options.resume->adversarial;
+  NTKROB_CHECK(resume.done <= total && (resume.done == total || resume.done % task.options.batch_rows == 0), IoError,
+               "entry \"done\" is ", resume.done, ", must be ", total, " or a smaller multiple of the batch, ",
+               task.options.batch_rows);
+  const auto held = static_cast<index>(resume.batch.robust.size());
+  const index batch = std::min(task.options.batch_rows, total - resume.done);
+  NTKROB_CHECK(held == 0 || (held == batch && resume.adversarial.cols() == task.x.cols), IoError,
+               "entry \"batch/samples\" is ", held, " with ", resume.adversarial.cols(), " pixels, must be ", batch,
+               " with ", task.x.cols);
+  for (std::size_t a = 0; a < earlier.attacks.size(); ++a)
+    check_earlier(task, earlier.attacks[a], a, a + 1 < earlier.attacks.size() ? total : resume.done, attacked, report);
+  const AdversarialExamples& kept = earlier.examples;
+  NTKROB_CHECK(kept.samples == report.examples.samples, IoError, "entry \"examples/samples\" has ", kept.samples.size(),
+               " samples, must have the first ", report.examples.samples.size(), " that are right on the clean inputs");
+  NTKROB_CHECK(kept.samples.empty() || kept.inputs.cols() == task.x.cols, IoError, "entry \"examples/pixels\" is ",
+               kept.inputs.cols(), ", must be ", task.x.cols);
+  progress.report.examples = kept;
+  progress.batch = resume.batch;
+  progress.adversarial = resume.adversarial;
   return earlier.attacks;
 }
 
@@ -333,7 +361,7 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
   report.examples.attacks.assign(report.examples.samples.size(), -1);
   report.examples.inputs = Matrix<float>(static_cast<index>(report.examples.samples.size()), x.cols);
   std::vector<AttackReport> earlier;
-  if (options.resume != nullptr) earlier = adopt(task, total, progress);
+  if (options.resume != nullptr) earlier = adopt(task, attacked, progress);
 
   std::vector<char> worst(labels.size(), 0);
   for (const index i : attacked) worst[static_cast<std::size_t>(i)] = 1;

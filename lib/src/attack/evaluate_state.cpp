@@ -1,13 +1,15 @@
 #include "ntkrob/attack/evaluate_state.hpp"
 
-#include "attack/state_entries.hpp"
+#include <algorithm>
+#include <memory>
+
+#include "ntkrob/base/state_entries.hpp"
 
 namespace ntkrob {
 
 namespace {
 
 const char* const kFormat = "ntkrob.evaluation/3";
-constexpr index kMostPixels = index{1} << 28;
 
 /// Options on which the report depends, by the names that the command line gives them. batch is among them because
 /// progress is counted in batches.
@@ -36,18 +38,51 @@ void save_parts(StateDict& state, const std::string& prefix, const std::vector<A
   }
 }
 
-std::vector<AttackPart> load_parts(const StateDict& state, const std::string& prefix) {
-  constexpr index kMostParts = 1000;
-  std::vector<AttackPart> parts(static_cast<std::size_t>(get_index(state, prefix + "parts", kMostParts)));
+/// What is known of an attack of the list before it has run.
+struct Listed {
+  std::vector<std::string> parts;  // names of the parts of a sequence
+  bool transfer = false;
+};
+Listed listed(const std::string& spec) {
+  const std::string inner = transfer_spec(spec);
+  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+  Listed result;
+  for (const Attack* part : attack->parts()) result.parts.push_back(part->name());
+  result.transfer = !inner.empty();
+  return result;
+}
+
+/// The first `count` parts of a sequence, on at most n samples.
+std::vector<AttackPart> load_parts(const StateDict& state, const std::string& prefix, const Listed& attack,
+                                   index at_most, std::size_t n) {
+  const auto most = static_cast<index>(n);
+  std::vector<AttackPart> parts(static_cast<std::size_t>(get_index(state, prefix + "parts", at_most)));
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const std::string name = prefix + "part" + std::to_string(p) + "/";
     parts[p].name = state.get<std::string>(name + "name");
-    parts[p].attacked = get_index(state, name + "attacked");
-    parts[p].robust = get_index(state, name + "robust");
+    NTKROB_CHECK(parts[p].name == attack.parts[p], IoError, "entry \"", name, "name\" is \"", parts[p].name,
+                 "\", must be \"", attack.parts[p], "\"");
+    // A part attacks what the parts before it have left.
+    const index left = p == 0 ? most : parts[p - 1].robust;
+    parts[p].attacked = get_index(state, name + "attacked", left, p == 0 ? 0 : left);
+    parts[p].robust = get_index(state, name + "robust", parts[p].attacked);
     parts[p].zero_gradients = get_index(state, name + "zero_gradients");
-    parts[p].seconds = state.get<double>(name + "seconds");
+    parts[p].seconds = get_number(state, name + "seconds", 0);
   }
   return parts;
+}
+
+/// Steps whose gradient was 0, of a sequence those of its parts; every one is a pass.
+index load_zero_gradients(const StateDict& state, const std::string& name, const std::vector<AttackPart>& parts,
+                          const std::vector<int>& queries) {
+  index passes = 0, sum = 0;
+  for (const int q : queries) passes += q;
+  for (const AttackPart& part : parts) {
+    NTKROB_CHECK(part.zero_gradients <= passes - sum, IoError, "entry \"", name, "\": its parts have more than the ",
+                 passes, " passes there were");
+    sum += part.zero_gradients;
+  }
+  return parts.empty() ? get_index(state, name, passes) : get_index(state, name, sum, sum);
 }
 
 void save_attack(StateDict& state, const std::string& prefix, const AttackReport& report) {
@@ -63,19 +98,20 @@ void save_attack(StateDict& state, const std::string& prefix, const AttackReport
   save_parts(state, prefix, report.parts);
 }
 
-AttackReport load_attack(const StateDict& state, const std::string& prefix, std::size_t n) {
+AttackReport load_attack(const StateDict& state, const std::string& prefix, std::size_t n, const Listed& attack) {
   AttackReport report;
-  report.zero_gradients = get_index(state, prefix + "zero_gradients");
-  report.changed = get_index(state, prefix + "changed");
-  report.seconds = state.get<double>(prefix + "seconds");
-  get_vector<std::uint8_t>(state, prefix + "robust", n, report.robust);
+  report.changed = get_index(state, prefix + "changed", static_cast<index>(n));
+  report.seconds = get_number(state, prefix + "seconds", 0);
+  get_vector<std::uint8_t>(state, prefix + "robust", n, report.robust, 0, 1);
   get_vector<float>(state, prefix + "margin", n, report.margin);
-  get_vector<std::int64_t>(state, prefix + "predicted", n, report.predicted);
-  get_vector<std::int64_t>(state, prefix + "queries", n, report.queries);
-  get_vector<double>(state, prefix + "distance", n, report.distance);
-  get_vector<std::uint8_t>(state, prefix + "source_robust", state.contains(prefix + "source_robust") ? n : 0,
-                           report.source_robust);
-  report.parts = load_parts(state, prefix);
+  get_vector<std::int64_t>(state, prefix + "predicted", n, report.predicted, 0);
+  get_vector<std::int64_t>(state, prefix + "queries", n, report.queries, 0);
+  get_vector<double>(state, prefix + "distance", n, report.distance, 0);
+  get_vector<std::uint8_t>(state, prefix + "source_robust", attack.transfer ? n : 0, report.source_robust, 0, 1);
+  report.parts = load_parts(state, prefix, attack, static_cast<index>(attack.parts.size()), n);
+  NTKROB_CHECK(report.parts.empty() || report.parts.size() == attack.parts.size(), IoError, "entry \"", prefix,
+               "parts\" is ", report.parts.size(), ", must be 0 or ", attack.parts.size());
+  report.zero_gradients = load_zero_gradients(state, prefix + "zero_gradients", report.parts, report.queries);
   return report;
 }
 
@@ -92,17 +128,19 @@ void save_batch(StateDict& state, const AttackResult& batch, const Matrix<float>
   state.set_matrix("batch/adversarial", adversarial.view());
 }
 
-void load_batch(const StateDict& state, index most, AttackResult& batch, Matrix<float>& adversarial) {
-  const index n = get_index(state, "batch/samples", most);
+void load_batch(const StateDict& state, const Listed& attack, index most, float low, float high, AttackResult& batch,
+                Matrix<float>& adversarial) {
+  const index n = get_index(state, "batch/samples", attack.parts.empty() ? 0 : most);
   if (n == 0) return;
   const auto size = static_cast<std::size_t>(n);
-  get_vector<std::uint8_t>(state, "batch/robust", size, batch.robust);
+  get_vector<std::uint8_t>(state, "batch/robust", size, batch.robust, 0, 1);
   get_vector<float>(state, "batch/margin", size, batch.margin);
-  get_vector<std::int64_t>(state, "batch/queries", size, batch.queries);
-  batch.zero_gradients = get_index(state, "batch/zero_gradients");
-  batch.parts = load_parts(state, "batch/");
-  adversarial = Matrix<float>(n, get_index(state, "batch/pixels", kMostPixels));
-  state.get_matrix("batch/adversarial", adversarial.view());
+  get_vector<std::int64_t>(state, "batch/queries", size, batch.queries, 0);
+  // With all parts the batch would be in the report.
+  batch.parts = load_parts(state, "batch/", attack, static_cast<index>(attack.parts.size()) - 1, size);
+  NTKROB_CHECK(!batch.parts.empty(), IoError, "entry \"batch/parts\" is 0, must be at least 1");
+  batch.zero_gradients = load_zero_gradients(state, "batch/zero_gradients", batch.parts, batch.queries);
+  adversarial = get_matrix<float>(state, "batch/adversarial", n, get_index(state, "batch/pixels"), low, high);
 }
 
 }  // namespace
@@ -135,7 +173,7 @@ StateDict evaluation_state(const EvaluateOptions& options, const EvaluateProgres
 EvaluateProgress restore_evaluation(const StateDict& state, const EvaluateOptions& options) {
   const std::string& format = state.get<std::string>("format");
   NTKROB_CHECK(format == kFormat, IoError, "the state has format \"", format, "\", expected \"", kFormat, "\"");
-  check_options(state, "options/", option_texts(options));
+  check_options(state, "options/", option_texts(options), "the interrupted evaluation");
   EvaluateProgress progress;
   EvaluateReport& report = progress.report;
   const auto n = static_cast<std::size_t>(get_index(state, "samples"));
@@ -144,16 +182,21 @@ EvaluateProgress restore_evaluation(const StateDict& state, const EvaluateOption
   get_vector<std::int64_t>(state, "source_predicted", state.contains("source_predicted") ? n : 0,
                            report.source_predicted);
   const index attacks = get_index(state, "attacks", static_cast<index>(options.attacks.size()));
-  progress.done = get_index(state, "done", static_cast<index>(n));
-  for (index a = 0; a < attacks; ++a)
-    report.attacks.push_back(load_attack(state, "attack" + std::to_string(a) + "/", n));
-  load_batch(state, static_cast<index>(n), progress.batch, progress.adversarial);
-  const index kept = get_index(state, "examples/count", static_cast<index>(n));
+  progress.done = get_index(state, "done", attacks == 0 ? 0 : static_cast<index>(n));
+  Listed last;
+  for (index a = 0; a < attacks; ++a) {
+    last = listed(options.attacks[static_cast<std::size_t>(a)]);
+    report.attacks.push_back(load_attack(state, "attack" + std::to_string(a) + "/", n, last));
+  }
+  const float low = options.threat.low, high = options.threat.high;
+  load_batch(state, last, static_cast<index>(n) - progress.done, low, high, progress.batch, progress.adversarial);
+  const index kept = get_index(state, "examples/count", std::min(options.examples, static_cast<index>(n)));
   if (kept > 0) {
-    get_vector<std::int64_t>(state, "examples/samples", static_cast<std::size_t>(kept), report.examples.samples);
-    get_vector<std::int64_t>(state, "examples/attacks", static_cast<std::size_t>(kept), report.examples.attacks);
-    report.examples.inputs = Matrix<float>(kept, get_index(state, "examples/pixels", kMostPixels));
-    state.get_matrix("examples/inputs", report.examples.inputs.view());
+    const auto count = static_cast<std::size_t>(kept);
+    AdversarialExamples& examples = report.examples;
+    get_vector<std::int64_t>(state, "examples/samples", count, examples.samples, 0, static_cast<std::int64_t>(n) - 1);
+    get_vector<std::int64_t>(state, "examples/attacks", count, examples.attacks, -1, attacks - 1);
+    examples.inputs = get_matrix<float>(state, "examples/inputs", kept, get_index(state, "examples/pixels"), low, high);
   }
   return progress;
 }

@@ -90,6 +90,41 @@ class Checker {
         ConfigError,
         "the interrupted masking checks were about another model or other data: samples or predictions differ; "
         "start anew, or give the model and the data they were started with");
+    // The stages follow from the radii that are done, and each leaves what the next one needs.
+    const std::vector<double> radii = radii_of(options_, right_.x.cols());
+    const double own = options_.threat.eps;
+    const CurvePoint* at_own = nullptr;
+    for (std::size_t k = 0; k < was.curve.size(); ++k) {
+      NTKROB_CHECK(k < radii.size() && was.curve[k].eps == radii[k], IoError,
+                   "entry \"masking/curve/eps\" has the value ", was.curve[k].eps, " at place ", k, ", must be ",
+                   k < radii.size() ? text(radii[k]) : text("absent: there are ", radii.size(), " radii"));
+      if (was.curve[k].eps == own) at_own = &was.curve[k];
+    }
+    NTKROB_CHECK(at_own == nullptr || (was.gradient == at_own->accuracy && was.noise == at_own->noise), IoError,
+                 "entries \"masking/gradient\" and \"masking/noise\" are ", was.gradient, " and ", was.noise,
+                 ", the curve has ", at_own == nullptr ? 0 : at_own->accuracy, " and ",
+                 at_own == nullptr ? 0 : at_own->noise, " at this radius");
+    const index traced = at_own != nullptr && attackable() ? options_.steps + 1 : 0;
+    NTKROB_CHECK(static_cast<index>(was.trace.size()) == traced, IoError, "entry \"masking/steps\" is ",
+                 was.trace.size(), ", must be ", traced);
+    const auto survivors =
+        static_cast<index>(std::count(was.gradient_robust.begin(), was.gradient_robust.end(), char{1}));
+    for (std::size_t i = 0, r = 0; i < was.gradient_robust.size(); ++i) {
+      const bool right = r < right_rows_.size() && right_rows_[r] == static_cast<index>(i);
+      NTKROB_CHECK(right || was.gradient_robust[i] == 0, IoError, "entry \"masking/gradient_robust\" is 1 at place ", i,
+                   ", whose sample is wrong on the clean input");
+      r += right;
+    }
+    NTKROB_CHECK(traced == 0 ? survivors == 0 : share(survivors) == was.gradient, IoError,
+                 "entry \"masking/gradient_robust\" has ", survivors, " survivors, \"masking/gradient\" is ",
+                 was.gradient);
+    NTKROB_CHECK(!earlier.square_done || (was.curve.size() == radii.size() && attackable()), IoError,
+                 "entry \"masking/square_done\" is 1, must be 0 before the curve is done");
+    NTKROB_CHECK(earlier.square_done || was.square == 0, IoError, "entry \"masking/square\" is ", was.square,
+                 ", must be 0 before Square has run");
+    NTKROB_CHECK(traced > 0 || (earlier.risen == 0 && earlier.zero_share == 0), IoError,
+                 "entries \"masking/risen\" and \"masking/zero_share\" are ", earlier.risen, " and ",
+                 earlier.zero_share, ", must be 0 before this radius is done");
     report_.curve = was.curve;
     report_.trace = was.trace;
     report_.gradient_robust = was.gradient_robust;

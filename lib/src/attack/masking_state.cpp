@@ -1,6 +1,6 @@
 #include "ntkrob/attack/masking_state.hpp"
 
-#include "attack/state_entries.hpp"
+#include "ntkrob/base/state_entries.hpp"
 
 namespace ntkrob {
 
@@ -26,9 +26,10 @@ void set_members(StateDict& state, const std::string& name, const std::vector<T>
 }
 
 template <class Stored, class T, class Member>
-void get_members(const StateDict& state, const std::string& name, std::vector<T>& list, Member T::*member) {
+void get_members(const StateDict& state, const std::string& name, std::vector<T>& list, Member T::*member, Stored low,
+                 Stored high) {
   std::vector<Stored> values;
-  get_vector<Stored>(state, name, list.size(), values);
+  get_vector<Stored>(state, name, list.size(), values, low, high);
   for (std::size_t k = 0; k < list.size(); ++k) list[k].*member = static_cast<Member>(values[k]);
 }
 
@@ -60,25 +61,27 @@ bool has_masking(const StateDict& state) { return state.contains("masking/sample
 
 MaskingProgress restore_masking(const StateDict& state, const MaskingOptions& options) {
   constexpr index kMost = 1'000'000;
-  check_options(state, "masking/options/", option_texts(options));
+  constexpr double kHighest = std::numeric_limits<double>::max();
+  check_options(state, "masking/options/", option_texts(options), "the interrupted evaluation");
   MaskingProgress progress;
   MaskingReport& report = progress.report;
   const auto n = static_cast<std::size_t>(get_index(state, "masking/samples", kMost));
-  get_vector<std::int64_t>(state, "masking/rows", n, report.rows);
-  get_vector<std::uint8_t>(state, "masking/gradient_robust", n, report.gradient_robust);
-  report.attacked = get_index(state, "masking/attacked", kMost);
+  get_vector<std::int64_t>(state, "masking/rows", n, report.rows, 0);
+  get_vector<std::uint8_t>(state, "masking/gradient_robust", n, report.gradient_robust, 0, 1);
+  report.attacked = get_index(state, "masking/attacked", static_cast<index>(n));
   report.curve.resize(static_cast<std::size_t>(get_index(state, "masking/radii", kMost)));
-  get_members<double>(state, "masking/curve/eps", report.curve, &CurvePoint::eps);
-  get_members<double>(state, "masking/curve/accuracy", report.curve, &CurvePoint::accuracy);
-  get_members<double>(state, "masking/curve/noise", report.curve, &CurvePoint::noise);
-  report.trace.resize(static_cast<std::size_t>(get_index(state, "masking/steps", kMost + 1)));
-  get_members<double>(state, "masking/trace/loss", report.trace, &TraceStep::loss);
-  get_members<std::int64_t>(state, "masking/trace/zero_gradients", report.trace, &TraceStep::zero_gradients);
-  report.gradient = state.get<double>("masking/gradient");
-  report.noise = state.get<double>("masking/noise");
-  report.square = state.get<double>("masking/square");
-  progress.risen = get_index(state, "masking/risen", kMost);
-  progress.zero_share = state.get<double>("masking/zero_share");
+  get_members<double>(state, "masking/curve/eps", report.curve, &CurvePoint::eps, 0.0, kHighest);
+  get_members<double>(state, "masking/curve/accuracy", report.curve, &CurvePoint::accuracy, 0.0, 1.0);
+  get_members<double>(state, "masking/curve/noise", report.curve, &CurvePoint::noise, 0.0, 1.0);
+  report.trace.resize(static_cast<std::size_t>(get_index(state, "masking/steps", options.steps + 1)));
+  get_members<double>(state, "masking/trace/loss", report.trace, &TraceStep::loss, 0.0, kHighest);
+  get_members<std::int64_t>(state, "masking/trace/zero_gradients", report.trace, &TraceStep::zero_gradients, 0,
+                            report.attacked);
+  report.gradient = get_number(state, "masking/gradient", 0, 1);
+  report.noise = get_number(state, "masking/noise", 0, 1);
+  report.square = get_number(state, "masking/square", 0, 1);
+  progress.risen = get_index(state, "masking/risen", report.attacked);
+  progress.zero_share = get_number(state, "masking/zero_share", 0, 1);
   progress.square_done = get_index(state, "masking/square_done", 1) != 0;
   return progress;
 }

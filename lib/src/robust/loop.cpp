@@ -215,14 +215,13 @@ StepRecord Loop<R>::whole_step() {
 
 template <class R>
 void Loop<R>::advance(StepRecord& record, double lr_factor) {
-  const bool validates =
-      options_.validation > 0 && (record.step % options_.validate_every == 0 || record.step == options_.steps);
-  const bool may_fail = validates || record.step == 1;  // the first update allocates the moments
+  const bool judged = validates(record.step);
+  const bool may_fail = judged || record.step == 1;  // the first update allocates the moments
   if (may_fail) previous_ = current_;
   try {
     forget_fits();
     update(lr_factor);
-    if (validates && judge(record)) keep_best(record, current_);
+    if (judged && judge(record)) keep_best(record, current_);
   } catch (...) {
     if (may_fail) std::swap(current_, previous_);
     forget_fits();
@@ -312,6 +311,7 @@ void Loop<R>::outer_pass(const Machine& machine, double share, View2D<R> dsuppor
 
 template <class R>
 void Loop<R>::update(double lr_factor) {
+  const Unstoppable whole(backend_);  // a moment's work; half of it would be neither iterate
   const View2D<R> s = current_.support.view();
   const double lr = options_.lr * lr_factor;
   if (uses_adam()) current_.adam.begin_step(s.rows, s.cols, lr);

@@ -98,6 +98,11 @@ class Loop final : public LoopBase {
   void judge_machine(const Machine& machine, double& clean, double& robust) const;
   /// update(), and the validation of the new iterate where the record's step has one. All or nothing.
   void advance(StepRecord& record, double lr_factor);
+  bool validates(index step) const {
+    return options_.validation > 0 && (step % options_.validate_every == 0 || step == options_.steps);
+  }
+  /// throws: IoError where these are no records of a run with these options
+  void check_validations(const StepRecord& initial, const std::vector<StepRecord>& history) const;
   void keep_best(const StepRecord& record, const Iterate& iterate);
 
   bool uses_adam() const { return options_.optimizer == "adam"; }

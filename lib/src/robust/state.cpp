@@ -1,6 +1,9 @@
 /// Checkpoints: state() and restore().
 #include <cstring>
+#include <limits>
+#include <utility>
 
+#include "ntkrob/base/state_entries.hpp"
 #include "robust/loop.hpp"
 
 namespace ntkrob::robust {
@@ -8,27 +11,29 @@ namespace {
 
 const char* const kFormat = "ntkrob.robustify/1";
 
-/// One line per field of StepRecord; the arrays of a checkpoint are named after them.
+constexpr double kMost = std::numeric_limits<double>::max();
+
+/// One line per field of StepRecord, with the numbers it may hold; the arrays of a checkpoint are named after them.
 template <class Record, class Visitor>
 void visit_record(Record& r, Visitor&& visitor) {
-  visitor("step", r.step);
-  visitor("loss", r.loss);
-  visitor("adversarial", r.adversarial);
-  visitor("eps", r.eps);
-  visitor("lr", r.lr);
-  visitor("gradient_norm", r.gradient_norm);
-  visitor("lambda", r.lambda);
-  visitor("validated", r.validated);
-  visitor("validation_clean", r.validation_clean);
-  visitor("validation_robust", r.validation_robust);
-  visitor("seconds", r.seconds);
+  visitor("step", r.step, 0, kMost);
+  visitor("loss", r.loss, -kMost, kMost);
+  visitor("adversarial", r.adversarial, 0, 1);
+  visitor("eps", r.eps, 0, kMost);
+  visitor("lr", r.lr, 0, kMost);
+  visitor("gradient_norm", r.gradient_norm, 0, kMost);
+  visitor("lambda", r.lambda, 0, kMost);
+  visitor("validated", r.validated, 0, 1);
+  visitor("validation_clean", r.validation_clean, 0, 1);
+  visitor("validation_robust", r.validation_robust, 0, 1);
+  visitor("seconds", r.seconds, 0, kMost);
 }
 
 void save_records(StateDict& state, const std::string& prefix, const std::vector<StepRecord>& records) {
   std::vector<std::pair<std::string, NdArray<double>>> columns;
   for (const StepRecord& record : records) {
     std::size_t k = 0;
-    visit_record(record, [&](const char* name, const auto& value) {
+    visit_record(record, [&](const char* name, const auto& value, double, double) {
       if (columns.size() == k) columns.emplace_back(name, NdArray<double>{{static_cast<index>(records.size())}, {}});
       columns[k++].second.values.push_back(static_cast<double>(value));
     });
@@ -36,16 +41,32 @@ void save_records(StateDict& state, const std::string& prefix, const std::vector
   for (auto& column : columns) state.set(prefix + column.first, std::move(column.second));
 }
 
-std::vector<StepRecord> load_records(const StateDict& state, const std::string& prefix, index count) {
+/// first: the number of the first of these steps
+std::vector<StepRecord> load_records(const StateDict& state, const std::string& prefix, index count, index first) {
   std::vector<StepRecord> records(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < records.size(); ++i)
-    visit_record(records[i], [&](const char* name, auto& value) {
-      const auto& column = state.get<NdArray<double>>(prefix + name).values;
-      NTKROB_CHECK(column.size() == records.size(), IoError, "entry \"", prefix, name, "\" has ", column.size(),
-                   " values, expected ", count);
-      value = static_cast<std::decay_t<decltype(value)>>(column[i]);
-    });
+  StepRecord names;
+  visit_record(names, [&](const char* name, auto&, double low, double high) {
+    std::vector<double> column;
+    get_vector<double>(state, prefix + name, records.size(), column, low, high);
+    for (std::size_t i = 0; i < records.size(); ++i)
+      visit_record(records[i], [&](const char* field, auto& value, double, double) {
+        if (std::strcmp(field, name) == 0) value = static_cast<std::decay_t<decltype(value)>>(column[i]);
+      });
+    for (std::size_t i = 0; i < column.size() && std::strcmp(name, "step") == 0; ++i)
+      NTKROB_CHECK(column[i] == static_cast<double>(first) + static_cast<double>(i), IoError, "entry \"", prefix,
+                   "step\" has the value ", column[i], " at place ", i, ", must be ", first + static_cast<index>(i));
+  });
   return records;
+}
+
+/// Moments of the optimiser after `done` steps.
+template <class R>
+void load_adam(const StateDict& state, const std::string& name, index done, index rows, index cols, Adam<R>& adam) {
+  if (done == 0) return;
+  get_index(state, name + "/t", done, done);
+  get_matrix<R>(state, name + "/m", rows, cols);
+  get_matrix<R>(state, name + "/v", rows, cols, 0);
+  adam.restore(state, name, rows, cols);
 }
 
 /// FNV-1a over 32-bit words: detects other data, is not meant against forgery.
@@ -65,6 +86,16 @@ void check_options(const StateDict& state, const RobustifyOptions& options) {
     NTKROB_CHECK(there == here, ConfigError, "the checkpoint was made with --", name, " ", there, ", this run has --",
                  name, " ", here, "; resume with the options of the checkpoint");
   }
+}
+
+/// The record that judge() has kept: the best, of equals the last; null where nothing was validated.
+const StepRecord* best_record(const StepRecord& initial, const std::vector<StepRecord>& history) {
+  const StepRecord* best = initial.validated ? &initial : nullptr;
+  for (const StepRecord& r : history)
+    if (r.validated && (best == nullptr || std::make_pair(r.validation_robust, r.validation_clean) >=
+                                               std::make_pair(best->validation_robust, best->validation_clean)))
+      best = &r;
+  return best;
 }
 
 }  // namespace
@@ -110,6 +141,15 @@ StateDict Loop<R>::state() const {
 }
 
 template <class R>
+void Loop<R>::check_validations(const StepRecord& initial, const std::vector<StepRecord>& history) const {
+  NTKROB_CHECK(!initial.validated || options_.validation > 0, IoError,
+               "entry \"initial/validated\" is 1, this run validates nothing");
+  for (const StepRecord& r : history)
+    NTKROB_CHECK(r.validated == validates(r.step), IoError, "entry \"history/validated\" is ", r.validated,
+                 " for step ", r.step, ", must be ", validates(r.step));
+}
+
+template <class R>
 void Loop<R>::restore(const StateDict& state) {
   const std::string& format = state.get<std::string>("format");
   NTKROB_CHECK(format == kFormat, IoError, "the checkpoint has format \"", format, "\", expected \"", kFormat, "\"");
@@ -120,29 +160,30 @@ void Loop<R>::restore(const StateDict& state) {
 
   // All is read before anything is changed: a damaged checkpoint leaves this object as it was.
   const index n = options_.n, d = data_.x.cols, c = data_.classes;
-  const index done = static_cast<index>(state.get<std::int64_t>("step"));
-  NTKROB_CHECK(done >= 0 && done <= options_.steps, IoError, "the checkpoint is at step ", done, " of ",
-               options_.steps);
+  const index done = get_index(state, "step", options_.steps);
   Iterate iterate;
-  iterate.support = Matrix<R>(n, d);
-  iterate.labels = Matrix<R>(n, c);
-  state.get_matrix("support", iterate.support.view());
-  state.get_matrix("labels", iterate.labels.view());
-  if (done > 0 && uses_adam()) iterate.adam.restore(state, "adam", n, d);
-  if (done > 0 && options_.learn_labels) iterate.label_adam.restore(state, "label_adam", n, c);
+  // Images of a clipped run are in [0,1] after every step, and at its start as the data are.
+  const R low = options_.clip && done > 0 ? R(0) : std::numeric_limits<R>::lowest();
+  const R high = options_.clip && done > 0 ? R(1) : std::numeric_limits<R>::max();
+  iterate.support = get_matrix<R>(state, "support", n, d, low, high);
+  iterate.labels = get_matrix<R>(state, "labels", n, c);
+  if (uses_adam()) load_adam(state, "adam", done, n, d, iterate.adam);
+  if (options_.learn_labels) load_adam(state, "label_adam", done, n, c, iterate.label_adam);
   StepRecord initial;
   if (state.contains("initial/step") || (done > 0 && options_.validation > 0))
-    initial = load_records(state, "initial/", 1).front();
-  std::vector<StepRecord> history = load_records(state, "history/", done);
+    initial = load_records(state, "initial/", 1, 0).front();
+  std::vector<StepRecord> history = load_records(state, "history/", done, 1);
+  check_validations(initial, history);
   Best best;
-  best.step = static_cast<index>(state.get<std::int64_t>("best/step"));
-  if (best.step >= 0) {
-    best.robust = state.get<double>("best/robust");
-    best.clean = state.get<double>("best/clean");
-    best.support = Matrix<R>(n, d);
-    best.labels = Matrix<R>(n, c);
-    state.get_matrix("best/support", best.support.view());
-    state.get_matrix("best/labels", best.labels.view());
+  const StepRecord* judged = best_record(initial, history);
+  const index best_step = judged == nullptr ? -1 : judged->step;
+  best.step = get_index(state, "best/step", best_step, best_step);
+  if (judged != nullptr) {
+    best.robust = get_number(state, "best/robust", judged->validation_robust, judged->validation_robust);
+    best.clean = get_number(state, "best/clean", judged->validation_clean, judged->validation_clean);
+    best.support = get_matrix<R>(state, "best/support", n, d, best.step > 0 ? low : std::numeric_limits<R>::lowest(),
+                                 best.step > 0 ? high : std::numeric_limits<R>::max());
+    best.labels = get_matrix<R>(state, "best/labels", n, c);
   }
 
   forget_fits();
@@ -156,6 +197,8 @@ template const std::string& Loop<float>::data_checksum() const;
 template const std::string& Loop<double>::data_checksum() const;
 template StateDict Loop<float>::state() const;
 template StateDict Loop<double>::state() const;
+template void Loop<float>::check_validations(const StepRecord&, const std::vector<StepRecord>&) const;
+template void Loop<double>::check_validations(const StepRecord&, const std::vector<StepRecord>&) const;
 template void Loop<float>::restore(const StateDict&);
 template void Loop<double>::restore(const StateDict&);
 
