@@ -95,11 +95,9 @@ void convert_files(const ConvertParams& p, Session& session) {
     NTKROB_CHECK(!error, ResourceError, "cannot make the folder ", p.output, ": ", error.message());
   }
   {
-    const InterruptScope interrupt;
     constexpr index kParts = 10;
     index part = 0;
     save.progress = [&](index done, index total) {
-      NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
       if (done * kParts / total == part) return;
       part = done * kParts / total;
       session.console.progress(text("wrote ", done, " of ", total, " samples"), part, kParts);

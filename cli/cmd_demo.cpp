@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "evaluate_job.hpp"
 #include "image_grid.hpp"
+#include "interrupt.hpp"
 #include "json_text.hpp"
 #include "machine_job.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -67,6 +68,7 @@ RobustifyJob robustify_job(const DemoParams& p, const std::string& folder, std::
   job.data = folder + "strokes.h5";
   job.output = folder + "robust.h5";
   job.log = folder + "robustify.csv";
+  job.keeps_state = false;
   job.options.kernel = p.kernel;
   job.options.n = p.n;
   job.options.steps = p.steps;
@@ -217,6 +219,8 @@ void demo(const DemoParams& p, Session& session) {
     std::cout << "options\n" << options_text(collector.texts) << session.backend_text();
   }
   if (session.globals.dry_run) return;
+  set_last_words(text("interrupted; finished files stay in ", p.out,
+                      ", the demo itself starts anew: ", session.command_line({"--force"}), " --force"));
   fs::create_directories(p.out, error);
   NTKROB_CHECK(fs::is_directory(p.out), ResourceError, "cannot make the folder ", p.out, ": ", error.message());
   Demo(p, session).run();

@@ -121,7 +121,7 @@ void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
     write_text(p.job.json, json_text(json), session.globals.force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.globals.force);
-  remove_checkpoint(p.job);
+  remove_checkpoint(p.job, session);
   std::cout << printable(evaluate_text(p.job, outcome)) << "\n" << beside_text(outcome, beside);
 }
 
@@ -168,7 +168,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
     write_text(p.job.json, json_text(json), force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);
-  remove_checkpoint(p.job);
+  remove_checkpoint(p.job, session);
   std::cout << printable(evaluate_text(p.job, outcome));
 }
 

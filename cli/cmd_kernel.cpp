@@ -89,14 +89,12 @@ void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Imag
   const std::vector<Output> outputs = p.outputs();
   std::vector<MatrixEntry> entries;
   for (const Output output : outputs) entries.push_back({name_of(output), x.rows(), second.rows(), sizeof(R)});
-  const InterruptScope interrupt;
   StateDict state = description(p, kernel);
   set_rows(state, p, "rows", a);
   set_rows(state, p, "columns", b);
   MatrixFile file(state, "ntkrob.kernel/1", entries, p.output, session.globals.force);
   stream_matrix<R>(kernel, x.view(), second.view(), symmetric ? Pairing::same : Pairing::cross, outputs,
                    [&](Output output, index row, index col, ConstView2D<R> block) {
-                     NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
                      file.write(static_cast<std::size_t>(output == Output::nngp), row, col, block);
                      const index done = row + block.rows;
                      if (output == outputs.back() && col + block.cols == second.rows())

@@ -59,14 +59,12 @@ Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<fl
   outcome.mean = Matrix<double>(images.rows, labels.cols);
   if (p.variance) outcome.variance.resize(static_cast<std::size_t>(images.rows));
   const Matrix<R> x = converted(images);
-  const InterruptScope interrupt;
   constexpr index kRows = 1024;
   for (index i = 0; i < images.rows; i += kRows) {
     const index m = std::min(kRows, images.rows - i);
     flow.predict(x.view().middle_rows(i, m), time, outcome.mean.view().middle_rows(i, m),
                  p.variance ? outcome.variance.data() + i : nullptr);
     session.console.progress(text("predicted ", i + m, " of ", images.rows, " images"), i + m, images.rows);
-    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted; nothing was written");
   }
   if (std::isfinite(time))
     outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);

@@ -1,6 +1,7 @@
 /// The course of an evaluation: progress, Ctrl-C, checkpoints.
-#include <filesystem>
+#include <optional>
 
+#include "checkpoint.hpp"
 #include "evaluate_progress.hpp"
 #include "evaluate_samples.hpp"
 #include "image_choice.hpp"
@@ -16,9 +17,10 @@ namespace ntkrob::cli {
 
 namespace {
 
-const char* const kCheckpointSchema = "ntkrob.checkpoint/1";
 constexpr index kExamples = 40;  // adversarial images kept for the page, which shows some of them
 const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations=20,targets=3),square(queries=200)";
+
+CheckpointOptions checkpoint_options(const EvaluateJob& job) { return {"evaluate", job.checkpoint_path(), job.resume}; }
 
 bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
 
@@ -49,70 +51,55 @@ class Interruptible : public Model {
   std::function<void()> before_pass_;
 };
 
-/// The state on disk: written at most every few seconds, and when the evaluation is stopped. It holds the evaluation
-/// and, once they have begun, the masking checks.
-class Checkpoint {
+/// The evaluation on disk, and, once they have begun, the masking checks.
+class EvaluationCheckpoint {
  public:
-  Checkpoint(const EvaluateJob& job, Session& session) : path_(job.checkpoint_path()), session_(session) {}
+  EvaluationCheckpoint(const EvaluateJob& job, Session& session)
+      : checkpoint_(checkpoint_options(job), session), interrupt_() {
+    if (checkpoint_.kept()) interrupt_.emplace(session.backend());
+  }
 
   void offer(const EvaluateOptions& options, const EvaluateProgress& so_far) {
-    if (path_.empty()) return;
+    if (!checkpoint_.kept()) return;
     evaluation_ = evaluation_state(options, so_far);
-    evaluation_.set("cli/backend", session_.backend().info().name);
     evaluation_.set("cli/samples", samples_);
-    offer(evaluation_);
+    checkpoint_.offer(evaluation_);
   }
   void offer(const MaskingOptions& options, const MaskingProgress& so_far) {
-    if (path_.empty()) return;
+    if (!checkpoint_.kept()) return;
     StateDict state = evaluation_;
     save_masking(options, so_far, state);
-    offer(std::move(state));
-  }
-  void flush() {
-    if (!has_pending_) return;
-    save_state(pending_, kCheckpointSchema, path_, true);
-    has_pending_ = false;
-    saved_ = true;
-    last_ = watch_.seconds();
+    checkpoint_.offer(std::move(state));
   }
   /// What an earlier run has left. checks: where to put what it says about masking checks, if anything.
   EvaluateProgress load(const EvaluateOptions& options, const MaskingOptions& check_options,
                         std::unique_ptr<MaskingProgress>& checks) {
-    NTKROB_CHECK(!path_.empty(), ConfigError, "--resume: name the state by --checkpoint, --json or --html");
-    NTKROB_CHECK(std::filesystem::exists(path_), IoError, "--resume: there is no checkpoint ", path_,
-                 "; start without --resume, or name it by --checkpoint");
-    const StateDict state = load_state(path_, kCheckpointSchema);
-    const std::string backend = session_.backend().info().name;
-    const auto& stored = state.get<std::string>("cli/backend");
-    NTKROB_CHECK(stored == backend, ConfigError, "--resume: ", path_, " was written by backend ", stored,
-                 ", this run uses ", backend, "; give --backend ", stored, " to go on bit-identically");
-    const auto& samples = state.get<std::string>("cli/samples");
-    NTKROB_CHECK(samples == samples_, ConfigError, "--resume: ", path_, " is about ", samples, ", this run about ",
-                 samples_, "; resume with the options it was started with");
-    EvaluateProgress progress = restore_evaluation(state, options);
-    if (has_masking(state)) checks = std::make_unique<MaskingProgress>(restore_masking(state, check_options));
-    for (const auto& [name, value] : state.entries())
-      if (!starts_with(name, "masking/")) evaluation_.set(name, value);
+    EvaluateProgress progress;
+    checkpoint_.load([&](const StateDict& state) {
+      const auto& samples = state.get<std::string>("cli/samples");
+      NTKROB_CHECK(samples == samples_, ConfigError, "--resume: ", checkpoint_.path(), " is about ", samples,
+                   ", this run about ", samples_, "; resume with the options it was started with");
+      progress = restore_evaluation(state, options);
+      if (has_masking(state)) checks = std::make_unique<MaskingProgress>(restore_masking(state, check_options));
+      for (const auto& [name, value] : state.entries())
+        if (!starts_with(name, "masking/")) evaluation_.set(name, value);
+    });
     return progress;
   }
   void set_samples(std::string samples) { samples_ = std::move(samples); }
-  bool on_disk() const { return saved_; }
-  const std::string& path() const { return path_; }
-
- private:
-  void offer(StateDict state) {
-    constexpr double kEvery = 2;
-    pending_ = std::move(state);
-    has_pending_ = true;
-    if (!saved_ || watch_.seconds() >= last_ + kEvery) flush();
+  bool kept() const { return checkpoint_.kept(); }
+  /// throws: Interrupted
+  [[noreturn]] void give_up() {
+    interrupt_->answered();
+    checkpoint_.flush();
+    checkpoint_.give_up("interrupted");
   }
 
-  std::string path_, samples_;
-  Session& session_;
-  StateDict evaluation_, pending_;
-  bool has_pending_ = false, saved_ = false;
-  Stopwatch watch_;
-  double last_ = 0;
+ private:
+  Checkpoint checkpoint_;
+  std::optional<InterruptScope> interrupt_;
+  std::string samples_;
+  StateDict evaluation_;
 };
 
 /// Radii of the masking checks, and Square.
@@ -224,12 +211,7 @@ void check_evaluate(const EvaluateJob& job, Session& session) {
   const bool force = session.globals.force;
   for (const std::string* output : {&job.json, &job.html})
     if (!output->empty()) check_output(*output, force);
-  const std::string checkpoint = job.checkpoint_path();
-  if (checkpoint.empty()) return;
-  check_output(checkpoint, true);
-  check_checkpoint_target(checkpoint, "--checkpoint");
-  NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
-               " exists: an earlier evaluation was stopped; give --resume to go on with it, or --force to start anew");
+  Checkpoint::check(checkpoint_options(job), session);
 }
 
 EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const Model* source, const Dataset& data,
@@ -250,13 +232,12 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   outcome.labels = labels_of(split, outcome.samples);
   warn_about_inputs(outcome.threat, images.view(), session.console);
 
-  const InterruptScope interrupt;
   EvaluationProgress progress(session.console);
-  Checkpoint checkpoint(job, session);
+  EvaluationCheckpoint checkpoint(job, session);
   checkpoint.set_samples(
       text(outcome.samples.size(), " samples of split ", job.split, job.balanced ? ", balanced by class" : ""));
   const auto look = [&] {
-    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted");
+    InterruptScope::look();  // a device's passes have no loop of ours
     progress.pass();
   };
   const Interruptible watched(model, look);
@@ -269,7 +250,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   options.seed = job.seed;
   options.batch_rows = job.batch;
   options.source = watched_source.get();
-  options.examples = checkpoint.path().empty() ? 0 : kExamples;
+  options.examples = checkpoint.kept() ? kExamples : 0;
   options.progress = [&](const std::string& attack, index done, index total) {
     progress.batch_done(attack, done, total);
   };
@@ -304,17 +285,15 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
     }
     session.console.finish();
   } catch (const Interrupted&) {
-    checkpoint.flush();
-    if (!checkpoint.on_disk() && !job.resume) throw Interrupted("interrupted; nothing was written");
-    throw Interrupted(text("interrupted; the state is in ", checkpoint.path(), ", go on with:\n  ",
-                           session.command_line({"--resume", "--force"}), " --resume",
-                           session.globals.force ? " --force" : ""));
+    checkpoint.give_up();
   }
   outcome.example_images = rows_of(images.view(), outcome.report.examples.samples);
   outcome.example_predicted = predictions(all_logits(model, outcome.report.examples.inputs.view()).view());
   return outcome;
 }
 
-void remove_checkpoint(const EvaluateJob& job) { remove_checkpoint_file(job.checkpoint_path()); }
+void remove_checkpoint(const EvaluateJob& job, Session& session) {
+  Checkpoint(checkpoint_options(job), session).finish();
+}
 
 }  // namespace ntkrob::cli

@@ -92,6 +92,6 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
                              Session& session);
 
 /// Once the reports are written: the checkpoint is no longer needed.
-void remove_checkpoint(const EvaluateJob& job);
+void remove_checkpoint(const EvaluateJob& job, Session& session);
 
 }  // namespace ntkrob::cli

@@ -40,7 +40,6 @@ class SolveDisplay {
   SolveDisplay(Session& session, double tolerance) : session_(session), goal_(std::log(tolerance)) {}
 
   void operator()(const SolveProgress& p) {
-    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted during the solve; nothing was written");
     if (!p.iterating) return show(text("solve: preconditioner, ", percent_text(p.fraction)), 0.05 * p.fraction);
     if (began_ < 0) began_ = watch_.seconds();
     const double share = std::clamp(p.residual >= 1 ? 0.0 : std::log(p.residual) / goal_, 0.0, 1.0);
@@ -143,7 +142,6 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Sessio
   }
   SolveOptions options = solve_options(job, session);
   options.progress = SolveDisplay(session, job.tolerance);
-  const InterruptScope interrupt;
   auto solved = std::make_unique<BasicIterativeMachine<R>>(std::move(kernel), support.shape, s, y, ridge, options);
   session.console.note(solve_text(solved->report()));
   machine.solve = solve_json(solved->report());

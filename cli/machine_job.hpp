@@ -62,7 +62,7 @@ struct Machine {
   std::vector<std::string> class_names;  // of what it was trained on, or none
 };
 /// The kernel machine on the training split of `support`.
-///   throws: as its constructor; Interrupted after Ctrl-C
+///   throws: as its constructor
 Machine make_machine(const MachineJob& job, const Dataset& support, Session& session);
 
 }  // namespace ntkrob::cli

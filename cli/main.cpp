@@ -9,11 +9,13 @@
 
 #include "arguments.hpp"
 #include "command.hpp"
+#include "interrupt.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/printable.hpp"
 #include "streams.hpp"
 
 int main(int argc, char** argv) {
+  ntkrob::cli::answer_signals();
   std::string who = "ntkrob";
   std::string message;
   int code = 1;

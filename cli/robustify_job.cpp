@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint.hpp"
 #include "image_choice.hpp"
 #include "input.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -19,7 +19,6 @@ namespace ntkrob::cli {
 
 namespace {
 
-constexpr char kCheckpointSchema[] = "ntkrob.checkpoint/1";
 constexpr char kLogHeader[] =
     "step,loss,adversarial,eps,lr,gradient_norm,lambda,validation_clean,validation_robust,seconds";
 
@@ -123,22 +122,8 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Robustif
   return robust;
 }
 
-void save_checkpoint(const Robustifier& robustifier, const std::string& path, Session& session) {
-  StateDict state = robustifier.state();
-  state.set("cli/backend", session.backend().info().name);
-  state.set("cli/version", std::string(kVersion));
-  save_state(state, kCheckpointSchema, path, true);
-}
-
-void load_checkpoint(Robustifier& robustifier, const std::string& path, Session& session) {
-  NTKROB_CHECK(std::filesystem::exists(path), IoError, "--resume: there is no checkpoint ", path,
-               "; start without --resume, or name it by --checkpoint");
-  const StateDict state = load_state(path, kCheckpointSchema);
-  const std::string backend = session.backend().info().name;
-  const auto& stored = state.get<std::string>("cli/backend");
-  NTKROB_CHECK(stored == backend, ConfigError, "--resume: ", path, " was written by backend ", stored,
-               ", this run uses ", backend, "; give --backend ", stored, " to go on bit-identically");
-  robustifier.restore(state);
+CheckpointOptions checkpoint_options(const RobustifyJob& job) {
+  return {"robustify", job.checkpoint_path(), job.resume};
 }
 
 std::string step_text(const StepRecord& r, index steps, double seconds_per_step) {
@@ -162,13 +147,33 @@ Dataset like_result(const RobustifyJob& job, const Dataset& data) {
 /// Refuses before the work what would be refused after it.
 void check_files(const RobustifyJob& job, Session& session) {
   const bool force = session.globals.force;
-  const std::string checkpoint = job.checkpoint_path();
   check_output(job.output, force);
-  check_output(checkpoint, true);
-  check_checkpoint_target(checkpoint, "--checkpoint");
   if (!job.log.empty()) check_output(job.log, force || job.resume);
-  NTKROB_CHECK(job.resume || force || !std::filesystem::exists(checkpoint), ConfigError, checkpoint,
-               " exists: an earlier run was stopped; give --resume to go on with it, or --force to start anew");
+  Checkpoint::check(checkpoint_options(job), session);
+}
+
+/// Steps to the end.   throws: Interrupted, with the last finished step in the checkpoint
+void run_steps(const RobustifyJob& job, Robustifier& robustifier, Checkpoint& checkpoint, Session& session) {
+  const index resumed_at = robustifier.steps_done(), steps = job.options.steps;
+  CsvLog log(job.log, resumed_at, session);
+  std::optional<InterruptScope> interrupt;
+  if (checkpoint.kept()) interrupt.emplace(session.backend());
+  const Stopwatch watch;
+  try {
+    while (!robustifier.done()) {
+      const StepRecord record = robustifier.step();
+      log.append(record);
+      const double per_step = watch.seconds() / static_cast<double>(record.step - resumed_at);
+      session.console.progress(step_text(record, steps, per_step), record.step, steps);
+      if (robustifier.done()) return;
+      InterruptScope::look();
+      if (record.step % job.options.checkpoint_every == 0 || checkpoint.due()) checkpoint.save(robustifier.state());
+    }
+  } catch (const Interrupted&) {
+    interrupt->answered();
+    checkpoint.save(robustifier.state());
+    checkpoint.give_up(text("interrupted after step ", robustifier.steps_done(), " of ", steps));
+  }
 }
 
 }  // namespace
@@ -182,33 +187,20 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   TrainingData training{images.view(), &data.train.labels, data.classes, data.shape, &data.class_names};
   Robustifier robustifier(job.options, training, session.backend(), session.globals.memory.value,
                           session.console.sink());
-  const std::string checkpoint = job.checkpoint_path();
-  if (job.resume) load_checkpoint(robustifier, checkpoint, session);
+  Checkpoint checkpoint(checkpoint_options(job), session);
+  if (job.resume) checkpoint.load([&](const StateDict& state) { robustifier.restore(state); });
 
   RobustifyOutcome outcome;
   outcome.resumed_at = robustifier.steps_done();
   outcome.duplicates_dropped = robustifier.duplicates_dropped();
   if (outcome.resumed_at > 0) session.console.note(text("resumed after step ", outcome.resumed_at));
-  CsvLog log(job.log, outcome.resumed_at, session);
-  const InterruptScope interrupt;
   const Stopwatch watch;
-  while (!robustifier.done()) {
-    const StepRecord record = robustifier.step();
-    log.append(record);
-    const double per_step = watch.seconds() / static_cast<double>(record.step - outcome.resumed_at);
-    session.console.progress(step_text(record, job.options.steps, per_step), record.step, job.options.steps);
-    const bool stop = InterruptScope::requested() && !robustifier.done();
-    if (stop || (record.step % job.options.checkpoint_every == 0 && !robustifier.done()))
-      save_checkpoint(robustifier, checkpoint, session);
-    NTKROB_CHECK(!stop, Interrupted, "interrupted after step ", record.step, " of ", job.options.steps,
-                 "; the state is in ", checkpoint, ", go on with:\n  ", session.command_line({"--resume", "--force"}),
-                 " --resume", session.globals.force ? " --force" : "");
-  }
+  run_steps(job, robustifier, checkpoint, session);
   outcome.robust = make_result(job, data, robustifier, session, outcome.best_step);
   outcome.history = robustifier.history();
   outcome.seconds = watch.seconds();
   save_dataset(outcome.robust, job.output, session.globals.force);
-  remove_checkpoint_file(checkpoint);
+  checkpoint.finish();
   return outcome;
 }
 

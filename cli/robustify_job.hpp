@@ -20,9 +20,14 @@ struct RobustifyJob {
   std::string checkpoint;  // empty: <output>.ckpt.h5
   std::string log;         // CSV, empty: none
   bool resume = false;
+  bool keeps_state = true;  // false: no checkpoint at all, and a signal ends the process at once
   ReadOptions read;        // how the data were read, for provenance
 
-  std::string checkpoint_path() const { return checkpoint.empty() ? output + ".ckpt" + state_extension() : checkpoint; }
+  /// Empty: none is kept.
+  std::string checkpoint_path() const {
+    if (!keeps_state) return {};
+    return checkpoint.empty() ? output + ".ckpt" + state_extension() : checkpoint;
+  }
 };
 
 struct RobustifyOutcome {

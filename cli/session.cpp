@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <iomanip>
 #include <sstream>
@@ -70,36 +69,6 @@ LogSink Console::sink() {
     if (level == LogLevel::info) note(line);
   };
 }
-
-namespace {
-
-// As wide as a word: every processor exchanges it without a library.
-std::atomic<int> interrupt_requested{0};
-
-extern "C" void on_signal(int number) {
-  if (interrupt_requested.exchange(1)) {
-    std::signal(number, SIG_DFL);
-    std::raise(number);
-    return;
-  }
-  constexpr char kMessage[] = "\nstopping after this step; once more to stop at once\n";
-  // The result does not matter: there is nobody else to tell.
-  if (write(STDERR_FILENO, kMessage, sizeof kMessage - 1) < 0) return;
-}
-
-}  // namespace
-
-InterruptScope::InterruptScope() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-}
-
-InterruptScope::~InterruptScope() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
-
-bool InterruptScope::requested() { return interrupt_requested; }
 
 Backend& Session::backend() {
   if (!backend_) {

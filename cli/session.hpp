@@ -1,7 +1,6 @@
 /// What every subcommand gets: the global options, the terminal, the backend.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -73,16 +72,6 @@ class Console {
   void clear();
   bool quiet_ = false;
   bool open_line_ = false;
-};
-
-/// While it lives, Ctrl-C (and SIGTERM) sets a flag instead of ending the process; the second one ends it.
-class InterruptScope {
- public:
-  InterruptScope();
-  ~InterruptScope();
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-  static bool requested();
 };
 
 /// Seconds since its construction. For progress and reports; never part of a result.

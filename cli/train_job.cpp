@@ -127,7 +127,6 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   TrainOutcome outcome;
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, session.backend());
-  const InterruptScope interrupt;
   const Stopwatch watch;
   const auto on_step = [&](const TrainStep& s) {
     const double left = watch.seconds() / static_cast<double>(s.step) * static_cast<double>(s.steps - s.step);
@@ -135,8 +134,6 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
     std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  accuracy %.1f %%  %s left", s.step, s.steps, s.loss,
                   100 * s.accuracy, duration_text(left).c_str());
     session.console.progress(line, s.step, s.steps);
-    NTKROB_CHECK(!InterruptScope::requested(), Interrupted, "interrupted after step ", s.step, " of ", s.steps,
-                 "; nothing was written");
     return true;
   };
   train(*outcome.net, x.view(), targets, job.train, on_step, attack);

@@ -74,7 +74,7 @@ TEST_CASE("convert of 3 GB from HDF5 to HDF5 takes less than 512 MiB of memory",
       while (process.running() && !contains(process.said(), "wrote"))
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
       process.signal(SIGINT);
-      CHECK_FAILS(process.wait(), 130, "nothing was written");
+      CHECK_FAILS(process.wait(), 130, "interrupted; outputs that were not finished are removed");
     }
     std::size_t left = 0;
     for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(out).parent_path()))

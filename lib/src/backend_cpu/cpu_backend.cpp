@@ -22,7 +22,17 @@ class CpuBackend final : public Backend {
     return {"cpu",
             text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", simd_table().name, ", eigenvalues by ",
                  eigen_description()),
-            pool_.size(), physical_memory_bytes()};
+            pool_.size(),
+            physical_memory_bytes(),
+            0,
+            {},
+            simd_table().name,
+            eigen_description()};
+  }
+
+  void set_stop(const Stop* stop) override {
+    Backend::set_stop(stop);
+    pool_.set_stop(stop);
   }
 
   std::string supports(const Chain& chain) const override {
@@ -108,10 +118,10 @@ class CpuBackend final : public Backend {
   }
 
   void image_tile(const ImageTile<float>& tile) override {
-    ImageRunner<float>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f32.images);
+    ImageRunner<float>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f32.images, stop());
   }
   void image_tile(const ImageTile<double>& tile) override {
-    ImageRunner<double>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f64.images);
+    ImageRunner<double>(*tile.program, !tile.cotangent.empty()).run(tile, *simd_table().f64.images, stop());
   }
   void image_table(const Program& program, ConstView2D<float> y, ImageTable<float>& table) override {
     fill_image_table(program, y, table, *simd_table().f32.images);

@@ -77,7 +77,10 @@ class ReferenceBackend final : public Backend {
     return reference_image_bytes(program, gradient);
   }
   void for_each(index n, const std::function<void(index, int)>& task) override {
-    for (index i = 0; i < n; ++i) task(i, 0);
+    for (index i = 0; i < n; ++i) {
+      look_for_stop(stop());
+      task(i, 0);
+    }
   }
   void gemm(Transpose ta, Transpose tb, float alpha, ConstView2D<float> a, ConstView2D<float> b, float beta,
             View2D<float> c) override {

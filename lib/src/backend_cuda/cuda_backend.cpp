@@ -41,7 +41,12 @@ class CudaBackend final : public Backend {
         pool_.size(),
         physical_memory_bytes(),
         device_.free_bytes(),
-        kTiles};
+        kTiles,
+        device_.name()};
+  }
+  void set_stop(const Stop* stop) override {
+    Backend::set_stop(stop);
+    pool_.set_stop(stop);
   }
   std::string account() const override {
     return text("copied ", device_.to_device.load(), " bytes to the device and ", device_.to_host.load(), " back");

@@ -35,6 +35,7 @@ struct WorkerPool::State {
   int size;
   std::unique_ptr<base::Team> team;
   std::mutex one_at_a_time;
+  const Stop* stop = nullptr;
 };
 
 WorkerPool::WorkerPool(int workers) {
@@ -47,13 +48,19 @@ WorkerPool::~WorkerPool() = default;
 
 int WorkerPool::size() const { return state_->size; }
 
+void WorkerPool::set_stop(const Stop* stop) { state_->stop = stop; }
+
 void WorkerPool::for_each(index n_tasks, const std::function<void(index, int)>& task) {
+  const Stop* const stop = state_->stop;
   const bool nested = current_worker >= 0;
   if (nested || state_->size == 1 || n_tasks <= 1) {
     // A nested loop keeps its worker number: scratch indexed by worker stays private to this thread.
     const int worker = nested && current_worker < state_->size ? current_worker : 0;
     const Inside inside(worker);
-    for (index i = 0; i < n_tasks; ++i) task(i, worker);
+    for (index i = 0; i < n_tasks; ++i) {
+      look_for_stop(stop);
+      task(i, worker);
+    }
     return;
   }
 
@@ -69,6 +76,7 @@ void WorkerPool::for_each(index n_tasks, const std::function<void(index, int)>& 
       const index i = next.fetch_add(1, std::memory_order_relaxed);
       if (i >= n_tasks) return;
       try {
+        look_for_stop(stop);
         task(i, worker);
       } catch (...) {
         failed.store(true, std::memory_order_relaxed);

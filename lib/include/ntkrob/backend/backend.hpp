@@ -17,6 +17,7 @@
 #include "ntkrob/backend/program.hpp"
 #include "ntkrob/backend/steps.hpp"
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/stop.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
@@ -37,6 +38,9 @@ struct DeviceInfo {
   std::size_t memory_bytes = 0;  // physical, of the machine: for matrices in ordinary memory; 0: unknown
   std::size_t array_bytes = 0;   // free for arrays, tables and panels when the backend was made; 0: ordinary memory
   TileSizes tiles{};
+  // What results may depend on, for checkpoints; empty: they do not.
+  std::string instructions;  // the instruction set in use, or the device
+  std::string eigenvalues;   // the library that finds eigenvalues
 };
 
 enum class Transpose { no, yes };
@@ -129,6 +133,10 @@ class Backend {
   virtual DeviceInfo info() const = 0;
   /// What it has done so far beside computing, as a line for --explain; may be empty.
   virtual std::string account() const { return {}; }
+  /// Whom its loops and long passes ask whether to go on; null: nobody. Not during a call. It must outlive the backend,
+  /// or the next call of this function. Operations then throw Interrupted; their outputs are to be thrown away.
+  virtual void set_stop(const Stop* stop) { stop_ = stop; }
+  const Stop* stop() const { return stop_; }
   /// Memory of this backend. Every view among the arguments below may be of host memory or of an array.
   virtual Arrays& arrays() { return host_arrays(); }
   /// Steps of attacks on its arrays, or null: attacks keep their points in host memory.
@@ -231,6 +239,20 @@ class Backend {
 
  private:
   void refuse_images() const { throw NotSupported("backend " + info().name + ": " + supports_images(Program())); }
+  const Stop* stop_ = nullptr;
+};
+
+/// While it lives, nobody stops the backend: for the few passes that change what must stay whole.
+class Unstoppable {
+ public:
+  explicit Unstoppable(Backend& backend) : backend_(backend), stop_(backend.stop()) { backend_.set_stop(nullptr); }
+  ~Unstoppable() { backend_.set_stop(stop_); }
+  Unstoppable(const Unstoppable&) = delete;
+  Unstoppable& operator=(const Unstoppable&) = delete;
+
+ private:
+  Backend& backend_;
+  const Stop* stop_;
 };
 
 }  // namespace ntkrob

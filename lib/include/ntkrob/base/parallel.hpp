@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 
+#include "ntkrob/base/stop.hpp"
 #include "ntkrob/base/view.hpp"
 
 namespace ntkrob {
@@ -25,7 +26,11 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   int size() const;
+  /// Whom loops ask before each task whether to go on; null: nobody. Not during a loop. It must outlive the pool, or the
+  /// next call of this function.
+  void set_stop(const Stop* stop);
   /// Calls task(i, worker) for every i in [0, n_tasks), worker in [0, size()). Tasks are handed out in order.
+  ///   throws: what a task throws; Interrupted where tasks were left out because a stop was asked for
   void for_each(index n_tasks, const std::function<void(index task, int worker)>& task);
 
  private:

@@ -128,13 +128,16 @@ void ImageRunner<R>::fill_block(ConstView2D<R> y, index j, const ImageFunctions<
 }
 
 template <class R>
-void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& functions) {
+void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& functions, const Stop* stop) {
   State& s = *state_;
   const index n = tile.x.rows, m = tile.y.rows;
   if (!s.sweep) s.sweep = std::make_unique<Sweep<R>>(s.layout, static_cast<int>(s.program.ops.size()), s.gradient);
   s.xs.resize(static_cast<std::size_t>(n));
   s.gradients.resize(static_cast<std::size_t>(s.gradient ? n : 0));
-  for (index i = 0; i < n; ++i) s.fill(tile.x.row(i), s.xs[static_cast<std::size_t>(i)], functions);
+  for (index i = 0; i < n; ++i) {
+    look_for_stop(stop);
+    s.fill(tile.x.row(i), s.xs[static_cast<std::size_t>(i)], functions);
+  }
   for (SampleGradient& g : s.gradients) g.clear(s.layout);
   const auto root = static_cast<std::size_t>(s.layout.root.back());
   for (index j = 0; j < m; j += kImageLanes) {
@@ -152,6 +155,7 @@ void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& func
       y_scale = s.own_scale.data();
     }
     for (index i = 0; i < n; ++i) {
+      look_for_stop(stop);
       const Sample<R>& x = s.xs[static_cast<std::size_t>(i)];
       const Pairs<R> pairs = s.pairs(x, block);
       const double a = static_cast<double>(x.table[root]);
@@ -184,9 +188,11 @@ void ImageRunner<R>::run(const ImageTile<R>& tile, const ImageFunctions<R>& func
     }
   }
   if (!s.gradient) return;
-  for (index i = 0; i < n; ++i)
+  for (index i = 0; i < n; ++i) {
+    look_for_stop(stop);
     s.back(tile.x.row(i), s.xs[static_cast<std::size_t>(i)], s.gradients[static_cast<std::size_t>(i)], functions,
            tile.dx.row(i));
+  }
 }
 
 std::size_t image_table_size(const Program& program, index n, std::size_t bytes_per_number) {

@@ -23,8 +23,8 @@ class ImageRunner {
   /// Samples [j, j + kImageLanes) of y; the last one is repeated beyond the end.   numbers: block_numbers()
   /// scale: kImageLanes
   void fill_block(ConstView2D<R> y, index j, const ImageFunctions<R>& functions, R* numbers, double* scale);
-  /// As Backend::image_tile.
-  void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions);
+  /// As Backend::image_tile.   stop: asked before each pass over the network, or null   throws: Interrupted
+  void run(const ImageTile<R>& tile, const ImageFunctions<R>& functions, const Stop* stop);
 
  private:
   struct State;

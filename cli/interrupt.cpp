@@ -1,0 +1,121 @@
+#include "interrupt.hpp"
+
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "ntkrob/base/printable.hpp"
+#include "ntkrob/base/stop.hpp"
+#include "ntkrob/data/temporary_files.hpp"
+
+namespace ntkrob::cli {
+
+namespace {
+
+// A handler has no arguments but the signal: these are the only variables of the process itself.
+Stop stop;
+std::atomic<bool> keeps_state{false};
+// A text that is never changed once it is published here.
+std::atomic<const char*> last_words{nullptr};
+
+/// The result does not matter: there is nobody else to tell.
+void say(const char* words) {
+  if (write(STDERR_FILENO, words, std::strlen(words)) < 0) return;
+}
+
+[[noreturn]] void end_now(const char* words) {
+  remove_temporary_files();
+  say(words);
+  _exit(Interrupted("").exit_code());
+}
+
+void set_deadline(double seconds) {
+  itimerval timer{};
+  timer.it_value.tv_sec = static_cast<time_t>(seconds);
+  timer.it_value.tv_usec = static_cast<suseconds_t>((seconds - static_cast<double>(timer.it_value.tv_sec)) * 1e6);
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+extern "C" void on_signal(int) {
+  const int before = errno;
+  if (!keeps_state) {
+    const char* words = last_words;
+    end_now(words != nullptr ? words : "\nntkrob: interrupted; outputs that were not finished are removed\n");
+  }
+  if (stop.requested()) end_now("\nntkrob: interrupted at once\n");
+  stop.request();
+  set_deadline(kPatience);
+  say("\nstopping, what is finished is kept; once more to end at once\n");
+  errno = before;
+}
+
+extern "C" void on_deadline(int) {
+  const char* words = last_words;
+  end_now(words != nullptr ? words
+                           : "\nntkrob: interrupted; the step in hand did not end in time, no state was kept\n");
+}
+
+/// A reader of our output has gone: silent, as for every program in a pipe, but without leftovers.
+extern "C" void on_closed_pipe(int number) {
+  remove_temporary_files();
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+void handle(int number, void (*handler)(int)) {
+  struct sigaction now {};
+  if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) return;
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+void answer_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number, on_signal);
+  handle(SIGPIPE, on_closed_pipe);
+  std::signal(SIGALRM, on_deadline);
+}
+
+InterruptScope::InterruptScope(Backend& backend) : backend_(backend) {
+  look();
+  backend_.set_stop(&stop);
+  keeps_state = true;
+}
+
+InterruptScope::~InterruptScope() {
+  // A request that came too late for a look keeps its deadline, and the next scope answers it.
+  keeps_state = false;
+  backend_.set_stop(nullptr);
+}
+
+bool InterruptScope::requested() { return stop.requested(); }
+
+void InterruptScope::look() { look_for_stop(&stop); }
+
+void InterruptScope::answered() {
+  set_deadline(0);
+  backend_.set_stop(nullptr);
+}
+
+void set_last_words(const std::string& words) {
+  // Jobs have one or two texts in their life. They stay: a handler may be reading.
+  if (words.empty()) return last_words.store(nullptr);
+  static std::array<std::string, 8> texts;
+  static std::size_t used = 0;
+  const std::string text = "\nntkrob: " + printable(words) + "\n";
+  if (last_words != nullptr && text == last_words.load()) return;
+  if (used == texts.size()) return;
+  texts[used] = text;
+  last_words = texts[used++].c_str();
+}
+
+}  // namespace ntkrob::cli
