@@ -46,6 +46,8 @@ void train_net(TrainParams& p, Session& session) {
   p.job.train.validate();
   check_output(p.output, force);
   if (!p.json.empty()) check_output(p.json, force);
+  if (p.job.checkpoint.empty()) p.job.checkpoint = p.output + ".ckpt" + state_extension();
+  check_train_checkpoint(p.job, session);
   const std::size_t inputs = p.test.empty() ? 1 : 2;
   const Dataset data = open_input(session, p.job.data, p.job.read, inputs);
   Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
@@ -73,6 +75,7 @@ void train_net(TrainParams& p, Session& session) {
   const TrainOutcome outcome = run_train(p.job, data, test, session);
   save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
   if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
+  remove_train_checkpoint(p.job, session);
   std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)
             << "\n";
   if (outcome.test_accuracy) std::cout << "test      accuracy " << percent_text(*outcome.test_accuracy) << "\n";
@@ -93,11 +96,17 @@ Command make_train() {
   add_read_options(set, p->job.read);
   set.add_output(p->output, Use::writes_state, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
+  set.add("checkpoint", p->job.checkpoint, "state for --resume; default: <output>.ckpt.h5").type = "FILE";
+  set.add("resume", p->job.resume, "go on from the checkpoint, bit-identically; needs the same options");
   command.examples = {"ntkrob train robust.h5 --model cnn:small --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
                       "ntkrob train mnist.h5 --model cnn:small --init he --loss ce --epochs 5 --lr 0.05 -o cnn.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};
   command.notes = [] { return list_text("Nets:", net_help()) + "\n" + list_text("Schedules:", schedule_help()); };
+  command.files = [p]() -> std::vector<FileUse> {
+    if (!p->job.checkpoint.empty() || p->output.empty()) return {};
+    return {{"the checkpoint of --output", p->output + ".ckpt" + state_extension(), Use::keeps}};
+  };
   command.run = [p](Session& session) { train_net(*p, session); };
   return command;
 }

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint.hpp"
 #include "image_choice.hpp"
 #include "input.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/base/state_entries.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
 #include "robustify_job.hpp"
@@ -94,6 +96,53 @@ void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
                                                   format_number(static_cast<double>(data.value_high)));
 }
 
+CheckpointOptions checkpoint_options(const TrainJob& job) { return {"train", job.checkpoint, job.resume}; }
+
+/// Steps to the end.   throws: Interrupted, with the last finished step in the checkpoint
+void run_steps(const TrainJob& job, const Dataset& data, Trainer& trainer, Checkpoint& checkpoint, Session& session) {
+  OptionTexts identity = resolved_options(job);
+  identity.emplace_back("data", data.checksum());
+  const auto save = [&] {
+    StateDict state = trainer.state();
+    set_options(state, "options/", identity);
+    checkpoint.save(std::move(state));
+  };
+  if (job.resume) {
+    checkpoint.load([&](const StateDict& state) {
+      const std::string& stored = state.get<std::string>("options/data");
+      NTKROB_CHECK(stored == identity.back().second, ConfigError, "--resume: ", checkpoint.path(),
+                   " was made from other training data (checksum ", stored, "; given: ", identity.back().second,
+                   "); resume with the data it was made from");
+      check_options(state, "options/", identity, "the interrupted training");
+      trainer.restore(state);
+    });
+    session.console.note(text("resumed after step ", trainer.steps_done()));
+  }
+  const index resumed_at = trainer.steps_done();
+  const Stopwatch watch;
+  std::optional<InterruptScope> interrupt;
+  if (checkpoint.kept()) interrupt.emplace(session.backend());
+  try {
+    while (!trainer.done()) {
+      const TrainStep s = trainer.step();
+      const double left =
+          watch.seconds() / static_cast<double>(s.step - resumed_at) * static_cast<double>(s.steps - s.step);
+      char line[128];
+      std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  accuracy %.1f %%  %s left", s.step, s.steps, s.loss,
+                    100 * s.accuracy, duration_text(left).c_str());
+      session.console.progress(line, s.step, s.steps);
+      if (trainer.done()) break;
+      InterruptScope::look();
+      if (checkpoint.due()) save();
+    }
+  } catch (const Interrupted&) {
+    interrupt->answered();
+    save();
+    checkpoint.give_up(text("interrupted after step ", trainer.steps_done(), " of ", trainer.steps()));
+  }
+  trainer.check();
+}
+
 /// Whether the net of this spec looks at the images as pictures.
 bool has_convolutions(const std::string& spec) {
   return spec.find("conv") != std::string::npos || spec.rfind("cnn", 0) == 0;
@@ -128,15 +177,9 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, session.backend());
   const Stopwatch watch;
-  const auto on_step = [&](const TrainStep& s) {
-    const double left = watch.seconds() / static_cast<double>(s.step) * static_cast<double>(s.steps - s.step);
-    char line[128];
-    std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  accuracy %.1f %%  %s left", s.step, s.steps, s.loss,
-                  100 * s.accuracy, duration_text(left).c_str());
-    session.console.progress(line, s.step, s.steps);
-    return true;
-  };
-  train(*outcome.net, x.view(), targets, job.train, on_step, attack);
+  Trainer trainer(*outcome.net, x.view(), targets, job.train, attack);
+  Checkpoint checkpoint(checkpoint_options(job), session);
+  run_steps(job, data, trainer, checkpoint, session);
   outcome.seconds = watch.seconds();
   outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
   outcome.accuracy = accuracy(*outcome.net, x.view(), targets.labels);
@@ -146,6 +189,14 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
     outcome.test_accuracy = outcome.test_classes.accuracy();
   }
   return outcome;
+}
+
+void check_train_checkpoint(const TrainJob& job, Session& session) {
+  Checkpoint::check(checkpoint_options(job), session);
+}
+
+void remove_train_checkpoint(const TrainJob& job, Session& session) {
+  Checkpoint(checkpoint_options(job), session).finish();
 }
 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {

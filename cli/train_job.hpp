@@ -39,6 +39,10 @@ struct TrainJob {
   double eps = 0.1;
   index attack_steps = 7;
   ReadOptions read;  // how the data were read, for provenance
+  std::string checkpoint;  // empty: none is kept, and a signal ends the process at once
+  bool resume = false;
+
+
 };
 
 template <class Job, class Visitor>
@@ -73,9 +77,13 @@ struct TrainOutcome {
 };
 
 /// Trains on the training split of data; test (may be empty) is for the accuracy only.
-///   throws: Interrupted after Ctrl-C (nothing is kept: training is short); as Net, train()
+///   throws: Interrupted after Ctrl-C, with the checkpoint written; as Net, Trainer
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Session& session);
 
+/// Refuses before the work what cannot be kept or gone on with.   throws: as Checkpoint::check
+void check_train_checkpoint(const TrainJob& job, Session& session);
+/// Once the outputs are written.
+void remove_train_checkpoint(const TrainJob& job, Session& session);
 /// The net with how it came to be.
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data);
 /// Schema "ntkrob.train/1".

@@ -42,7 +42,8 @@ class CudaBackend final : public Backend {
         physical_memory_bytes(),
         device_.free_bytes(),
         kTiles,
-        device_.name()};
+        device_.name(),
+        {}};
   }
   void set_stop(const Stop* stop) override {
     Backend::set_stop(stop);

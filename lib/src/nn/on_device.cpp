@@ -45,4 +45,16 @@ OnDevice::Training::~Training() {
   }
 }
 
+void OnDevice::Training::get_velocities(std::vector<LayerParameters>& velocities) {
+  for (std::size_t l = 0; l < velocities.size(); ++l)
+    if (!velocities[l].weight.empty())
+      device_.runner_->get_velocities(static_cast<index>(l), velocities[l].weight.view(), velocities[l].bias.view());
+}
+
+void OnDevice::Training::set_velocities(const std::vector<LayerParameters>& velocities) {
+  for (std::size_t l = 0; l < velocities.size(); ++l)
+    if (!velocities[l].weight.empty())
+      device_.runner_->set_velocities(static_cast<index>(l), velocities[l].weight.view(), velocities[l].bias.view());
+}
+
 }  // namespace ntkrob::nn

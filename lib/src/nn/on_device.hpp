@@ -36,6 +36,9 @@ class OnDevice {
     Training(OnDevice& device, ConstView2D<float> x, double momentum, double weight_decay);
     /// Brings the parameters back. An error of the device waits for the next fetch().
     ~Training();
+    /// Velocities of the layers that have parameters.   velocities: of the shapes of the parameters
+    void get_velocities(std::vector<LayerParameters>& velocities);
+    void set_velocities(const std::vector<LayerParameters>& velocities);
     Training(const Training&) = delete;
     Training& operator=(const Training&) = delete;
 

@@ -8,6 +8,7 @@
 #include "nn/on_device.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/random.hpp"
+#include "ntkrob/base/state_entries.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
@@ -32,11 +33,22 @@ class BlockedSgd {
   }
 
   void step(Backend& backend, double lr) {
+    const Unstoppable whole(backend);  // a moment's work; half of it would be no step
     const auto update = [&](index k, int) {
       Block& block = blocks_[static_cast<std::size_t>(k)];
       block.sgd.step(block.parameters, block.gradient, lr);
     };
     backend.for_each(static_cast<index>(blocks_.size()), std::ref(update));
+  }
+
+  /// Velocities in the order of the blocks, which is that of layers, weight and bias, rows.
+  void get(std::vector<LayerParameters>& velocities) const {
+    walk(velocities, [](const Block& block, View2D<float> rows) {
+      if (!block.sgd.velocity().empty()) convert(block.sgd.velocity().view(), rows);
+    });
+  }
+  void set(std::vector<LayerParameters>& velocities) {
+    walk(velocities, [](Block& block, View2D<float> rows) { block.sgd.set_velocity(Matrix<float>(rows)); });
   }
 
  private:
@@ -56,6 +68,18 @@ class BlockedSgd {
     }
   }
 
+  template <class Visit>
+  void walk(std::vector<LayerParameters>& of, const Visit& visit) const {
+    auto block = blocks_.begin();
+    for (LayerParameters& layer : of)
+      for (Matrix<float>* part : {&layer.weight, &layer.bias})
+        for (index first = 0; first < part->rows() && !part->empty(); ++block) {
+          const index n = block->parameters.rows;
+          visit(const_cast<Block&>(*block), part->view().middle_rows(first, n));
+          first += n;
+        }
+  }
+
   std::vector<Block> blocks_;
 };
 
@@ -68,7 +92,19 @@ class Gradients {
   virtual void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) = 0;
   /// One step of SGD by them.
   virtual void descend(double lr) = 0;
+  /// velocities: of the shapes of the parameters
+  virtual void get_velocities(std::vector<LayerParameters>& velocities) = 0;
+  virtual void set_velocities(std::vector<LayerParameters>& velocities) = 0;
 };
+
+/// Matrices of the shapes of a net's parameters, all 0.
+std::vector<LayerParameters> shaped_like(const Net& net) {
+  std::vector<LayerParameters> like;
+  for (const LayerParameters& layer : net.layers())
+    like.push_back(
+        {Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(layer.bias.rows(), layer.bias.cols())});
+  return like;
+}
 
 class HostGradients final : public Gradients {
  public:
@@ -79,14 +115,10 @@ class HostGradients final : public Gradients {
   }
   void descend(double lr) override { sgd_.step(net_.backend(), lr); }
 
+  void get_velocities(std::vector<LayerParameters>& velocities) override { sgd_.get(velocities); }
+  void set_velocities(std::vector<LayerParameters>& velocities) override { sgd_.set(velocities); }
+
  private:
-  static std::vector<LayerParameters> shaped_like(const Net& net) {
-    std::vector<LayerParameters> grads;
-    for (const LayerParameters& layer : net.layers())
-      grads.push_back({Matrix<float>(layer.weight.rows(), layer.weight.cols()),
-                       Matrix<float>(layer.bias.rows(), layer.bias.cols())});
-    return grads;
-  }
   Net& net_;
   std::vector<LayerParameters> grads_;
   BlockedSgd sgd_;
@@ -108,6 +140,8 @@ class DeviceGradients final : public Gradients {
     device_.ready().sgd_step(lr);
     device_.updated();
   }
+  void get_velocities(std::vector<LayerParameters>& velocities) override { training_.get_velocities(velocities); }
+  void set_velocities(std::vector<LayerParameters>& velocities) override { training_.set_velocities(velocities); }
 
  private:
   nn::OnDevice& device_;
@@ -208,84 +242,183 @@ void TrainOptions::validate() const {
   Schedule::parse(schedule);
 }
 
-void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
-           const std::function<bool(const TrainStep&)>& on_step, const BatchAttack& attack) {
-  options.validate();
-  check_data(net, x, targets, options);
-  const std::unique_ptr<Loss> loss = make_loss(options.loss);
-  const Schedule schedule = Schedule::parse(options.schedule);
-  const bool use_targets = needs_targets(options.loss);
-  nn::OnDevice* const device = net.device();
-  const bool need_images = device == nullptr || attack;  // of every batch, on the host
-  Backend& backend = net.backend();
-  Batches batches(x.rows, options.batch, options.seed);
-  const index n = batches.size(), classes = net.classes();
-  const index steps = options.epochs > 0 ? options.epochs * batches.per_epoch() : options.steps;
-
-  // The batch of the current step: views of the whole set, or of these buffers.
-  Matrix<float> x_buffer, target_buffer, adversarial, logits(n, classes);
-  std::vector<int> label_buffer;
-  ConstView2D<float> batch_x = x, batch_targets;
-  const int* batch_labels = targets.labels.data();
-  if (use_targets) batch_targets = targets.values.view();
-  if (!batches.full()) {
-    if (need_images) x_buffer = Matrix<float>(n, x.cols);
-    batch_x = x_buffer.view();
-    label_buffer.resize(static_cast<std::size_t>(n));
-    batch_labels = label_buffer.data();
-    if (use_targets) {
-      target_buffer = Matrix<float>(n, classes);
-      batch_targets = target_buffer.view();
+/// One training at a time, with the batch of the current step: views of the whole set, or of buffers.
+class Trainer::Impl {
+ public:
+  Impl(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options, BatchAttack attack)
+      : net_(net),
+        x_(x),
+        targets_(targets),
+        options_(options),
+        attack_(std::move(attack)),
+        loss_(make_loss(options.loss)),
+        schedule_(Schedule::parse(options.schedule)),
+        use_targets_(needs_targets(options.loss)),
+        need_images_(net.device() == nullptr || attack_),
+        batches_(x.rows, options.batch, options.seed),
+        steps_(options.epochs > 0 ? options.epochs * batches_.per_epoch() : options.steps),
+        lr_(options.lr),
+        logits_(batches_.size(), net.classes()),
+        losses_(static_cast<std::size_t>(batches_.size())),
+        batch_x_(x),
+        batch_labels_(targets.labels.data()) {
+    const index n = batches_.size(), classes = net.classes();
+    if (use_targets_) batch_targets_ = targets.values.view();
+    if (!batches_.full()) {
+      if (need_images_) x_buffer_ = Matrix<float>(n, x.cols);
+      batch_x_ = x_buffer_.view();
+      label_buffer_.resize(static_cast<std::size_t>(n));
+      batch_labels_ = label_buffer_.data();
+      if (use_targets_) {
+        target_buffer_ = Matrix<float>(n, classes);
+        batch_targets_ = target_buffer_.view();
+      }
     }
+    if (attack_) adversarial_ = Matrix<float>(n, x.cols);
+    mean_loss_ = [this, n](index first, ConstView2D<float> f, View2D<float> cotangent) {
+      loss_->evaluate(f, batch_labels_ + first,
+                      use_targets_ ? batch_targets_.middle_rows(first, f.rows) : batch_targets_, losses_.data() + first,
+                      cotangent);
+      const float scale = 1.0f / static_cast<float>(n);
+      for (index i = 0; i < cotangent.rows; ++i)
+        for (index j = 0; j < cotangent.cols; ++j) cotangent(i, j) *= scale;
+    };
+    start();
   }
-  if (attack) adversarial = Matrix<float>(n, x.cols);
-  const ConstView2D<float> input = attack ? ConstView2D<float>(adversarial.view()) : batch_x;
 
-  std::vector<double> losses(static_cast<std::size_t>(n));
-  const CotangentFn mean_loss = [&](index first, ConstView2D<float> f, View2D<float> cotangent) {
-    loss->evaluate(f, batch_labels + first, use_targets ? batch_targets.middle_rows(first, f.rows) : batch_targets,
-                   losses.data() + first, cotangent);
-    const float scale = 1.0f / static_cast<float>(n);
-    for (index i = 0; i < cotangent.rows; ++i)
-      for (index j = 0; j < cotangent.cols; ++j) cotangent(i, j) *= scale;
-  };
-
-  const Sgd<float>::Options sgd{options.momentum, options.weight_decay};
-  std::unique_ptr<Gradients> gradients;
-  if (device != nullptr)
-    gradients = std::make_unique<DeviceGradients>(*device, need_images ? ConstView2D<float>() : x, sgd);
-  else
-    gradients = std::make_unique<HostGradients>(net, sgd);
-
-  index done = 0;
-  double lr = options.lr;
-  for (bool go_on = true; go_on && done < steps;) {
-    const index* const rows = batches.full() ? nullptr : batches.rows(done);
-    if (rows != nullptr) {
-      nn::for_blocks(backend, n, nn::rows_per_block(x.cols), [&](index begin, index count) {
-        for (index i = begin; i < begin + count; ++i) {
-          if (need_images) std::copy_n(x.row(rows[i]), x.cols, x_buffer.row(i));
-          label_buffer[static_cast<std::size_t>(i)] = targets.labels[static_cast<std::size_t>(rows[i])];
-          if (use_targets) std::copy_n(targets.values.row(rows[i]), classes, target_buffer.row(i));
-        }
-      });
-    }
-    if (attack) attack(net, batch_x, batch_labels, done + 1, adversarial.view());
-    lr = options.lr * schedule.factor(done, steps);
+  TrainStep step() {
+    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ask for more with --steps");
+    look_for_stop(net_.backend().stop());
+    const index* const rows = batches_.full() ? nullptr : batches_.rows(done_);
+    if (rows != nullptr) gather(rows);
+    if (attack_) attack_(net_, batch_x_, batch_labels_, done_ + 1, adversarial_.view());
+    lr_ = options_.lr * schedule_.factor(done_, steps_);
     try {
-      gradients->compute(rows, need_images ? input : ConstView2D<float>(), mean_loss, logits.view());
+      const ConstView2D<float> input = attack_ ? ConstView2D<float>(adversarial_.view()) : batch_x_;
+      gradients_->compute(rows, need_images_ ? input : ConstView2D<float>(), mean_loss_, logits_.view());
     } catch (const NonFinite& e) {
-      diverged(e.what(), done + 1, steps, lr);
+      diverged(e.what(), done_ + 1, steps_, lr_);
     }
     double total = 0;
-    for (const double value : losses) total += value;
-    const double mean = total / static_cast<double>(n);
-    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done + 1, steps, lr);
-    gradients->descend(lr);
-    ++done;
-    if (on_step) go_on = on_step({done, steps, mean, batch_accuracy(logits.view(), batch_labels)});
+    for (const double value : losses_) total += value;
+    const double mean = total / static_cast<double>(losses_.size());
+    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done_ + 1, steps_, lr_);
+    gradients_->descend(lr_);
+    ++done_;
+    return {done_, steps_, mean, batch_accuracy(logits_.view(), batch_labels_)};
   }
-  check_parameters(net, done, lr);
+
+  index steps() const { return steps_; }
+  index steps_done() const { return done_; }
+  void check() const { check_parameters(net_, done_, lr_); }
+
+  StateDict state() const {
+    const Net& net = net_;
+    std::vector<LayerParameters> velocities = shaped_like(net);
+    if (done_ > 0) gradients_->get_velocities(velocities);
+    StateDict state;
+    state.set("format", std::string(kFormat));
+    set_index(state, "step", done_);
+    for (std::size_t l = 0; l < velocities.size(); ++l) {
+      if (velocities[l].weight.empty()) continue;
+      const LayerParameters& layer = net.layers()[l];
+      state.set_matrix(entry("parameters", l, "weight"), layer.weight.view());
+      state.set_matrix(entry("parameters", l, "bias"), layer.bias.view());
+      state.set_matrix(entry("velocity", l, "weight"), velocities[l].weight.view());
+      state.set_matrix(entry("velocity", l, "bias"), velocities[l].bias.view());
+    }
+    return state;
+  }
+
+  void restore(const StateDict& state) {
+    const std::string& format = state.get<std::string>("format");
+    NTKROB_CHECK(format == kFormat, IoError, "the state has format \"", format, "\", expected \"", kFormat, "\"");
+    // All is read before anything is changed.
+    const index done = get_index(state, "step", steps_);
+    std::vector<LayerParameters> parameters = shaped_like(net_), velocities = shaped_like(net_);
+    for (std::size_t l = 0; l < parameters.size(); ++l)
+      for (const auto& [kind, layer] : {std::pair("parameters", &parameters[l]), std::pair("velocity", &velocities[l])})
+        for (const auto& [part, values] : {std::pair("weight", &layer->weight), std::pair("bias", &layer->bias)})
+          if (!values->empty())
+            *values = get_matrix<float>(state, entry(kind, l, part), values->rows(), values->cols());
+    gradients_.reset();
+    std::vector<LayerParameters>& layers = net_.layers();
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      convert(parameters[l].weight.view(), layers[l].weight.view());
+      convert(parameters[l].bias.view(), layers[l].bias.view());
+    }
+    start();
+    gradients_->set_velocities(velocities);
+    done_ = done;
+  }
+
+ private:
+  static constexpr char kFormat[] = "ntkrob.training/1";
+  static std::string entry(const char* kind, std::size_t layer, const char* part) {
+    return text(kind, "/", layer, "/", part);
+  }
+
+  void start() {
+    const Sgd<float>::Options sgd{options_.momentum, options_.weight_decay};
+    if (nn::OnDevice* const device = net_.device(); device != nullptr)
+      gradients_ = std::make_unique<DeviceGradients>(*device, need_images_ ? ConstView2D<float>() : x_, sgd);
+    else
+      gradients_ = std::make_unique<HostGradients>(net_, sgd);
+  }
+
+  void gather(const index* rows) {
+    nn::for_blocks(net_.backend(), batches_.size(), nn::rows_per_block(x_.cols), [&](index begin, index count) {
+      for (index i = begin; i < begin + count; ++i) {
+        if (need_images_) std::copy_n(x_.row(rows[i]), x_.cols, x_buffer_.row(i));
+        label_buffer_[static_cast<std::size_t>(i)] = targets_.labels[static_cast<std::size_t>(rows[i])];
+        if (use_targets_) std::copy_n(targets_.values.row(rows[i]), net_.classes(), target_buffer_.row(i));
+      }
+    });
+  }
+
+  Net& net_;
+  ConstView2D<float> x_;
+  const Targets& targets_;
+  const TrainOptions options_;
+  const BatchAttack attack_;
+  const std::unique_ptr<Loss> loss_;
+  const Schedule schedule_;
+  const bool use_targets_, need_images_;  // images of every batch, on the host
+  Batches batches_;
+  const index steps_;
+  index done_ = 0;
+  double lr_;
+  Matrix<float> x_buffer_, target_buffer_, adversarial_, logits_;
+  std::vector<int> label_buffer_;
+  std::vector<double> losses_;
+  ConstView2D<float> batch_x_, batch_targets_;
+  const int* batch_labels_;
+  CotangentFn mean_loss_;
+  std::unique_ptr<Gradients> gradients_;
+};
+
+Trainer::Trainer(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
+                 BatchAttack attack) {
+  options.validate();
+  check_data(net, x, targets, options);
+  impl_ = std::make_unique<Impl>(net, x, targets, options, std::move(attack));
+}
+Trainer::~Trainer() = default;
+index Trainer::steps() const { return impl_->steps(); }
+index Trainer::steps_done() const { return impl_->steps_done(); }
+TrainStep Trainer::step() { return impl_->step(); }
+void Trainer::check() const { impl_->check(); }
+StateDict Trainer::state() const { return impl_->state(); }
+void Trainer::restore(const StateDict& state) { impl_->restore(state); }
+
+void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
+           const std::function<bool(const TrainStep&)>& on_step, const BatchAttack& attack) {
+  Trainer trainer(net, x, targets, options, attack);
+  while (!trainer.done()) {
+    const TrainStep step = trainer.step();
+    if (on_step && !on_step(step)) break;
+  }
+  trainer.check();
 }
 
 }  // namespace ntkrob

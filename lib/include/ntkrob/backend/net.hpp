@@ -77,6 +77,10 @@ class NetRunner {
   /// velocity = momentum velocity + gradient + weight_decay parameter; parameter -= lr velocity: as Sgd, by the
   /// gradients of the last pass.
   virtual void sgd_step(double lr) = 0;
+  /// Velocities of a layer that has parameters, as get_parameters and set_parameters; between start_training and
+  /// end_training.
+  virtual void get_velocities(index layer, View2D<float> weight, View2D<float> bias) = 0;
+  virtual void set_velocities(index layer, ConstView2D<float> weight, ConstView2D<float> bias) = 0;
   /// Gives the memory of images and velocities back.
   virtual void end_training() = 0;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,39 @@ struct TrainStep {
 using BatchAttack =
     std::function<void(const Net& net, ConstView2D<float> x, const int* labels, index step, View2D<float> adversarial)>;
 
-/// Trains in place. x: N x D in [0,1].
+/// A training that can be left and taken up again. Trains the net in place, plain gradient descent with momentum.
+///
+/// A step that throws (diverged, or stopped: Backend::set_stop) leaves net and trainer as after the step before. Random
+/// choices are functions of (seed, step), so that state() is all there is to keep.
+class Trainer {
+ public:
+  /// net, x and targets must outlive the trainer.   x: N x D in [0,1]   attack: empty for plain training
+  ///   throws: ConfigError; ShapeError; NonFinite naming the image or target that is not finite
+  Trainer(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options, BatchAttack attack = {});
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  index steps() const;  // of the whole run
+  index steps_done() const;
+  bool done() const { return steps_done() >= steps(); }
+  /// throws: NonFinite naming the step at which the loss is no longer finite (remedy: a lower lr); Interrupted
+  TrainStep step();
+  /// throws: NonFinite where a parameter of the net is not finite any more
+  void check() const;
+
+  /// Parameters, velocities and the number of steps done. What it was made with is the caller's to remember.
+  StateDict state() const;
+  /// The net and the trainer as they were at state().   throws: IoError naming the entry that is missing, of another
+  /// shape or not finite; then nothing is changed
+  void restore(const StateDict& state);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Trains in place: a Trainer from start to end. x: N x D in [0,1].
 ///   on_step: called after each step; return false to stop. attack: empty for plain training.
 ///   mse: the mean over the batch of 1/2 ||f - y||^2. ce: the mean cross-entropy with the labels; targets.values may be
 ///   empty. ensures: a function of (net, data, options) alone, for any number of workers throws: ConfigError; NonFinite

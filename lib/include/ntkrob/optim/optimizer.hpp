@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ntkrob/base/state_dict.hpp"
@@ -22,6 +23,9 @@ class Sgd {
   explicit Sgd(Options options = {}) : options_(options) {}
   /// p, g: same shape, the same on every call.
   void step(View2D<R> p, ConstView2D<R> g, double lr);
+  /// Of the last step; empty before the first.
+  const Matrix<R>& velocity() const { return velocity_; }
+  void set_velocity(Matrix<R> velocity) { velocity_ = std::move(velocity); }
   /// The velocity under `prefix`, for checkpoints.
   void save(StateDict& state, const std::string& prefix) const;
   /// throws: IoError naming the entry that is missing or is not rows x cols

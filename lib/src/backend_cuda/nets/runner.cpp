@@ -114,6 +114,16 @@ class Runner final : public NetRunner {
     passes_.parameters_changed();
   }
 
+  void get_velocities(index layer, View2D<float> weight, View2D<float> bias) override {
+    NTKROB_CHECK(training_, ConfigError, "backend cuda: velocities outside a training");
+    fetch(velocity_.view(), layer, weight, bias);
+  }
+  void set_velocities(index layer, ConstView2D<float> weight, ConstView2D<float> bias) override {
+    NTKROB_CHECK(training_, ConfigError, "backend cuda: velocities outside a training");
+    put(weight, passes_.weight(velocity_.view(), layer));
+    put(bias, passes_.bias(velocity_.view(), layer));
+  }
+
   void end_training() override {
     training_ = false;
     images_ = Kept<float>();
