@@ -24,9 +24,7 @@ bool same_bytes(const std::string& a, const std::string& b) {
 }  // namespace
 
 Checkpoint::Checkpoint(CheckpointOptions options, Session& session)
-    : options_(std::move(options)), session_(session), next_(kEvery) {
-  if (kept() && options_.resume) saved_ = true;  // load() finds it
-}
+    : options_(std::move(options)), session_(session), next_(kEvery) {}
 
 void Checkpoint::check(const CheckpointOptions& options, Session& session) {
   const std::string& path = options.path;
@@ -88,6 +86,11 @@ void Checkpoint::load(const std::function<void(const StateDict&)>& restore) {
     throw IoError(text(options_.path, ": ", error.what(),
                        "; the checkpoint is damaged or of another version of ntkrob: start anew with --force"));
   }
+  set_on_disk();
+}
+
+void Checkpoint::set_on_disk() {
+  saved_ = true;
   set_last_words("interrupted; " + advice());
 }
 
@@ -99,8 +102,7 @@ void Checkpoint::save(StateDict state) {
   if (!saved_) check_checkpoint_target(options_.path, "--checkpoint");
   for (const auto& [name, value] : identity()) state.set("cli/" + name, value);
   save_state(state, kSchema, options_.path, true);
-  if (!saved_) set_last_words("interrupted; " + advice());
-  saved_ = true;
+  set_on_disk();
   pending_.reset();
   const double now = watch_.seconds();
   next_ = now + std::max(kEvery, kCostShare * (now - start));

@@ -48,7 +48,8 @@ class Checkpoint {
   void offer(StateDict state);
   /// Writes what was offered last, if it is not on disk.
   void flush();
-  bool on_disk() const { return saved_; }
+  /// There is something on disk, written by the caller.
+  void set_on_disk();
 
   /// The end of an interrupted job: says where the state is and how to go on.   throws: Interrupted
   [[noreturn]] void give_up(const std::string& what) const;

@@ -1,6 +1,7 @@
 /// ntkrob kernel: kernel matrices of data files, and their largest eigenvalues.
 #include <algorithm>
 #include <iostream>
+#include <optional>
 #include <type_traits>
 
 #include "command.hpp"
@@ -12,6 +13,7 @@
 #include "ntkrob/krr/eigenvalues.hpp"
 #include "ntkrob/krr/gradient_flow.hpp"
 #include "ntkrob/version.hpp"
+#include "row_checkpoint.hpp"
 
 namespace ntkrob::cli {
 
@@ -27,6 +29,8 @@ struct KernelParams {
   bool balanced = false;
   index eigenvalues = 0;
   ReadOptions read;
+  std::string checkpoint;
+  bool resume = false;
 
   std::vector<Output> outputs() const {
     return nngp ? std::vector<Output>{Output::ntk, Output::nngp} : std::vector<Output>{Output::ntk};
@@ -39,6 +43,7 @@ struct Images {
   ImageShape shape;
   index classes = 0;
   std::vector<index> rows;  // of the split
+  std::string checksum;     // of the data they are from
 };
 
 Images open_images(const std::string& path, const KernelParams& p, Session& session) {
@@ -51,7 +56,8 @@ Images open_images(const std::string& path, const KernelParams& p, Session& sess
   choice.seed = session.globals.seed;
   choice.stream = "kernel/balanced";
   std::vector<index> rows = choose_images(choice, data, session.console);
-  return {chosen_images(data, p.split, rows), data.shape, data.classes, std::move(rows)};
+  Matrix<float> pixels = chosen_images(data, p.split, rows);
+  return {std::move(pixels), data.shape, data.classes, std::move(rows), data.checksum()};
 }
 
 /// Their pixels in the precision of the kernel; moved where nothing changes.
@@ -80,12 +86,41 @@ StateDict description(const KernelParams& p, const Kernel& kernel) {
   return state;
 }
 
-/// Strip by strip into the file.
+CheckpointOptions checkpoint_options(const KernelParams& p) {
+  const bool kept = p.eigenvalues == 0 && !p.output.empty();
+  return {"kernel", kept && p.checkpoint.empty() ? p.output + ".ckpt" : p.checkpoint, p.resume};
+}
+
+/// All that the matrix depends on.
+OptionTexts identity(const KernelParams& p, const Kernel& kernel, const Images& a, const Images& b,
+                     const Session& session) {
+  return {{"--kernel", kernel.spec().to_string()},
+          {"--precision", p.precision},
+          {"--nngp", value_text(p.nngp)},
+          {"--split", p.split},
+          {"--n", value_text(p.n)},
+          {"--balanced", value_text(p.balanced)},
+          {"--seed", p.balanced ? value_text(session.globals.seed) : std::string("any")},
+          {"data of checksum", a.checksum + (b.checksum.empty() ? "" : ", " + b.checksum)}};
+}
+
+/// The views of the strips in a part of a checkpoint: n x m for each output, one behind another.
+template <class R>
+std::vector<ConstView2D<R>> strips_of(const std::vector<char>& bytes, index n, index m, std::size_t outputs) {
+  std::vector<ConstView2D<R>> strips;
+  for (std::size_t k = 0; k < outputs; ++k)
+    strips.emplace_back(reinterpret_cast<const R*>(bytes.data()) + static_cast<index>(k) * n * m, n, m, m);
+  return strips;
+}
+
+/// Strip by strip into the file, and into the checkpoint.
 template <class R>
 void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Images& b, Session& session) {
   const bool symmetric = p.b.empty();
+  const OptionTexts job = identity(p, kernel, a, b, session);
   const Matrix<R> x = in_precision<R>(a), y = in_precision<R>(b);
   const Matrix<R>& second = symmetric ? x : y;
+  const Pairing pairing = symmetric ? Pairing::same : Pairing::cross;
   const std::vector<Output> outputs = p.outputs();
   std::vector<MatrixEntry> entries;
   for (const Output output : outputs) entries.push_back({name_of(output), x.rows(), second.rows(), sizeof(R)});
@@ -93,14 +128,62 @@ void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Imag
   set_rows(state, p, "rows", a);
   set_rows(state, p, "columns", b);
   MatrixFile file(state, "ntkrob.kernel/1", entries, p.output, session.globals.force);
-  stream_matrix<R>(kernel, x.view(), second.view(), symmetric ? Pairing::same : Pairing::cross, outputs,
-                   [&](Output output, index row, index col, ConstView2D<R> block) {
-                     file.write(static_cast<std::size_t>(output == Output::nngp), row, col, block);
-                     const index done = row + block.rows;
-                     if (output == outputs.back() && col + block.cols == second.rows())
-                       session.console.progress(text("row ", done, " of ", x.rows()), done, x.rows());
-                   });
-  file.commit();
+  const MatrixSink<R> sink = [&](Output output, index row, index col, ConstView2D<R> block) {
+    file.write(static_cast<std::size_t>(output == Output::nngp), row, col, block);
+  };
+
+  RowCheckpoint checkpoint(checkpoint_options(p), job, x.rows(), session);
+  const auto columns = [&](index row) { return second.rows() - (symmetric ? row : 0); };
+  if (p.resume) {
+    checkpoint.load(
+        [&](index row, index n) {
+          return static_cast<std::size_t>(n) * static_cast<std::size_t>(columns(row)) * outputs.size() * sizeof(R);
+        },
+        [&](index row, index n, const std::vector<char>& bytes) {
+          hand_over_strip(pairing, outputs, row, strips_of<R>(bytes, n, columns(row), outputs.size()), sink);
+        });
+    session.console.note(text("resumed with ", checkpoint.finished(), " of ", x.rows(), " rows"));
+  }
+
+  // Strips of some seconds each: that much is lost where one is abandoned. Their heights change no bit.
+  constexpr index kFirstRows = 128;
+  constexpr double kStripSeconds = 4;
+  index height = kFirstRows;
+  Stopwatch watch;
+  double started = 0;
+  MatrixStrips<R> strips;
+  if (checkpoint.kept()) {
+    strips.next = [&](index row) {
+      started = watch.seconds();
+      const auto [first, rows] = checkpoint.missing(row);
+      return std::pair(first, std::min(rows, height));
+    };
+    strips.keep = [&](index row, const std::vector<ConstView2D<R>>& found) {
+      const double seconds = watch.seconds() - started;
+      std::vector<std::pair<const void*, std::size_t>> blocks;
+      for (const ConstView2D<R>& strip : found)
+        blocks.emplace_back(strip.data, static_cast<std::size_t>(strip.rows * strip.cols) * sizeof(R));
+      checkpoint.append(row, found[0].rows, blocks, seconds);
+      const double per_row = std::max(1e-9, seconds / static_cast<double>(found[0].rows));
+      height = std::clamp(static_cast<index>(std::min(1e6, kStripSeconds / per_row)), index{1},
+                          std::max(kFirstRows, 8 * found[0].rows));
+      session.console.progress(text("row ", row + found[0].rows, " of ", x.rows()), row + found[0].rows, x.rows());
+    };
+  } else {
+    strips.keep = [&](index row, const std::vector<ConstView2D<R>>& found) {
+      session.console.progress(text("row ", row + found[0].rows, " of ", x.rows()), row + found[0].rows, x.rows());
+    };
+  }
+  std::optional<InterruptScope> interrupt;
+  if (checkpoint.kept()) interrupt.emplace(session.backend());
+  try {
+    stream_matrix<R>(kernel, x.view(), second.view(), pairing, outputs, sink, strips);
+    file.commit();
+  } catch (const Interrupted&) {
+    interrupt->answered();
+    checkpoint.give_up(text("interrupted with ", checkpoint.finished(), " of ", x.rows(), " rows kept"));
+  }
+  checkpoint.finish();
 }
 
 template <class R>
@@ -139,7 +222,10 @@ void kernel_matrix(const KernelParams& p, Session& session) {
                "eigenvalues: a matrix of two different sets has none; name one file");
   NTKROB_CHECK(p.eigenvalues > 0 || !p.output.empty(), ConfigError, "output: name the file to write with -o FILE");
   const KernelSpec spec = KernelSpec::parse(p.kernel);
+  NTKROB_CHECK(p.eigenvalues == 0 || (p.checkpoint.empty() && !p.resume), ConfigError,
+               "--checkpoint and --resume are for matrices; eigenvalues are found anew");
   if (!p.output.empty()) check_output(p.output, session.globals.force);
+  Checkpoint::check(checkpoint_options(p), session);
   Images a = open_images(p.a, p, session);
   Images b = p.b.empty() ? Images() : open_images(p.b, p, session);
   NTKROB_CHECK(p.b.empty() || a.shape == b.shape, ShapeError, "images of ", p.a, " have ", a.shape.size(),
@@ -196,14 +282,19 @@ Command make_kernel() {
   set.add("eigenvalues", p->eigenvalues, "print the N largest eigenvalues; no matrix is written, -o is optional");
   add_read_options(set, p->read);
   set.add_output(p->output, Use::none, "HDF5 file with datasets \"ntk\" and \"nngp\"").required = false;
+  set.add("checkpoint", p->checkpoint, "finished rows, for --resume; default: <output>.ckpt").type = "FILE";
+  set.add("resume", p->resume, "go on from the checkpoint, to the same bytes; needs the same options");
   command.examples = {"ntkrob kernel --kernel fc:3 mnist.h5 --n 2000 -o K.h5",
                       "ntkrob kernel --kernel fc:2 a.h5 b.h5 --nngp --precision float64 -o K.h5",
                       "ntkrob kernel --kernel 'dense(w=1.4,b=0)-relu-dense' a.h5 --dry-run -o K.h5",
                       "ntkrob kernel --kernel fc:2 mnist.h5 --eigenvalues 10"};
   command.files = [p]() -> std::vector<FileUse> {
     if (p->output.empty()) return {};
-    // Eigenvalues are a state, a matrix is written in place.
-    return {{"--output", p->output, p->eigenvalues > 0 ? Use::writes_state : Use::writes_hdf5}};
+    // Eigenvalues are a state, a matrix is written in place, and its rows are kept.
+    if (p->eigenvalues > 0) return {{"--output", p->output, Use::writes_state}};
+    std::vector<FileUse> files{{"--output", p->output, Use::writes_hdf5}};
+    if (p->checkpoint.empty()) files.push_back({"the checkpoint of --output", checkpoint_options(*p).path, Use::keeps});
+    return files;
   };
   command.notes = [] { return list_text("Kernels:", kernel_spec_help()); };
   command.run = [p](Session& session) { kernel_matrix(*p, session); };

@@ -1,8 +1,10 @@
 /// ntkrob predict: what infinitely wide nets trained on a support set predict, and how sure they are.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <iostream>
 #include <limits>
+#include <optional>
 
 #include "command.hpp"
 #include "input.hpp"
@@ -14,6 +16,7 @@
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
 #include "report/class_report.hpp"
+#include "row_checkpoint.hpp"
 
 namespace ntkrob::cli {
 
@@ -29,6 +32,8 @@ struct PredictParams {
   bool balanced = false;
   index n = 0;
   ReadOptions read;
+  std::string checkpoint;
+  bool resume = false;
 
   double end() const {
     if (time == "inf") return std::numeric_limits<double>::infinity();
@@ -44,9 +49,33 @@ struct Outcome {
   double learning_rate = 0;      // the largest stable one; 0: eigenvalues were not needed
 };
 
+CheckpointOptions checkpoint_options(const PredictParams& p) {
+  const bool kept = p.checkpoint.empty() && !p.output.empty();
+  return {"predict", kept ? p.output + ".ckpt" : p.checkpoint, p.resume, std::isfinite(p.end())};
+}
+
+/// All that the predictions depend on.
+OptionTexts identity(const PredictParams& p, const Dataset& support, const Dataset& data, const Session& session) {
+  const bool drawn = p.balanced || p.machine.balanced;
+  return {{"--kernel", KernelSpec::parse(p.machine.kernel).to_string()},
+          {"--posterior", p.posterior},
+          {"--time", p.time},
+          {"--ridge", value_text(p.machine.ridge)},
+          {"--precision", p.machine.precision},
+          {"--variance", value_text(p.variance)},
+          {"--n-support", value_text(p.machine.n)},
+          {"--balanced-support", value_text(p.machine.balanced)},
+          {"--split", p.split},
+          {"--n", value_text(p.n)},
+          {"--balanced", value_text(p.balanced)},
+          {"--seed", drawn ? value_text(session.globals.seed) : std::string("any")},
+          {"a support set of checksum", support.checksum()},
+          {"data of checksum", data.checksum()}};
+}
+
 template <class R>
 Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<float> support, ConstView2D<float> labels,
-                    ConstView2D<float> images, Session& session) {
+                    ConstView2D<float> images, const OptionTexts& job, Session& session) {
   const auto converted = [](ConstView2D<float> m) {
     Matrix<R> result(m.rows, m.cols);
     convert(m, result.view());
@@ -59,15 +88,45 @@ Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<fl
   outcome.mean = Matrix<double>(images.rows, labels.cols);
   if (p.variance) outcome.variance.resize(static_cast<std::size_t>(images.rows));
   const Matrix<R> x = converted(images);
-  constexpr index kRows = 1024;
-  for (index i = 0; i < images.rows; i += kRows) {
-    const index m = std::min(kRows, images.rows - i);
-    flow.predict(x.view().middle_rows(i, m), time, outcome.mean.view().middle_rows(i, m),
-                 p.variance ? outcome.variance.data() + i : nullptr);
-    session.console.progress(text("predicted ", i + m, " of ", images.rows, " images"), i + m, images.rows);
+  // A part: rows of the mean, and their variances.
+  RowCheckpoint checkpoint(checkpoint_options(p), job, images.rows, session);
+  const auto mean_bytes = [&](index rows) { return static_cast<std::size_t>(rows * labels.cols) * sizeof(double); };
+  const auto variance_bytes = [&](index rows) {
+    return p.variance ? static_cast<std::size_t>(rows) * sizeof(double) : std::size_t{0};
+  };
+  if (p.resume) {
+    checkpoint.load([&](index, index rows) { return mean_bytes(rows) + variance_bytes(rows); },
+                    [&](index first, index rows, const std::vector<char>& bytes) {
+                      std::memcpy(outcome.mean.row(first), bytes.data(), mean_bytes(rows));
+                      if (p.variance)
+                        std::memcpy(outcome.variance.data() + first, bytes.data() + mean_bytes(rows),
+                                    variance_bytes(rows));
+                    });
+    session.console.note(text("resumed with ", checkpoint.finished(), " of ", images.rows, " images"));
   }
-  if (std::isfinite(time))
-    outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);
+  std::optional<InterruptScope> interrupt;
+  if (checkpoint.kept()) interrupt.emplace(session.backend());
+  try {
+    constexpr index kRows = 256;
+    for (index i = 0; i < images.rows;) {
+      const auto [first, rows] = checkpoint.missing(i);
+      const index m = std::min(kRows, rows);
+      if (m == 0) break;
+      const Stopwatch watch;
+      flow.predict(x.view().middle_rows(first, m), time, outcome.mean.view().middle_rows(first, m),
+                   p.variance ? outcome.variance.data() + first : nullptr);
+      std::vector<std::pair<const void*, std::size_t>> blocks{{outcome.mean.row(first), mean_bytes(m)}};
+      if (p.variance) blocks.emplace_back(outcome.variance.data() + first, variance_bytes(m));
+      checkpoint.append(first, m, blocks, watch.seconds());
+      i = first + m;
+      session.console.progress(text("predicted ", i, " of ", images.rows, " images"), i, images.rows);
+    }
+    if (std::isfinite(time))
+      outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);
+  } catch (const Interrupted&) {
+    interrupt->answered();
+    checkpoint.give_up(text("interrupted with ", checkpoint.finished(), " of ", images.rows, " images kept"));
+  }
   return outcome;
 }
 
@@ -107,7 +166,7 @@ ImageChoice image_choice(const PredictParams& p, std::uint64_t seed) {
   return choice;
 }
 
-void check(const PredictParams& p, const Session& session) {
+void check(const PredictParams& p, Session& session) {
   p.end();
   NTKROB_CHECK(p.posterior == "ntk" || p.posterior == "nngp", ConfigError, "posterior is \"", p.posterior,
                "\", must be ntk or nngp");
@@ -115,6 +174,7 @@ void check(const PredictParams& p, const Session& session) {
                p.machine.precision, "\", must be mixed or float64");
   NTKROB_CHECK_RANGE("ridge", p.machine.ridge, 0.0, 1e6);
   if (!p.output.empty()) check_output(p.output, session.globals.force);
+  Checkpoint::check(checkpoint_options(p), session);
 }
 
 void predict(const PredictParams& p, Session& session) {
@@ -147,9 +207,9 @@ void predict(const PredictParams& p, Session& session) {
   const Matrix<float> x = chosen_images(support, "train", support_rows), z = chosen_images(data, p.split, rows);
   const Matrix<float> y = rows_of(support_labels(support).view(), support_rows);
   const auto run = p.machine.precision == "mixed" ? predict_all<float> : predict_all<double>;
-  const Outcome outcome = run(p, kernel, x.view(), y.view(), z.view(), session);
+  const Outcome outcome = run(p, kernel, x.view(), y.view(), z.view(), identity(p, support, data, session), session);
   report(p, outcome, labels_of(data.split(p.split), rows), support.classes, data.class_names);
-  if (p.output.empty()) return;
+  if (p.output.empty()) return Checkpoint(checkpoint_options(p), session).finish();
   StateDict state;
   state.set("spec", spec.to_string());
   state.set("posterior", p.posterior);
@@ -167,6 +227,7 @@ void predict(const PredictParams& p, Session& session) {
   state.set_matrix("mean", outcome.mean.view());
   if (p.variance) state.set("variance", NdArray<double>{{n}, outcome.variance});
   save_state(state, "ntkrob.prediction/1", p.output, session.globals.force);
+  Checkpoint(checkpoint_options(p), session).finish();
   session.console.note(text("wrote ", p.output));
 }
 
@@ -199,9 +260,17 @@ Command make_predict() {
   add_read_options(set, p->read);
   set.add_output(p->output, Use::writes_state, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]")
       .required = false;
+  set.add("checkpoint", p->checkpoint,
+          "finished predictions, for --resume; default: <output>.ckpt, else none. The factor of the Gram matrix is not kept")
+      .type = "FILE";
+  set.add("resume", p->resume, "go on from the checkpoint, to the same bytes; needs the same options");
   command.examples = {"ntkrob predict --kernel fc:3 --support mnist.h5 --n-support 1000 --data mnist.h5 -o P.h5",
                       "ntkrob predict --kernel fc:2 --support robust.h5 --data mnist.h5 --time 1000",
                       "ntkrob predict --posterior nngp --ridge 0.01 --variance --support a.h5 --data b.h5 -o P.h5"};
+  command.files = [p]() -> std::vector<FileUse> {
+    if (!p->checkpoint.empty() || p->output.empty()) return {};
+    return {{"the checkpoint of --output", p->output + ".ckpt", Use::keeps}};
+  };
   command.notes = [] { return list_text("Kernels:", kernel_spec_help()); };
   command.run = [p](Session& session) { predict(*p, session); };
   return command;

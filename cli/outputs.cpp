@@ -9,6 +9,7 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/journal.hpp"
 #include "session.hpp"
 
 namespace ntkrob::cli {
@@ -131,7 +132,8 @@ void check_format(const FileUse& file) {
       if (!hdf5 && extension != ".npz") refuse("is written as HDF5 or NPZ", ".h5, .hdf5 or .npz");
       break;
     case Use::keeps:
-      if (!hdf5 && extension != ".npz") refuse("a checkpoint is written as HDF5 or NPZ", ".h5, .hdf5 or .npz");
+      if (!hdf5 && extension != ".npz" && extension != ".ckpt")
+        refuse("a checkpoint is no file of another format", ".h5, .hdf5, .npz or .ckpt");
       break;
     case Use::writes_hdf5:
       if (!hdf5) refuse("is written as HDF5", ".h5 or .hdf5");
@@ -193,7 +195,7 @@ bool is_checkpoint(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
   try {
-    return identify(path).first == "checkpoint";
+    return Journal::is_journal(path) || identify(path).first == "checkpoint";
   } catch (const std::exception&) {
     return false;
   }

@@ -1,6 +1,7 @@
 #include "ntkrob/kernel/stream.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "kernel/tiles.hpp"
 
@@ -46,8 +47,22 @@ void hand_over_mirrored(Output output, index row, index col, ConstView2D<R> bloc
 }  // namespace
 
 template <class R>
+void hand_over_strip(Pairing pairing, const std::vector<Output>& outputs, index row,
+                     const std::vector<ConstView2D<R>>& strips, const MatrixSink<R>& sink) {
+  Matrix<R> scratch;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    const ConstView2D<R>& strip = strips[k];
+    const index on_diagonal = pairing == Pairing::same ? strip.rows : 0;
+    sink(outputs[k], row, pairing == Pairing::same ? row : 0, strip);
+    if (pairing == Pairing::same)
+      hand_over_mirrored<R>(outputs[k], row, row + on_diagonal,
+                            strip.middle_cols(on_diagonal, strip.cols - on_diagonal), scratch, sink);
+  }
+}
+
+template <class R>
 void stream_matrix(const Kernel& whole, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing,
-                   const std::vector<Output>& outputs, const MatrixSink<R>& sink) {
+                   const std::vector<Output>& outputs, const MatrixSink<R>& sink, const MatrixStrips<R>& wanted) {
   const bool half = pairing == Pairing::same;
   NTKROB_CHECK(outputs.size() == 1 || (outputs.size() == 2 && outputs[0] == Output::ntk && outputs[1] == Output::nngp),
                ConfigError, "a kernel has the outputs {ntk}, {nngp} or {ntk, nngp}");
@@ -58,10 +73,14 @@ void stream_matrix(const Kernel& whole, ConstView2D<R> x, ConstView2D<R> y, Pair
   options.memory_budget = std::max<std::size_t>(budget, 1);
   const Kernel kernel(whole.spec(), whole.backend(), options);
 
-  Matrix<R> strips[2], scratch;
+  Matrix<R> strips[2];
+  std::vector<ConstView2D<R>> finished(outputs.size());
   for (index i = 0; i < x.rows;) {
+    index most = x.rows;
+    if (wanted.next) std::tie(i, most) = wanted.next(i);
+    if (i >= x.rows) break;
     const index first = half ? i : 0, m = y.rows - first;
-    const index n = std::min(x.rows - i, strip_rows<R>(budget, m, outputs.size()));
+    const index n = std::min({x.rows - i, std::max<index>(most, 1), strip_rows<R>(budget, m, outputs.size())});
     View2D<R> strip[2], square[2], rest[2];
     const index on_diagonal = half ? n : 0;
     for (std::size_t k = 0; k < outputs.size(); ++k) {
@@ -76,17 +95,20 @@ void stream_matrix(const Kernel& whole, ConstView2D<R> x, ConstView2D<R> y, Pair
     const ConstView2D<R> rows = x.middle_rows(i, n);
     if (half) compute(kernel, rows, rows, Pairing::same, square, outputs.size());
     compute(kernel, rows, y.middle_rows(first + on_diagonal, m - on_diagonal), Pairing::cross, rest, outputs.size());
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      sink(outputs[k], i, first, strip[k]);
-      if (half) hand_over_mirrored<R>(outputs[k], i, i + n, rest[k], scratch, sink);
-    }
+    std::copy_n(strip, outputs.size(), finished.begin());
+    if (wanted.keep) wanted.keep(i, finished);
+    hand_over_strip(pairing, outputs, i, finished, sink);
     i += n;
   }
 }
 
+template void hand_over_strip(Pairing, const std::vector<Output>&, index, const std::vector<ConstView2D<float>>&,
+                              const MatrixSink<float>&);
+template void hand_over_strip(Pairing, const std::vector<Output>&, index, const std::vector<ConstView2D<double>>&,
+                              const MatrixSink<double>&);
 template void stream_matrix(const Kernel&, ConstView2D<float>, ConstView2D<float>, Pairing, const std::vector<Output>&,
-                            const MatrixSink<float>&);
+                            const MatrixSink<float>&, const MatrixStrips<float>&);
 template void stream_matrix(const Kernel&, ConstView2D<double>, ConstView2D<double>, Pairing,
-                            const std::vector<Output>&, const MatrixSink<double>&);
+                            const std::vector<Output>&, const MatrixSink<double>&, const MatrixStrips<double>&);
 
 }  // namespace ntkrob
