@@ -1,0 +1,181 @@
+/// Checkpoints with one entry edited, written with a valid checksum, and resumed by the command: one line that names the
+/// entry, or the result of the checkpoint as it was. NTKROB_EDITS says how many of each kind are tried; in CI some.
+#include <cstdio>
+#include <functional>
+#include <set>
+
+#include "kill_kit.hpp"
+#include "kit/edits.hpp"
+#include "ntkrob/data/format.hpp"
+
+using namespace ntkrob;
+using namespace ntkrob::cli_test;
+using namespace ntkrob::kill_test;
+
+namespace {
+
+/// Texts that say nothing but how an entry of theirs has to read need not be named by the entry: options say --name.
+std::string spoken_name(const std::string& entry) {
+  const std::size_t options = entry.find("options/");
+  if (options != std::string::npos) return entry.substr(options + 8);
+  if (entry.rfind("cli/", 0) == 0) return entry.substr(4);
+  return entry;
+}
+
+struct Kind {
+  std::string name, output, checkpoint;
+  std::vector<std::string> arguments;
+  std::string broken_off;  // a state that an interrupted run has left
+  std::function<std::string(const std::string&)> content;
+};
+
+/// Entries whose plausible edits nothing else in the state contradicts: results of finished work. The file's checksum is
+/// what guards them; here it is right.
+bool unverifiable(const std::string& entry) {
+  for (const char* part :
+       {"margin", "queries", "distance", "seconds", "loss", "lambda", "gradient_norm", "eps", "lr", "robust", "predicted",
+        "changed", "zero_gradients", "attacked", "support", "labels", "adam", "parameters", "velocity", "initial",
+        "history", "best", "step", "trace", "curve", "zero_share", "risen", "examples/attacks", "examples/inputs", "noise",
+        "square", "gradient", "adversarial"})
+    if (entry.find(part) != std::string::npos) return true;
+  return false;
+}
+
+void edit_all(const Kind& kind) {
+  const StateDict state = load_state(kind.broken_off, "ntkrob.checkpoint/1");
+  const auto resume = [&](const StateDict& edited) {
+    save_state(edited, "ntkrob.checkpoint/1", kind.checkpoint, true);
+    std::filesystem::remove(kind.output);
+    std::vector<std::string> arguments = kind.arguments;
+    arguments.push_back("--resume");
+    return run(arguments);
+  };
+  const Finished sound = resume(state);
+  INFO(sound.err);
+  REQUIRE(sound.code == 0);
+  const std::string whole = kind.content(kind.output);
+
+  int all = 0;
+  kit::for_each_edit(state, [&](const kit::Edit&) { ++all; });
+  const int wanted = count_of("NTKROB_EDITS", 40), stride = std::max(1, all / wanted);
+  int at = 0, tried = 0, refused = 0, same = 0, believed = 0;
+  std::set<std::string> entries;
+  kit::for_each_edit(state, [&](const kit::Edit& edit) {
+    if (at++ % stride != 0) return;
+    ++tried;
+    entries.insert(edit.entry);
+    const Finished finished = resume(edit.state);
+    INFO(kind.name << ": " << edit.entry << ": " << edit.what << "\n" << finished.err);
+    if (finished.code == 0) {
+      if (kind.content(kind.output) == whole) {
+        ++same;
+        return;
+      }
+      ++believed;
+      CHECK(edit.plausible);
+      CHECK(unverifiable(edit.entry));
+      return;
+    }
+    ++refused;
+    CHECK((finished.code == 2 || finished.code == 3));
+    CHECK(contains(finished.err, spoken_name(edit.entry)));
+    CHECK(std::count(finished.err.begin(), finished.err.end(), '\n') == 1);
+    CHECK(!contains(finished.err, "internal error"));
+    CHECK(!std::filesystem::exists(kind.output));
+  });
+  std::printf("%s: %d of %d edits of %zu entries: %d refused, %d with the same result, %d results of finished work\n",
+              kind.name.c_str(), tried, all, entries.size(), refused, same, believed);
+}
+
+struct Files {
+  Folder folder;
+  std::string data = folder / "strokes.h5", net = folder / "net.h5";
+  Files() {
+    run_ok({"synth", "strokes", "--train", "120", "--test", "30", "--quiet", "-o", data});
+    run_ok({"train", data, "--model", "mlp:8", "--loss", "ce", "--steps", "60", "--quiet", "-o", net});
+  }
+  static const Files& get() {
+    static const Files files;
+    return files;
+  }
+};
+
+/// Interrupts a job again and again, and keeps the last checkpoint that `wanted` likes.
+std::string broken_off(const std::vector<std::string>& arguments, const std::string& checkpoint,
+                       const std::function<bool(const StateDict&)>& wanted) {
+  const std::string kept = checkpoint + ".kept.h5";
+  for (int tries = 0; tries < 400; ++tries) {
+    std::filesystem::remove(checkpoint);
+    Process process(arguments);
+    while (process.running() && !std::filesystem::exists(checkpoint))
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5 * (tries % 60)));
+    if (process.running()) process.signal(SIGINT);
+    if (process.wait().code != 130) continue;
+    if (!wanted(load_state(checkpoint, "ntkrob.checkpoint/1"))) continue;
+    std::filesystem::rename(checkpoint, kept);
+    return kept;
+  }
+  FAIL("no run could be interrupted where it was wanted");
+  return kept;
+}
+
+std::string report_text(const std::string& path) {
+  nlohmann::json report = read_json(path);
+  const std::function<void(nlohmann::json&)> strip = [&](nlohmann::json& value) {
+    if (value.is_object()) value.erase("seconds");
+    if (value.is_structured())
+      for (auto& one : value) strip(one);
+  };
+  strip(report);
+  return report.dump();
+}
+
+}  // namespace
+
+TEST_CASE("edited checkpoints of robustify", "[faults]") {
+  const Files& f = Files::get();
+  const Folder out;
+  Kind kind{"robustify", out / "r.h5", out / "r.h5.ckpt.h5", {}, "", read_file};
+  kind.arguments = {"robustify", f.data, "--kernel", "fc:1", "--n", "10", "--steps", "30", "--batch", "40",
+                    "--validation", "20", "--validate-every", "2", "--learn-labels", "--checkpoint-every", "1", "--quiet",
+                    "-o", kind.output};
+  kind.broken_off = broken_off(kind.arguments, kind.checkpoint,
+                               [](const StateDict& s) { return s.get<std::int64_t>("step") > 3; });
+  edit_all(kind);
+}
+
+TEST_CASE("edited checkpoints of train", "[faults]") {
+  const Files& f = Files::get();
+  const Folder out;
+  Kind kind{"train", out / "n.h5", out / "n.h5.ckpt.h5", {}, "", read_file};
+  kind.arguments = {"train", f.data, "--model", "mlp:64", "--steps", "3000", "--quiet", "-o", kind.output};
+  // Training is written by time or at the end: any moment will do.
+  const std::string kept = kind.checkpoint + ".kept.h5";
+  for (int tries = 0; tries < 50 && !std::filesystem::exists(kept); ++tries) {
+    const Stopped stopped = stop_after(kind.arguments, 0.05 + 0.01 * tries, SIGTERM);
+    if (stopped.finished.code == 130 && std::filesystem::exists(kind.checkpoint))
+      std::filesystem::rename(kind.checkpoint, kept);
+    std::filesystem::remove(kind.output);
+  }
+  REQUIRE(std::filesystem::exists(kept));
+  kind.broken_off = kept;
+  edit_all(kind);
+}
+
+TEST_CASE("edited checkpoints of evaluate, inside a sequence and inside the masking checks", "[faults]") {
+  const Files& f = Files::get();
+  for (const bool checks : {false, true}) {
+    const Folder out;
+    Kind kind{checks ? "evaluate, masking checks" : "evaluate, inside AutoAttack", out / "r.json",
+              out / "r.json.ckpt.h5", {}, "", report_text};
+    kind.arguments = {"evaluate", f.net, "--data", f.data, "--eps", "0.03", "--n", "24", "--batch", "8", "--seed", "2",
+                      "--attacks", checks ? "fgsm" : "fgsm,autoattack", "--checks", checks ? "on" : "off",
+                      "--check-samples", "12", "--quiet", "--json", kind.output};
+    kind.broken_off = broken_off(kind.arguments, kind.checkpoint, [&](const StateDict& s) {
+      return checks ? s.contains("masking/radii") && s.get<std::int64_t>("masking/radii") > 4
+                    : s.get<std::int64_t>("batch/samples") > 0;
+    });
+    edit_all(kind);
+  }
+}
