@@ -132,10 +132,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   if (!p.model.empty()) adopt_features(session, load_state(p.model, "ntkrob.model/1"), p.model);
   if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(session, p.machine.support, p.read, 2);
   Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
-  ThreatModel threat;
-  threat.norm = parse_norm(p.job.norm);
-  threat.eps = static_cast<float>(p.job.eps);
-  threat.validate(data.shape.size());
+  ThreatModel::of(p.job.norm, p.job.eps, data.shape.size());  // refused before the models are made
   if (session.globals.dry_run || session.globals.explain) {
     TextCollector collector;
     visit_evaluate(p.job, collector);

@@ -224,9 +224,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   outcome.shape = data.shape;
   outcome.classes = model.classes();
   outcome.class_names = job.class_names.empty() ? data.class_names : job.class_names;
-  outcome.threat.norm = parse_norm(job.norm);
-  outcome.threat.eps = static_cast<float>(job.eps);
-  outcome.threat.validate(data.shape.size());
+  outcome.threat = ThreatModel::of(job.norm, job.eps, data.shape.size());
   outcome.backend = session.backend().info().name;
   const Matrix<float> images = chosen_images(data, job.split, outcome.samples);
   outcome.labels = labels_of(split, outcome.samples);

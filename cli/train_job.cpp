@@ -40,10 +40,7 @@ Targets training_targets(const Dataset& data) {
 BatchAttack batch_attack(const TrainJob& job, index d) {
   if (!job.adversarial) return {};
   NTKROB_CHECK_RANGE("attack-steps", job.attack_steps, 1, 100'000);
-  ThreatModel threat;
-  threat.norm = parse_norm(job.norm);
-  threat.eps = static_cast<float>(job.eps);
-  threat.validate(d);
+  const ThreatModel threat = ThreatModel::of(job.norm, job.eps, d);
   const Rng rng(job.train.seed, "adversarial training");
   return [threat, rng, steps = job.attack_steps](const Net& net, ConstView2D<float> x, const int* labels, index step,
                                                  View2D<float> adversarial) {
@@ -174,6 +171,8 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   const Matrix<float> x = data.images("train");
   const Targets targets = training_targets(data);
   TrainOutcome outcome;
+  const index batch = job.train.batch == 0 ? x.rows() : std::min(job.train.batch, x.rows());
+  check_net_memory(job.model, data.shape, data.classes, batch, session.globals.memory.value);
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, session.backend());
   const Stopwatch watch;

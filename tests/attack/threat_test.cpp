@@ -227,5 +227,10 @@ TEST_CASE("a threat model larger than the box is refused with the remedy", "[att
   CHECK_NOTHROW((ThreatModel{Norm::l1, 39.0f}.validate(kD)));
   CHECK_THROWS_AS((ThreatModel{Norm::l1, 41.0f}.validate(kD)), ConfigError);
   CHECK(parse_norm("l1") == Norm::l1);
+  CHECK(ThreatModel::of("l2", 0.5, kD).norm == Norm::l2);
+  CHECK_THROWS_WITH(ThreatModel::of("linf", 1e308, kD), Catch::Contains("eps is 1e+308"));
+  CHECK_THROWS_WITH(ThreatModel::of("linf", std::numeric_limits<double>::infinity(), kD),
+                    Catch::Contains("eps is inf"));
+  CHECK_THROWS_AS(ThreatModel::of("linf", std::numeric_limits<double>::quiet_NaN(), kD), ConfigError);
   CHECK_THROWS_WITH(parse_norm("l0"), Catch::Contains("linf, l2, l1"));
 }

@@ -119,6 +119,19 @@ TEST_CASE("a backend without bfloat16 products is refused with the remedy", "[ro
                     Catch::Contains("bfloat16 on backend cpu") && Catch::Contains("give --attack-precision float32"));
 }
 
+TEST_CASE("images that moved too far are blamed on the option that moved them", "[robust]") {
+  const Blobs blobs;
+  RobustifyOptions options = small_options();
+  options.clip = false;
+  options.lr = 1e30;
+  Robustifier robustifier(options, blobs.data(), test_backend());
+  const auto run = [&] {
+    while (!robustifier.done()) robustifier.step();
+  };
+  CHECK_THROWS_WITH(run(), Catch::Contains("outer step ") &&
+                               Catch::Contains("the images have moved too far with --lr 1e+30 and --no-clip"));
+}
+
 TEST_CASE("a step that is stopped in any of its loops leaves the last finished step, and can be taken again",
           "[robust]") {
   const Blobs blobs;

@@ -133,6 +133,18 @@ Norm parse_norm(const std::string& text) {
 
 std::string to_string(Norm norm) { return norm == Norm::linf ? "linf" : norm == Norm::l2 ? "l2" : "l1"; }
 
+ThreatModel ThreatModel::of(const std::string& norm, double eps, index d) {
+  ThreatModel threat;
+  threat.norm = parse_norm(norm);
+  // Beyond, the conversion would be infinite, and the message would not name what was given.
+  constexpr double kMost = 1e30;
+  NTKROB_CHECK(eps <= kMost, ConfigError, "eps is ", eps, ", must be at most ", d,
+               "; it is in units of pixels scaled to [0,1]");
+  threat.eps = static_cast<float>(eps);
+  threat.validate(d);
+  return threat;
+}
+
 void ThreatModel::validate(index d) const {
   NTKROB_CHECK(std::isfinite(low) && std::isfinite(high) && low < high, ConfigError, "the box is [", low, ", ", high,
                "], must be finite with low below high");

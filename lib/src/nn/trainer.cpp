@@ -201,20 +201,27 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
   }
 }
 
-/// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
-[[noreturn]] void diverged(const std::string& what, index step, index steps, double lr) {
-  throw NonFinite(text("train: ", what, " at step ", step, " of ", steps, " with lr ", lr,
-                       step == 1 ? "; the net's initial parameters or the targets are too large"
-                                 : "; the training diverged: lower --lr, for example by 10"));
+/// What a training that diverges was too bold with. Decay by more than the parameter itself makes it grow.
+std::string remedy(const TrainOptions& options) {
+  if (options.lr * options.weight_decay >= 1)
+    return text("; the training diverged: weight decay ", options.weight_decay, " times lr ", options.lr,
+                " must be well below 1: lower --weight-decay");
+  return "; the training diverged: lower --lr, for example by 10";
 }
 
-void check_parameters(const Net& net, index steps, double lr) {
+/// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
+[[noreturn]] void diverged(const std::string& what, index step, index steps, double lr, const TrainOptions& options) {
+  throw NonFinite(text("train: ", what, " at step ", step, " of ", steps, " with lr ", lr,
+                       step == 1 ? "; the net's initial parameters or the targets are too large" : remedy(options)));
+}
+
+void check_parameters(const Net& net, index steps, double lr, const TrainOptions& options) {
   for (const LayerParameters& layer : net.layers())
     for (const Matrix<float>* values : {&layer.weight, &layer.bias}) {
       if (all_finite(values->data(), values->size())) continue;
       for (index i = 0; i < values->size(); ++i)
         NTKROB_CHECK(std::isfinite(values->data()[i]), NonFinite, "train: a parameter is ", values->data()[i],
-                     " after step ", steps, " with lr ", lr, "; the training diverged: lower --lr, for example by 10");
+                     " after step ", steps, " with lr ", lr, remedy(options));
     }
 }
 
@@ -297,12 +304,12 @@ class Trainer::Impl {
       const ConstView2D<float> input = attack_ ? ConstView2D<float>(adversarial_.view()) : batch_x_;
       gradients_->compute(rows, need_images_ ? input : ConstView2D<float>(), mean_loss_, logits_.view());
     } catch (const NonFinite& e) {
-      diverged(e.what(), done_ + 1, steps_, lr_);
+      diverged(e.what(), done_ + 1, steps_, lr_, options_);
     }
     double total = 0;
     for (const double value : losses_) total += value;
     const double mean = total / static_cast<double>(losses_.size());
-    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done_ + 1, steps_, lr_);
+    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done_ + 1, steps_, lr_, options_);
     gradients_->descend(lr_);
     ++done_;
     return {done_, steps_, mean, batch_accuracy(logits_.view(), batch_labels_)};
@@ -310,7 +317,7 @@ class Trainer::Impl {
 
   index steps() const { return steps_; }
   index steps_done() const { return done_; }
-  void check() const { check_parameters(net_, done_, lr_); }
+  void check() const { check_parameters(net_, done_, lr_, options_); }
 
   StateDict state() const {
     const Net& net = net_;

@@ -180,10 +180,18 @@ StepRecord Loop<R>::step() {
   } catch (const NotPositiveDefinite& error) {
     throw NotPositiveDefinite(where + error.what());
   } catch (const NonFinite& error) {
-    throw NonFinite(where + error.what());
+    throw NonFinite(where + error.what() + moved_too_far());
   } catch (const NumericalError& error) {
     throw NumericalError(where + error.what());
   }
+}
+
+template <class R>
+std::string Loop<R>::moved_too_far() const {
+  // The first step sees the images of the data set; later ones what the steps before have made of them.
+  if (steps_done() == 0 || (options_.clip && !options_.learn_labels)) return "";
+  if (options_.clip) return text("; the labels have moved too far with --label-lr ", options_.label_lr, ": lower it");
+  return text("; the images have moved too far with --lr ", options_.lr, " and --no-clip: lower the first, or clip");
 }
 
 template <class R>

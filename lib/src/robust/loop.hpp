@@ -82,6 +82,8 @@ class Loop final : public LoopBase {
   /// The kernels of a step: all of them, or the one that is drawn.
   std::vector<Player*> players_of(index step);
   StepRecord whole_step();
+  /// What to add to a number that is not finite in a later step: the option that moves images or labels.
+  std::string moved_too_far() const;
   /// What the inner attack sees of the current machine.
   const Model& attacked(Player& player);
   /// Fills the batch of a step: positions step * batch .. of the endless stream of permuted epochs.

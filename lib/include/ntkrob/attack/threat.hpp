@@ -20,6 +20,8 @@ struct ThreatModel {
   float low = 0;
   float high = 1;
 
+  /// From the words of a user.   d: pixels of an image   throws: ConfigError, as parse_norm and validate
+  static ThreatModel of(const std::string& norm, double eps, index d);
   Ball ball() const { return {norm, eps, low, high}; }
   /// throws: ConfigError when eps is negative, not finite, or larger than the box (linf: high - low; l2: that times
   /// sqrt(d); l1: that times d)
