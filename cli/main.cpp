@@ -12,6 +12,7 @@
 #include "interrupt.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/printable.hpp"
+#include "ntkrob/data/format.hpp"
 #include "streams.hpp"
 
 int main(int argc, char** argv) {
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   ::setenv("OPENBLAS_NUM_THREADS", "1", 0);
   ntkrob::cli::prepare_streams();
   ntkrob::cli::StandardOutput output;
+  ntkrob::leave_hdf5_open_at_exit();
   try {
     code = ntkrob::cli::dispatch(argc, argv, who);
     output.finish();

@@ -26,6 +26,8 @@ StateDict load_state_hdf5(const std::string& path, const std::string&, std::size
 
 }  // namespace io
 
+void leave_hdf5_open_at_exit() {}
+
 const char* state_extension() { return ".npz"; }
 
 class MatrixFile::Impl {};

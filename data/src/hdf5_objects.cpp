@@ -162,3 +162,9 @@ std::string address_of(hid_t object) {
 }
 
 }  // namespace ntkrob::io
+
+namespace ntkrob {
+
+void leave_hdf5_open_at_exit() { H5dont_atexit(); }
+
+}  // namespace ntkrob

@@ -1,4 +1,6 @@
 /// Helper of interop_check.py: writes files for Python to read (write FOLDER), or prints what it reads (read FILE...).
+#include <hdf5.h>
+
 #include <cstdio>
 #include <cstring>
 
@@ -48,12 +50,20 @@ void print(const std::string& path) {
 }  // namespace
 }  // namespace ntkrob
 
+/// Leaves an HDF5 file open at the end of the process: it is written there, or not at all.
+void leave_open(const char* path, bool ours) {
+  if (ours) ntkrob::leave_hdf5_open_at_exit();
+  H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+}
+
 int main(int argc, char** argv) {
   try {
     if (argc < 3) return 2;
     if (std::strcmp(argv[1], "write") == 0) ntkrob::write_files(argv[2]);
     if (std::strcmp(argv[1], "read") == 0)
       for (int i = 2; i < argc; ++i) ntkrob::print(argv[i]);
+    if (std::strcmp(argv[1], "leave") == 0) leave_open(argv[2], true);
+    if (std::strcmp(argv[1], "close") == 0) leave_open(argv[2], false);
     return 0;
   } catch (const ntkrob::Error& error) {
     std::fprintf(stderr, "error: %s\n", error.what());

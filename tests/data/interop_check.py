@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 import zlib
 
 import h5py
@@ -83,6 +84,27 @@ def main(program):
         row = "%s 40 0 28 28 1 " % checksum(x, y)
         same("rows", read("plain.h5", "attributes.h5", "stored.npz", "deflated.npz", "big.csv"),
              [row + "10", row + "12", row + "10", row + "10", row + "10"])
+
+        # The checksum behind the data: h5py reads past it; a change by h5py cuts it off, and the file is one without.
+        state = path("state.h5")
+        summed = os.path.getsize(state)
+        with h5py.File(state, "r+") as file:
+            file["layers/0/weight"][0, 0] = 5
+        with open(state, "rb") as file:
+            content = file.read()
+        same("length after a change", len(content), summed - 32)
+        same("marks after a change", content.count(b"ntksum"), 0)
+        with h5py.File(path("bytes.h5"), "a") as file:
+            file.attrs["note"] = "changed"
+        same("rows after a change", len(read("bytes.h5")), 1)
+        with zipfile.ZipFile(path("bytes.npz")) as archive:
+            same("comment of an archive", len(archive.comment), 32)
+            same("members", archive.testzip(), None)
+
+        # What the library does when the process ends: nothing, where it was told so.
+        for way, written in (("close", True), ("leave", False)):
+            subprocess.run([program, way, path(way)], check=True)
+            same(way, os.path.getsize(path(way)) > 0, written)
     print("all files agree")
 
 

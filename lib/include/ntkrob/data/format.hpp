@@ -117,6 +117,11 @@ struct ReadingRule {
 };
 std::vector<ReadingRule> reading_rules();
 
+/// For programs that use the HDF5 library through this component alone, before anything else of it: the library is not
+/// closed when the process ends. All files are closed by then, and a library that has met a damaged file would write
+/// lines of its own about it. Nothing in a build without HDF5, or once the library has been used.
+void leave_hdf5_open_at_exit();
+
 /// What kind of ntkrob file this is ("dataset", "model", "kernel", "checkpoint", "plain") and its schema text.
 std::pair<std::string, std::string> identify(const std::string& path);
 /// Whether an HDF5 or NPZ file ends in ntkrob's checksum over all its bytes; false of files of others, of those that an
