@@ -104,7 +104,7 @@ void convert_files(const ConvertParams& p, Session& session) {
     };
     save_dataset(data, p.output, save);
   }
-  if (!lost.empty()) session.console.note(text(p.output, " cannot hold and drops: ", joined(lost)));
+  say_left_out(session, data, p.output);
   session.console.note(
       text("wrote ", p.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
 }

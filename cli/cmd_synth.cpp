@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "command.hpp"
+#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/strokes.hpp"
 
@@ -27,7 +28,9 @@ void synth(const SynthParams& p, Session& session) {
               << " test images of 28 x 28 x 1, seed " << session.globals.seed << "\n";
     return;
   }
-  save_dataset(make_strokes(p.train, p.test, session.globals.seed), p.output, session.globals.force);
+  const Dataset strokes = make_strokes(p.train, p.test, session.globals.seed);
+  save_dataset(strokes, p.output, session.globals.force);
+  say_left_out(session, strokes, p.output);
   session.console.note(text("wrote ", p.output, ": ", p.train, " training and ", p.test, " test images"));
 }
 

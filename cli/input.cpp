@@ -107,6 +107,12 @@ Dataset open_inputs(Session& session, const std::vector<std::string>& paths, con
   return data;
 }
 
+void say_left_out(Session& session, const Dataset& data, const std::string& path) {
+  std::string all;
+  for (const std::string& one : left_out_by(data, path)) all += (all.empty() ? "" : ", ") + one;
+  if (!all.empty()) session.console.note(text(path, " cannot hold and drops: ", all));
+}
+
 nlohmann::ordered_json readings_json(const Session& session) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [name, clauses] : session.readings) json[name] = clauses;

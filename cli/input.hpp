@@ -47,6 +47,9 @@ void adopt_features(Session& session, const StateDict& model, const std::string&
 /// Stores them with a model.
 void store_features(StateDict& model, const Dataset& data);
 
+/// Names what the format of an output drops of a set that was written.
+void say_left_out(Session& session, const Dataset& data, const std::string& path);
+
 /// {"file": ["clause", ...], ...} of all inputs so far.
 nlohmann::ordered_json readings_json(const Session& session);
 /// What was recognised of a data set and its parents, and the options that it was read with, for provenance: without

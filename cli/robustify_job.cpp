@@ -140,6 +140,7 @@ Dataset like_result(const RobustifyJob& job, const Dataset& data) {
   like.shape = data.shape;
   like.classes = data.classes;
   like.class_names = data.class_names;
+  like.beyond_range = !job.options.clip;
   if (job.options.learn_labels) like.train.targets = Matrix<float>(1, data.classes);
   return like;
 }
@@ -201,6 +202,7 @@ RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Ses
   outcome.seconds = watch.seconds();
   save_dataset(outcome.robust, job.output, session.globals.force);
   checkpoint.finish();
+  say_left_out(session, outcome.robust, job.output);
   return outcome;
 }
 

@@ -127,7 +127,7 @@ std::vector<Placed> write_content(hid_t file, const Dataset& data, std::size_t p
   // An attribute holds at most 64 KiB.
   std::size_t longest = 0;
   for (const std::string& name : data.feature_names) longest = std::max(longest, name.size());
-  if (!data.feature_names.empty() && longest * data.feature_names.size() < 60000)
+  if (!data.feature_names.empty() && longest * data.feature_names.size() < kMostNameBytes)
     write_texts_attribute(file, "feature_names", data.feature_names);
   if (!data.feature_low.empty()) {
     std::vector<float> ranges = data.feature_low;

@@ -278,24 +278,6 @@ Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& 
   return io::assemble(std::move(raw), reading);
 }
 
-std::vector<std::string> left_out_by(const Dataset& data, const std::string& path) {
-  const std::string name = io::lower(path);
-  if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) return {};
-  std::vector<std::string> lost;
-  const bool npz = io::ends_with(name, ".npz"), png = io::ends_with(name, ".png");
-  if (!npz && !data.class_names.empty()) lost.push_back("class names");
-  if (!npz && !data.feature_low.empty()) lost.push_back("the ranges of the features");
-  if (png && !data.train.targets.empty()) lost.push_back("learned targets");
-  if (png && !data.test.empty()) lost.push_back(text("the test split of ", data.test.n, " images"));
-  if (png) lost.push_back("labels");
-  if (!npz && !data.train.is_bytes() && !(data.value_low == 0 && data.value_high == 1))
-    lost.push_back("the value range (pixels are scaled to [0, 1])");
-  const Provenance& p = data.provenance;
-  if (!p.command.empty() || !p.options.empty() || !p.reading.empty()) lost.push_back("provenance");
-  if (!p.initial_images.empty()) lost.push_back(text(p.initial_images.rows(), " initial images"));
-  return lost;
-}
-
 StateDict load_arrays(const std::string& path, const std::string& group) {
   const io::Probe probe = io::probe_of(path);
   if (io::recognise_hdf5(probe)) return io::hdf5_arrays(path, group);
@@ -349,6 +331,7 @@ void check_dataset_name(const std::string& path) {
 
 void check_holds(const Dataset& data, const std::string& path) {
   check_dataset_name(path);
+  io::check_values_fit(data, path);
   const std::string name = io::lower(path);
   if (path.back() == '/' || io::ends_with(name, ".idx")) io::check_idx(data, path);
   if (io::ends_with(name, ".png")) io::check_png(data, path);

@@ -64,9 +64,8 @@ void io::check_png(const Dataset& data, const std::string& path) {
 }
 
 void io::write_png(const Dataset& data, const std::string& path, const SaveOptions& options) {
-  constexpr index kMaxImages = 400;
   const Matrix<float> images = data.images(data.train.empty() ? "test" : "train");
-  const index n = std::min(images.rows(), kMaxImages);
+  const index n = std::min(images.rows(), kMostShown);
   const index per_row = static_cast<index>(std::ceil(std::sqrt(static_cast<double>(n))));
   write_png_grid(path, images.view().middle_rows(0, n), data.shape, per_row, 2, options.force);
 }

@@ -218,11 +218,29 @@ TEST_CASE("a set optimised without clipping is saved and read with its pixels ou
   write_easy_h5(folder / "data.h5", 120, 3);
   const std::string set = folder / "set.h5";
 
-  run_ok({"robustify", folder / "data.h5", "--kernel", "fc:1", "--n", "6", "--steps", "4", "--batch", "30", "--lr",
-          "0.5", "--validation", "0", "--no-clip", "-o", set});
+  const auto into = [&](const std::string& output, const std::string& steps) {
+    return std::vector<std::string>{"robustify",    folder / "data.h5",
+                                    "--kernel",     "fc:1",
+                                    "--n",          "6",
+                                    "--steps",      steps,
+                                    "--batch",      "30",
+                                    "--lr",         "0.5",
+                                    "--validation", "0",
+                                    "--no-clip",    "-o",
+                                    output};
+  };
+  run_ok(into(set, "4"));
+  const std::string archive = folder / "set.npz";
+  const Finished packed = run(into(archive, "4"));
+  REQUIRE(packed.code == 0);
+  CHECK(contains(packed.err, "set.npz cannot hold and drops: provenance"));
 
-  run_ok({"evaluate", "--kernel", "fc:1", "--support", set, "--data", folder / "data.h5", "--split", "train", "--eps",
-          "0.1", "--attacks", "clean"});
+  for (const std::string& one : {set, archive})
+    run_ok({"evaluate", "--kernel", "fc:1", "--support", one, "--data", folder / "data.h5", "--split", "train", "--eps",
+            "0.1", "--attacks", "clean"});
+  // Formats that cannot say so are refused before the work.
+  for (const char* name : {"set.idx", "set.png"})
+    CHECK_FAILS(run(into(folder / name, "1000000")), 2, "--no-clip", "write .h5 or .npz");
 }
 
 TEST_CASE("robustify, train and evaluate fit together, and the reports have the promised names", "[cli]") {

@@ -62,7 +62,9 @@ struct ReadOptions {
 ///         that cannot be, or do not fit the input; ResourceError, before memory is taken: what the file says, or unpacks to, is
 ///         more than options.memory
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
-/// What a format cannot hold of a data set, one line each: "class names", "learned targets".
+/// What a format cannot hold of a data set, one line each: "class names", "learned targets"; and what a reader of the file has to be
+/// told again, with the option that tells it. What is neither named here nor refused by save_dataset is kept.
+///   cost: a pass over the pixels for IDX
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
 /// How a data set is written.
 struct SaveOptions {
@@ -77,7 +79,7 @@ void check_room(const Dataset& data, const std::string& path, const SaveOptions&
 /// Whether a data set can be written under this name: by its extension, and by what this build has.
 ///   throws: ConfigError naming the extensions; NotCompiled
 void check_dataset_name(const std::string& path);
-/// Whether the format of this name can hold such a set: its classes, names, learned targets, channels. To know it before the work,
+/// Whether the format of this name can hold such a set: its classes, names, learned targets, channels, pixels beyond the value range. To know it before the work,
 /// `data` may have no images yet.   throws: NotSupported; as check_dataset_name
 void check_holds(const Dataset& data, const std::string& path);
 /// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
