@@ -222,7 +222,8 @@ void demo(const DemoParams& p, Session& session) {
   set_last_words(text("interrupted; finished files stay in ", p.out,
                       ", the demo itself starts anew: ", session.command_line({"--force"}), " --force"));
   fs::create_directories(p.out, error);
-  NTKROB_CHECK(fs::is_directory(p.out), ResourceError, "cannot make the folder ", p.out, ": ", error.message());
+  NTKROB_CHECK(!error, ResourceError, "out: cannot make the folder ", p.out, ": ", error.message());
+  NTKROB_CHECK(fs::is_directory(p.out, error), ResourceError, "out: ", p.out, " is no folder");
   Demo(p, session).run();
 }
 

@@ -71,7 +71,7 @@ OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>&
   };
   if (!classes.empty())
     metadata.emplace_back("class_names",
-                          nlohmann::json(classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+                          nlohmann::json(classes).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
   for (const char* name : {"norm", "eps"})
     if (!stored(name).empty()) metadata.emplace_back(name, stored(name));
   std::string input = "pixels in [0,1]", range = stored("value_range");
@@ -158,7 +158,8 @@ void export_file(ExportParams& p, Session& session) {
     std::cout << "would write " << printable_line(p.output) << ": " << result.what << "\n";
     return;
   }
-  const std::string comment = text("Made by ntkrob export from ", file_name(p.input), ".\n// ", result.contents);
+  const std::string comment = text("Made by ntkrob export from ", printable_line(file_name(p.input)), ".\n// ",
+                                   printable_line(result.contents));
   write_text(p.output,
              header ? device_header(result.bytes, p.name, comment, result.layers, result.classes) : result.bytes,
              session.globals.force);

@@ -7,9 +7,27 @@
 namespace ntkrob::cli {
 
 /// Indented, with a line feed at the end. Names from files may be no UTF-8, which JSON cannot hold: such bytes become
-/// U+FFFD.
+/// U+FFFD. All control characters are written as \uNNNN, also those that JSON would allow and a terminal obeys (DEL, C1).
 inline std::string json_text(const nlohmann::ordered_json& json) {
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const std::string raw = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  static const char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(raw.size() + 1);
+  for (std::size_t at = 0; at < raw.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(raw[at]);
+    const auto next = static_cast<unsigned char>(at + 1 < raw.size() ? raw[at + 1] : 0);
+    const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;
+    if (byte != 0x7F && !c1) {
+      text += raw[at];
+      continue;
+    }
+    const unsigned code = c1 ? next : byte;
+    text += "\\u00";
+    text += kDigits[code >> 4];
+    text += kDigits[code & 15];
+    if (c1) ++at;
+  }
+  return text + "\n";
 }
 
 }  // namespace ntkrob::cli

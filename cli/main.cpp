@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
@@ -34,6 +35,9 @@ int main(int argc, char** argv) {
     code = error.exit_code();
   } catch (const std::bad_alloc&) {
     message = "out of memory; lower --memory, or use a narrower net, a smaller batch or fewer images";
+    code = ntkrob::ResourceError("").exit_code();
+  } catch (const std::filesystem::filesystem_error& error) {
+    message = ntkrob::printable_line(error.path1().string()) + ": " + error.code().message();
     code = ntkrob::ResourceError("").exit_code();
   } catch (const std::exception& error) {
     message = std::string("internal error: ") + ntkrob::printable(error.what());

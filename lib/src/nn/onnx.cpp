@@ -168,10 +168,11 @@ std::string onnx_bytes(const Net& net, const std::string& comment, const OnnxMet
   model.integer(1, kIrVersion)
       .bytes(2, "ntkrob")
       .bytes(3, std::string(kVersion))
-      .bytes(6, comment)
+      .bytes(6, printable_line(comment))
       .message(7, body)
       .message(8, Message().bytes(1, "").integer(2, kOpset));
-  for (const auto& [key, value] : metadata) model.message(14, Message().bytes(1, key).bytes(2, value));
+  for (const auto& [key, value] : metadata)
+    model.message(14, Message().bytes(1, printable_line(key)).bytes(2, printable_line(value)));
   return model.text();
 }
 
