@@ -1,5 +1,6 @@
 /// From a signal to the end of the process, in every command while it does heavy work. NTKROB_SIGNALS says how many
 /// signals each command gets.
+#include <csignal>
 #include <cstdio>
 
 #include "kill_kit.hpp"
@@ -71,15 +72,16 @@ std::vector<Work> works(const Files& f, const Folder& out) {
         "autoattack", "--json", out / "a.json"},
        true},
       {"an attack on a machine on 32x32 images",
-       {"evaluate", "--kernel", "cnn:2", "--support", p, "--n-support", "100", "--data", p, "--eps", "0.03", "--attacks",
-        "pgd-40", "--json", out / "b.json"},
+       {"evaluate", "--kernel", "cnn:2", "--support", p, "--n-support", "100", "--data", p, "--eps", "0.03",
+        "--attacks", "pgd-40", "--json", out / "b.json"},
        true},
       {"robustify with a network on images",
-       {"robustify", p, "--kernel", "myrtle:5", "--n", "40", "--batch", "60", "--validation", "0", "--eps", "0.03", "-o",
-        out / "c.h5"},
+       {"robustify", p, "--kernel", "myrtle:5", "--n", "40", "--batch", "60", "--validation", "0", "--eps", "0.03",
+        "-o", out / "c.h5"},
        true},
       {"robustify with a large set",
-       {"robustify", s, "--kernel", "fc:3", "--n", "3000", "--batch", "2000", "--validation", "500", "-o", out / "d.h5"},
+       {"robustify", s, "--kernel", "fc:3", "--n", "3000", "--batch", "2000", "--validation", "500", "-o",
+        out / "d.h5"},
        true},
       {"train a convolutional net on 32x32 images",
        {"train", p, "--model", "conv(64,3,pad=1)-relu-conv(128,3,pad=1)-relu-gap-dense", "--batch", "0", "--steps",
