@@ -7,6 +7,8 @@
 #include "hdf5_screen.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
+#include "read_budget.hpp"
+#include "read_options.hpp"
 #include "state_file.hpp"
 #include "whole_sum.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 
 constexpr const char* kSchema = "ntkrob.dataset/1";
 
-Provenance read_provenance(hid_t file, const std::string& path) {
+Provenance read_provenance(hid_t file, const std::string& path, ReadBudget& budget) {
   Provenance p;
   if (!has_member(file, "provenance")) return p;
   const std::string where = path + ": provenance";
@@ -39,14 +41,17 @@ Provenance read_provenance(hid_t file, const std::string& path) {
       Handle curve = open_member(curves, name, curve_where);
       const Stored stored = inspect_dataset(curve, curve_where);
       NTKROB_CHECK(stored.type != Stored::Type::text, IoError, curve_where, ": is text; a curve is numbers");
+      budget.take(checked_mul(stored.count, sizeof(double), "curve"), curve_where);
       std::vector<double> values(stored.count);
       if (stored.count > 0) read_dataset(curve, H5T_NATIVE_DOUBLE, values.data(), curve_where);
       p.curves.emplace_back(name, std::move(values));
     }
   }
   if (has_member(group, "initial_images")) {
-    RawArray images =
-        read_raw(open_member(group, "initial_images", where + "/initial_images"), where + ": initial_images");
+    const std::string images_where = where + "/initial_images";
+    Handle stored = open_member(group, "initial_images", images_where);
+    budget.take(memory_bytes(inspect_dataset(stored, images_where)), images_where);
+    RawArray images = read_raw(stored, where + ": initial_images");
     NTKROB_CHECK(images.kind == RawArray::Kind::floats, IoError, images.where, ": must be floating-point numbers");
     p.initial_images = std::move(images.floats);
   }
@@ -208,7 +213,7 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
                    ": attribute classes must be one number in 1 .. ", kMaxClasses);
       raw.classes = static_cast<index>(classes[0]);
     }
-    if (schema) raw.provenance = read_provenance(file, path);
+    if (schema) raw.provenance = read_provenance(file, path, *budget_of(options));
   }
   refuse_structural(raw, options);
   take_arrays(hdf5_catalogue(path), options, raw);

@@ -9,9 +9,9 @@
 #include "atomic_file.hpp"
 #include "formats.hpp"
 #include "hdf5_screen.hpp"
-#include "ntkrob/base/memory.hpp"
 #include "ntkrob/data/format.hpp"
 #include "read_budget.hpp"
+#include "read_options.hpp"
 #include "state_file.hpp"
 
 namespace ntkrob {
@@ -177,12 +177,6 @@ class StateReader {
   StateDict state_;
 };
 
-/// The memory for a state: what the machine has.
-std::size_t state_memory() {
-  const std::size_t n_bytes = physical_memory_bytes();
-  return n_bytes > 0 ? n_bytes : SIZE_MAX;
-}
-
 }  // namespace
 
 StateDict hdf5_arrays(const std::string& path, const std::string& group) {
@@ -198,7 +192,7 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
     }
     begin = end + 1;
   }
-  return StateReader(path, SIZE_MAX, state_memory()).read(at);
+  return StateReader(path, SIZE_MAX, default_read_limit()).read(at);
 }
 
 void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
@@ -226,7 +220,7 @@ StateDict load_state_hdf5(const std::string& path, const std::string& schema, st
   NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", kSchemaAttribute, "; expected a file of kind ",
                schema);
   check_schema(*found, schema, path);
-  return StateReader(path, largest_array, state_memory()).read(file);
+  return StateReader(path, largest_array, default_read_limit()).read(file);
 }
 
 }  // namespace io

@@ -53,7 +53,8 @@ void print(const std::string& path) {
 /// Leaves an HDF5 file open at the end of the process: it is written there, or not at all.
 void leave_open(const char* path, bool ours) {
   if (ours) ntkrob::leave_hdf5_open_at_exit();
-  H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  H5Gclose(H5Gcreate2(file, "written at the end", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
 }
 
 int main(int argc, char** argv) {
