@@ -31,7 +31,8 @@ bool mixes_blanks(const std::vector<std::string_view>& fields) {
     if (field.find(' ') == std::string_view::npos) continue;
     std::vector<std::string_view> pieces;
     std::string scratch;
-    split_fields(std::string(field), ' ', pieces, scratch);
+    const std::string whole(field);  // which the pieces lie in
+    split_fields(whole, ' ', pieces, scratch);
     double value = 0;
     if (std::all_of(pieces.begin(), pieces.end(), [&](std::string_view piece) { return parse_field(piece, value); }))
       return true;

@@ -35,6 +35,8 @@ class Lines {
 /// double or single quotes are part of a field. scratch: room for texts that change. Behind field kMaxColumns + 1 it stops, so that
 /// callers who compare the count refuse the line.   cost: linear in the length of the line
 void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields, std::string& scratch);
+/// Fields lie in the line: not in one that is gone.
+void split_fields(std::string&&, char, std::vector<std::string_view>&, std::string&) = delete;
 /// A decimal number, a sign allowed.
 bool parse_field(std::string_view field, double& value);
 /// Comma, semicolon, tab, or blanks.

@@ -357,6 +357,16 @@ TEST_CASE("fields between quotes are split in linear time, and as they always we
   CHECK(seconds_of([&] { io::split_fields(quotes, ',', fields, scratch); }) < 2);
 }
 
+TEST_CASE("long runs of numbers between tabs are looked into while they are there", "[data]") {
+  const kit::TemporaryFolder folder;
+  // 40 characters: more than a string keeps in itself. The sanitizer sees a look at what is gone.
+  kit::spill(folder.file("a.txt"),
+             "0\t0.25 0.125 0.0625 0.50 0.75 0.875 1.000000\n1\t1 0.5 0.25 0.125 0.0625 0.25 0\n");
+  const Dataset data = open_dataset({folder.file("a.txt")});
+  CHECK(data.shape.channels == 7);
+  CHECK(data.train.pixels.data()[6] == 1);
+}
+
 TEST_CASE("names that are many or long are looked up in time", "[data]") {
   const kit::TemporaryFolder folder;
   // Columns and --drop.
