@@ -39,6 +39,7 @@ void Checkpoint::check(const CheckpointOptions& options, Session& session) {
                "; start without --resume, or name it by --checkpoint");
   NTKROB_CHECK(options.resume || session.globals.force || !there, ConfigError, path,
                " exists: an earlier run was stopped; give --resume to go on with it, or --force to start anew");
+  if (options.resume) set_last_words("interrupted; " + Checkpoint(options, session).advice());
 }
 
 OptionTexts Checkpoint::identity() const {

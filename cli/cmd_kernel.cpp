@@ -166,7 +166,7 @@ void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Imag
       checkpoint.append(row, found[0].rows, blocks, seconds);
       const double per_row = std::max(1e-9, seconds / static_cast<double>(found[0].rows));
       height = std::clamp(static_cast<index>(std::min(1e6, kStripSeconds / per_row)), index{1},
-                          std::max(kFirstRows, 8 * found[0].rows));
+                          std::max(kFirstRows, 2 * found[0].rows));
       session.console.progress(text("row ", row + found[0].rows, " of ", x.rows()), row + found[0].rows, x.rows());
     };
   } else {

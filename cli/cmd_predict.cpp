@@ -261,7 +261,8 @@ Command make_predict() {
   set.add_output(p->output, Use::writes_state, "HDF5 file with datasets \"mean\" [n,classes] and \"variance\" [n]")
       .required = false;
   set.add("checkpoint", p->checkpoint,
-          "finished predictions, for --resume; default: <output>.ckpt, else none. The factor of the Gram matrix is not kept")
+          "finished predictions, for --resume; default: <output>.ckpt, else none. The factor of the Gram matrix is not "
+          "kept")
       .type = "FILE";
   set.add("resume", p->resume, "go on from the checkpoint, to the same bytes; needs the same options");
   command.examples = {"ntkrob predict --kernel fc:3 --support mnist.h5 --n-support 1000 --data mnist.h5 -o P.h5",

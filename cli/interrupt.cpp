@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/stop.hpp"
@@ -20,8 +21,11 @@ namespace {
 // A handler has no arguments but the signal: these are the only variables of the process itself.
 Stop stop;
 std::atomic<bool> keeps_state{false};
+std::atomic<long> asked_at{0};  // milliseconds
 // A text that is never changed once it is published here.
 std::atomic<const char*> last_words{nullptr};
+
+constexpr long kOneEvent = 250;  // milliseconds
 
 /// The result does not matter: there is nobody else to tell.
 void say(const char* words) {
@@ -41,13 +45,24 @@ void set_deadline(double seconds) {
   setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
+long milliseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<long>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
+}
+
 extern "C" void on_signal(int) {
   const int before = errno;
   if (!keeps_state) {
     const char* words = last_words;
     end_now(words != nullptr ? words : "\nntkrob: interrupted; outputs that were not finished are removed\n");
   }
-  if (stop.requested()) end_now("\nntkrob: interrupted at once\n");
+  if (stop.requested()) {
+    // One event may come twice: timeout, make and terminals signal a process and then its group.
+    if (milliseconds() < asked_at + kOneEvent) return;
+    end_now("\nntkrob: interrupted at once\n");
+  }
+  asked_at = milliseconds();
   stop.request();
   set_deadline(kPatience);
   say("\nstopping, what is finished is kept; once more to end at once\n");

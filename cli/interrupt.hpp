@@ -4,7 +4,7 @@
 /// exit code 130: at once, whatever is being computed. Where a job has a state (InterruptScope), the first signal asks
 /// the computation for an end: the step in hand is abandoned by Interrupted, the job writes its checkpoint and says how
 /// to go on. What does not answer within kPatience, a routine of another library for example, is ended by the handler;
-/// then the checkpoint is the last one that was written. A second signal ends the process at once.
+/// then the checkpoint is the last one that was written. A second signal, a quarter of a second later or more, ends the process at once.
 ///
 /// A signal that was ignored when the command began (nohup, a job in the background of a script) stays ignored.
 #pragma once

@@ -172,7 +172,7 @@ void run_steps(const RobustifyJob& job, Robustifier& robustifier, Checkpoint& ch
     }
   } catch (const Interrupted&) {
     interrupt->answered();
-    checkpoint.save(robustifier.state());
+    if (robustifier.steps_done() > resumed_at) checkpoint.save(robustifier.state());
     checkpoint.give_up(text("interrupted after step ", robustifier.steps_done(), " of ", steps));
   }
 }

@@ -38,8 +38,8 @@ void RowCheckpoint::load(const std::function<std::size_t(index first, index rows
   journal_->read([&](std::int64_t first, std::int64_t rows, const std::vector<char>& bytes) {
     NTKROB_CHECK(first >= 0 && rows > 0 && first < rows_ && rows <= rows_ - first, IoError, path_, ": a part has rows ",
                  first, " to ", first, " + ", rows, " of ", rows_, "; start anew with --force");
-    NTKROB_CHECK(missing(first).first == first && missing(first).second >= rows, IoError, path_,
-                 ": rows from ", first, " on come twice; start anew with --force");
+    NTKROB_CHECK(missing(first).first == first && missing(first).second >= rows, IoError, path_, ": rows from ", first,
+                 " on come twice; start anew with --force");
     NTKROB_CHECK(bytes.size() == bytes_of(first, rows), IoError, path_, ": the part of rows ", first, " to ",
                  first + rows, " has ", bytes.size(), " bytes, expected ", bytes_of(first, rows),
                  "; start anew with --force");

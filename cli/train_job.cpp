@@ -134,7 +134,7 @@ void run_steps(const TrainJob& job, const Dataset& data, Trainer& trainer, Check
     }
   } catch (const Interrupted&) {
     interrupt->answered();
-    save();
+    if (trainer.steps_done() > resumed_at) save();
     checkpoint.give_up(text("interrupted after step ", trainer.steps_done(), " of ", trainer.steps()));
   }
   trainer.check();

@@ -108,8 +108,8 @@ class Journal::Impl {
   void read(const std::function<void(std::int64_t, std::int64_t, const std::vector<char>&)>& part) {
     std::vector<char> bytes;
     std::uint64_t at = begin_;
-    for (PartHead head; get(at, &head, sizeof head) && head.own_sum() == head.head_sum &&
-                        head.bytes <= size_ - at - sizeof head;) {
+    for (PartHead head;
+         get(at, &head, sizeof head) && head.own_sum() == head.head_sum && head.bytes <= size_ - at - sizeof head;) {
       bytes.resize(head.bytes);
       std::uint64_t stored = 0;
       if (!get(at + sizeof head, bytes.data(), head.bytes) || !get(at + sizeof head + head.bytes, &stored, 8)) break;
@@ -221,8 +221,7 @@ bool Journal::is_journal(const std::string& path) noexcept {
 }
 
 const JournalHead& Journal::head() const { return impl_->head(); }
-void Journal::read(
-    const std::function<void(std::int64_t, std::int64_t, const std::vector<char>&)>& part) {
+void Journal::read(const std::function<void(std::int64_t, std::int64_t, const std::vector<char>&)>& part) {
   impl_->read(part);
 }
 void Journal::append(std::int64_t first, std::int64_t count,

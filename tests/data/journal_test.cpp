@@ -19,7 +19,8 @@ const JournalHead kHead{{"job", "kernel"}, {"empty", ""}, {"kernel", "fc:3"}};
 std::string content(int k) {
   std::string bytes;
   const Rng rng(1, "journal");
-  for (int i = 0; i < 37 + 5 * k; ++i) bytes += static_cast<char>(rng.below(static_cast<std::uint64_t>(100 * k + i), 256));
+  for (int i = 0; i < 37 + 5 * k; ++i)
+    bytes += static_cast<char>(rng.below(static_cast<std::uint64_t>(100 * k + i), 256));
   return bytes;
 }
 

@@ -1,5 +1,5 @@
-/// Checkpoints with one entry edited, written with a valid checksum, and resumed by the command: one line that names the
-/// entry, or the result of the checkpoint as it was. NTKROB_EDITS says how many of each kind are tried; in CI some.
+/// Checkpoints with one entry edited, written with a valid checksum, and resumed by the command: one line that names
+/// the entry, or the result of the checkpoint as it was. NTKROB_EDITS says how many of each kind are tried; in CI some.
 #include <cstdio>
 #include <functional>
 #include <set>
@@ -29,14 +29,42 @@ struct Kind {
   std::function<std::string(const std::string&)> content;
 };
 
-/// Entries whose plausible edits nothing else in the state contradicts: results of finished work. The file's checksum is
-/// what guards them; here it is right.
+/// Entries whose plausible edits nothing else in the state contradicts: results of finished work. The file's checksum
+/// is what guards them; here it is right.
 bool unverifiable(const std::string& entry) {
-  for (const char* part :
-       {"margin", "queries", "distance", "seconds", "loss", "lambda", "gradient_norm", "eps", "lr", "robust", "predicted",
-        "changed", "zero_gradients", "attacked", "support", "labels", "adam", "parameters", "velocity", "initial",
-        "history", "best", "step", "trace", "curve", "zero_share", "risen", "examples/attacks", "examples/inputs", "noise",
-        "square", "gradient", "adversarial"})
+  for (const char* part : {"margin",
+                           "queries",
+                           "distance",
+                           "seconds",
+                           "loss",
+                           "lambda",
+                           "gradient_norm",
+                           "eps",
+                           "lr",
+                           "robust",
+                           "predicted",
+                           "changed",
+                           "zero_gradients",
+                           "attacked",
+                           "support",
+                           "labels",
+                           "adam",
+                           "parameters",
+                           "velocity",
+                           "initial",
+                           "history",
+                           "best",
+                           "step",
+                           "trace",
+                           "curve",
+                           "zero_share",
+                           "risen",
+                           "examples/attacks",
+                           "examples/inputs",
+                           "noise",
+                           "square",
+                           "gradient",
+                           "adversarial"})
     if (entry.find(part) != std::string::npos) return true;
   return false;
 }
@@ -137,11 +165,28 @@ TEST_CASE("edited checkpoints of robustify", "[faults]") {
   const Files& f = Files::get();
   const Folder out;
   Kind kind{"robustify", out / "r.h5", out / "r.h5.ckpt.h5", {}, "", read_file};
-  kind.arguments = {"robustify", f.data, "--kernel", "fc:1", "--n", "10", "--steps", "30", "--batch", "40",
-                    "--validation", "20", "--validate-every", "2", "--learn-labels", "--checkpoint-every", "1", "--quiet",
-                    "-o", kind.output};
-  kind.broken_off = broken_off(kind.arguments, kind.checkpoint,
-                               [](const StateDict& s) { return s.get<std::int64_t>("step") > 3; });
+  kind.arguments = {"robustify",
+                    f.data,
+                    "--kernel",
+                    "fc:1",
+                    "--n",
+                    "10",
+                    "--steps",
+                    "30",
+                    "--batch",
+                    "40",
+                    "--validation",
+                    "20",
+                    "--validate-every",
+                    "2",
+                    "--learn-labels",
+                    "--checkpoint-every",
+                    "1",
+                    "--quiet",
+                    "-o",
+                    kind.output};
+  kind.broken_off =
+      broken_off(kind.arguments, kind.checkpoint, [](const StateDict& s) { return s.get<std::int64_t>("step") > 3; });
   edit_all(kind);
 }
 
@@ -167,11 +212,33 @@ TEST_CASE("edited checkpoints of evaluate, inside a sequence and inside the mask
   const Files& f = Files::get();
   for (const bool checks : {false, true}) {
     const Folder out;
-    Kind kind{checks ? "evaluate, masking checks" : "evaluate, inside AutoAttack", out / "r.json",
-              out / "r.json.ckpt.h5", {}, "", report_text};
-    kind.arguments = {"evaluate", f.net, "--data", f.data, "--eps", "0.03", "--n", "24", "--batch", "8", "--seed", "2",
-                      "--attacks", checks ? "fgsm" : "fgsm,autoattack", "--checks", checks ? "on" : "off",
-                      "--check-samples", "12", "--quiet", "--json", kind.output};
+    Kind kind{checks ? "evaluate, masking checks" : "evaluate, inside AutoAttack",
+              out / "r.json",
+              out / "r.json.ckpt.h5",
+              {},
+              "",
+              report_text};
+    kind.arguments = {"evaluate",
+                      f.net,
+                      "--data",
+                      f.data,
+                      "--eps",
+                      "0.03",
+                      "--n",
+                      "24",
+                      "--batch",
+                      "8",
+                      "--seed",
+                      "2",
+                      "--attacks",
+                      checks ? "fgsm" : "fgsm,autoattack",
+                      "--checks",
+                      checks ? "on" : "off",
+                      "--check-samples",
+                      "12",
+                      "--quiet",
+                      "--json",
+                      kind.output};
     kind.broken_off = broken_off(kind.arguments, kind.checkpoint, [&](const StateDict& s) {
       return checks ? s.contains("masking/radii") && s.get<std::int64_t>("masking/radii") > 4
                     : s.get<std::int64_t>("batch/samples") > 0;
