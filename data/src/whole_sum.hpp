@@ -23,7 +23,7 @@ std::string whole_sum(std::size_t n_bytes, std::uint32_t crc);
 /// Whether the file ends in a checksum that fits it.
 ///   returns: false where there is none
 ///   throws: IoError where there is one and the bytes are not those it was made of, or where it is damaged itself
-///   cost: one pass over the file, about a second for 1.5 GB; files that did not change for a second before an earlier
+///   cost: one pass over the file, 2 ms for 12 MB with zlib; files that did not change for a second before an earlier
 ///   pass of this process are not read again
 bool verify_whole(const InputFile& file);
 
