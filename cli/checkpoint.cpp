@@ -102,7 +102,18 @@ void Checkpoint::save(StateDict state) {
   const double start = watch_.seconds();
   if (!saved_) check_checkpoint_target(options_.path, "--checkpoint");
   for (const auto& [name, value] : identity()) state.set("cli/" + name, value);
-  save_state(state, kSchema, options_.path, true);
+  try {
+    save_state(state, kSchema, options_.path, true);
+  } catch (const ResourceError& error) {
+    // The run is worth more than its checkpoint, unless somebody waits for this one.
+    if (InterruptScope::requested()) throw;
+    if (!failed_)
+      session_.console.warn(text("the checkpoint cannot be written, the run goes on without it: ", error.what()));
+    failed_ = true;
+    pending_ = std::make_unique<StateDict>(std::move(state));
+    next_ = watch_.seconds() + kEvery;
+    return;
+  }
   set_on_disk();
   pending_.reset();
   const double now = watch_.seconds();
@@ -112,7 +123,7 @@ void Checkpoint::save(StateDict state) {
 void Checkpoint::offer(StateDict state) {
   if (!kept()) return;
   pending_ = std::make_unique<StateDict>(std::move(state));
-  if (!saved_ || due()) flush();
+  if ((!saved_ && !failed_) || due()) flush();
 }
 
 void Checkpoint::flush() {

@@ -43,6 +43,8 @@ class Checkpoint {
 
   /// Whether so much time has passed that the state should be written: seconds, and many times what writing takes.
   bool due() const;
+  /// A disk on which it cannot be written costs a warning, once, and not the run, unless the run is to stop: then it is an
+  /// error.   throws: ResourceError after a signal
   void save(StateDict state);
   /// Keeps the state in memory, and writes it when it is due; the first one at once.
   void offer(StateDict state);
@@ -69,6 +71,7 @@ class Checkpoint {
   Stopwatch watch_;
   double next_;
   bool saved_ = false;
+  bool failed_ = false;  // it could not be written once, and that was said
   std::unique_ptr<StateDict> pending_;
 };
 

@@ -16,7 +16,7 @@ const std::vector<std::string> kNames{"\x1b[31mred",
                                       "quo\"te'",
                                       "back\\slash\\",
                                       "what?"
-                                      "?/",
+                                      "?\\",
                                       "<b>&amp;",
                                       "tab\there",
                                       "\xc2\x9b"
