@@ -75,6 +75,10 @@ Handle open_to_read(const std::string& path) {
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file.valid()) {
     const std::string reason = hdf5_reason();
+    NTKROB_CHECK(
+        reason.find("unable to lock file") == std::string::npos, IoError, path,
+        ": is locked: another program is writing this file, or has not closed it; wait until it is done (on a file "
+        "system without locks set HDF5_USE_FILE_LOCKING=FALSE in the environment)");
     const bool version = reason.find("version") != std::string::npos;
     throw IoError(text(path, ": not a readable HDF5 file (", n_bytes, " bytes; HDF5: ", reason, "); ",
                        version ? verdict(reason) : "it is damaged or cut off, get it again"));

@@ -249,6 +249,18 @@ TEST_CASE("the next run sweeps what dead processes left of the same output, and 
   for (const std::string& name : others) CHECK(read_file(f / name) == "other");
 }
 
+TEST_CASE("a file that another program has locked is called locked", "[cli]") {
+  const Files f;
+  const std::string a = f / "a.h5";
+  const int file = open(a.c_str(), O_RDWR);
+  REQUIRE(file >= 0);
+  REQUIRE(flock(file, LOCK_EX) == 0);
+  CHECK_FAILS(run({"info", a}), 3, "a.h5", "is locked", "another program");
+  CHECK_FAILS(run({"train", a, "-o", f / "n.h5"}), 3, "is locked");
+  close(file);
+  run_ok({"info", a});
+}
+
 TEST_CASE("temporary files are never read as data", "[cli]") {
   const Files f;
   run_ok({"synth", "strokes", "--train", "20", "--test", "0", "--quiet", "-o", f / "d.idx"});
