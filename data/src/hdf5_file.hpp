@@ -138,9 +138,12 @@ Handle create_on_disk(const std::string& path);
 /// byte order of this machine. Neither compressed nor checksummed. n_bytes > 0
 std::size_t place_dataset(hid_t group, const std::string& name, hid_t type, const std::vector<std::size_t>& shape);
 Handle create_group(hid_t parent, const std::string& name);
+/// How large arrays are stored. Packing takes a second for some 50 MB, which a checkpoint has not: who asked for an end
+/// is waiting.
+enum class Packing { packed, plain };
 /// Chunked, shuffled and compressed when large. type: what is stored and what lies in memory.
 void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,
-                   const std::vector<std::size_t>& shape, const void* values);
+                   const std::vector<std::size_t>& shape, const void* values, Packing packing = Packing::packed);
 /// rank 0: a scalar attribute, otherwise 1-D.
 void write_text_attribute(hid_t object, const std::string& name, const std::string& value);
 void write_texts_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values);

@@ -156,7 +156,7 @@ Handle create_group(hid_t parent, const std::string& name) {
 }
 
 void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_t memory_type,
-                   const std::vector<std::size_t>& shape, const void* values) {
+                   const std::vector<std::size_t>& shape, const void* values, Packing packing) {
   NTKROB_CHECK(H5Lexists(group, name.c_str(), H5P_DEFAULT) <= 0, ConfigError, "dataset ", name, " is given twice");
   const std::size_t count = product(shape, name);
   const std::size_t n_bytes = checked_mul(count, H5Tget_size(stored_type), "HDF5 dataset");
@@ -167,7 +167,7 @@ void write_dataset(hid_t group, const std::string& name, hid_t stored_type, hid_
   Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   bool good = space.valid() && H5Pset_obj_track_times(properties, false) >= 0 &&
               H5Pset_attr_creation_order(properties, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0;
-  if (!shape.empty() && n_bytes >= kCompressFromBytes) {
+  if (!shape.empty() && n_bytes >= kCompressFromBytes && packing == Packing::packed) {
     // Whole leading slices of about kChunkBytes; a single slice that is larger is cut along its own first extents.
     std::vector<hsize_t> chunk(extents);
     std::size_t chunk_bytes = n_bytes;

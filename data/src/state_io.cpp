@@ -31,6 +31,7 @@ struct ValueWriter {
   hid_t group;
   const std::string& name;
   const std::string& full_name;
+  Packing packing;
 
   void operator()(const std::string& value) const { write_text_attribute(group, name, value); }
   void operator()(std::int64_t value) const { write_integer_attribute(group, name, value); }
@@ -53,7 +54,7 @@ struct ValueWriter {
     const std::vector<std::size_t> shape = extents(a.shape);
     NTKROB_CHECK(product(shape, full_name) == a.values.size(), ConfigError, "state entry ", full_name,
                  ": the shape says ", product(shape, full_name), " values, there are ", a.values.size());
-    write_dataset(group, name, stored, memory, shape, a.values.data());
+    write_dataset(group, name, stored, memory, shape, a.values.data(), packing);
   }
 };
 
@@ -198,11 +199,12 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
 void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
   NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
   write_text_attribute(file, kSchemaAttribute, schema);
+  const Packing packing = schema.rfind("ntkrob.checkpoint/", 0) == 0 ? Packing::plain : Packing::packed;
   for (const auto& [full_name, value] : state.entries()) {
     NTKROB_CHECK(full_name != kSchemaAttribute, ConfigError, "state entry \"", full_name, "\": the name is reserved");
     std::string name = full_name;
     const Handle group = enter(file, name);
-    std::visit(ValueWriter{group, name, full_name}, value);
+    std::visit(ValueWriter{group, name, full_name, packing}, value);
   }
 }
 

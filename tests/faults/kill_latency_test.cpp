@@ -28,7 +28,7 @@ struct Files {
     write_h5(folder / "flat.h5", pixels, kD, labels);
     run_ok({"convert", folder / "flat.h5", "--image-shape", "32x32x3", "--test-fraction", "0.2", "--quiet", "-o",
             pictures});
-    run_ok({"synth", "strokes", "--train", "40000", "--test", "0", "--quiet", "-o", large});
+    run_ok({"synth", "strokes", "--train", "100000", "--test", "0", "--quiet", "-o", large});
   }
   static const Files& get() {
     static const Files files;

@@ -98,7 +98,8 @@ void save_attack(StateDict& state, const std::string& prefix, const AttackReport
   save_parts(state, prefix, report.parts);
 }
 
-AttackReport load_attack(const StateDict& state, const std::string& prefix, std::size_t n, const Listed& attack) {
+AttackReport load_attack(const StateDict& state, const std::string& prefix, std::size_t n, double eps,
+                         const Listed& attack) {
   AttackReport report;
   report.changed = get_index(state, prefix + "changed", static_cast<index>(n));
   report.seconds = get_number(state, prefix + "seconds", 0);
@@ -106,7 +107,7 @@ AttackReport load_attack(const StateDict& state, const std::string& prefix, std:
   get_vector<float>(state, prefix + "margin", n, report.margin);
   get_vector<std::int64_t>(state, prefix + "predicted", n, report.predicted, 0);
   get_vector<std::int64_t>(state, prefix + "queries", n, report.queries, 0);
-  get_vector<double>(state, prefix + "distance", n, report.distance, 0);
+  get_vector<double>(state, prefix + "distance", n, report.distance, 0, 1.01 * eps + 1e-6);
   get_vector<std::uint8_t>(state, prefix + "source_robust", attack.transfer ? n : 0, report.source_robust, 0, 1);
   report.parts = load_parts(state, prefix, attack, static_cast<index>(attack.parts.size()), n);
   NTKROB_CHECK(report.parts.empty() || report.parts.size() == attack.parts.size(), IoError, "entry \"", prefix,
@@ -139,6 +140,9 @@ void load_batch(const StateDict& state, const Listed& attack, index most, float 
   // With all parts the batch would be in the report.
   batch.parts = load_parts(state, "batch/", attack, static_cast<index>(attack.parts.size()) - 1, size);
   NTKROB_CHECK(!batch.parts.empty(), IoError, "entry \"batch/parts\" is 0, must be at least 1");
+  const auto left = static_cast<index>(std::count(batch.robust.begin(), batch.robust.end(), char{1}));
+  NTKROB_CHECK(batch.parts.back().robust == left, IoError, "entry \"batch/robust\" has ", left,
+               " samples that are left, the last part of \"batch/parts\" has ", batch.parts.back().robust);
   batch.zero_gradients = load_zero_gradients(state, "batch/zero_gradients", batch.parts, batch.queries);
   adversarial = get_matrix<float>(state, "batch/adversarial", n, get_index(state, "batch/pixels"), low, high);
 }
@@ -186,7 +190,7 @@ EvaluateProgress restore_evaluation(const StateDict& state, const EvaluateOption
   Listed last;
   for (index a = 0; a < attacks; ++a) {
     last = listed(options.attacks[static_cast<std::size_t>(a)]);
-    report.attacks.push_back(load_attack(state, "attack" + std::to_string(a) + "/", n, last));
+    report.attacks.push_back(load_attack(state, "attack" + std::to_string(a) + "/", n, options.threat.eps, last));
   }
   const float low = options.threat.low, high = options.threat.high;
   load_batch(state, last, static_cast<index>(n) - progress.done, low, high, progress.batch, progress.adversarial);
