@@ -1,7 +1,6 @@
 /// ntkrob kernel: kernel matrices of data files, and their largest eigenvalues.
 #include <algorithm>
 #include <iostream>
-#include <optional>
 #include <type_traits>
 
 #include "command.hpp"
@@ -174,15 +173,8 @@ void write_matrices(const KernelParams& p, const Kernel& kernel, Images& a, Imag
       session.console.progress(text("row ", row + found[0].rows, " of ", x.rows()), row + found[0].rows, x.rows());
     };
   }
-  std::optional<InterruptScope> interrupt;
-  if (checkpoint.kept()) interrupt.emplace(session.backend());
-  try {
-    stream_matrix<R>(kernel, x.view(), second.view(), pairing, outputs, sink, strips);
-    file.commit();
-  } catch (const Interrupted&) {
-    interrupt->answered();
-    checkpoint.give_up(text("interrupted with ", checkpoint.finished(), " of ", x.rows(), " rows kept"));
-  }
+  stream_matrix<R>(kernel, x.view(), second.view(), pairing, outputs, sink, strips);
+  file.commit();
   checkpoint.finish();
 }
 

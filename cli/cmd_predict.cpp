@@ -4,7 +4,6 @@
 #include <cstring>
 #include <iostream>
 #include <limits>
-#include <optional>
 
 #include "command.hpp"
 #include "input.hpp"
@@ -104,29 +103,22 @@ Outcome predict_all(const PredictParams& p, const Kernel& kernel, ConstView2D<fl
                     });
     session.console.note(text("resumed with ", checkpoint.finished(), " of ", images.rows, " images"));
   }
-  std::optional<InterruptScope> interrupt;
-  if (checkpoint.kept()) interrupt.emplace(session.backend());
-  try {
-    constexpr index kRows = 256;
-    for (index i = 0; i < images.rows;) {
-      const auto [first, rows] = checkpoint.missing(i);
-      const index m = std::min(kRows, rows);
-      if (m == 0) break;
-      const Stopwatch watch;
-      flow.predict(x.view().middle_rows(first, m), time, outcome.mean.view().middle_rows(first, m),
-                   p.variance ? outcome.variance.data() + first : nullptr);
-      std::vector<std::pair<const void*, std::size_t>> blocks{{outcome.mean.row(first), mean_bytes(m)}};
-      if (p.variance) blocks.emplace_back(outcome.variance.data() + first, variance_bytes(m));
-      checkpoint.append(first, m, blocks, watch.seconds());
-      i = first + m;
-      session.console.progress(text("predicted ", i, " of ", images.rows, " images"), i, images.rows);
-    }
-    if (std::isfinite(time))
-      outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);
-  } catch (const Interrupted&) {
-    interrupt->answered();
-    checkpoint.give_up(text("interrupted with ", checkpoint.finished(), " of ", images.rows, " images kept"));
+  constexpr index kRows = 256;
+  for (index i = 0; i < images.rows;) {
+    const auto [first, rows] = checkpoint.missing(i);
+    const index m = std::min(kRows, rows);
+    if (m == 0) break;
+    const Stopwatch watch;
+    flow.predict(x.view().middle_rows(first, m), time, outcome.mean.view().middle_rows(first, m),
+                 p.variance ? outcome.variance.data() + first : nullptr);
+    std::vector<std::pair<const void*, std::size_t>> blocks{{outcome.mean.row(first), mean_bytes(m)}};
+    if (p.variance) blocks.emplace_back(outcome.variance.data() + first, variance_bytes(m));
+    checkpoint.append(first, m, blocks, watch.seconds());
+    i = first + m;
+    session.console.progress(text("predicted ", i, " of ", images.rows, " images"), i, images.rows);
   }
+  if (std::isfinite(time))
+    outcome.learning_rate = largest_learning_rate(flow.eigenvalues().back(), support.rows, labels.cols);
   return outcome;
 }
 

@@ -16,7 +16,7 @@
 namespace ntkrob::cli {
 
 /// Seconds from the first signal until the process is ended without its state.
-constexpr double kPatience = 1.5;
+constexpr double kPatience = 1.2;
 
 /// At the beginning of main().
 void answer_signals();

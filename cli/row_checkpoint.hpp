@@ -1,7 +1,8 @@
 /// The checkpoint of jobs whose state is what they have finished of their result, row by row: kernel and predict.
 ///
 /// Finished rows are appended to a journal where that costs little beside computing them; rows that are computed faster
-/// than they are written are not kept, and computed again.
+/// than they are written are not kept, and computed again. What is finished is on disk at any moment, so nothing is asked
+/// for an end: the handler of a signal ends the process at once, and says where the rows are.
 #pragma once
 
 #include <functional>
@@ -31,8 +32,6 @@ class RowCheckpoint {
   /// Rows [first, first + rows), whose computation has taken this long.
   void append(index first, index rows, const std::vector<std::pair<const void*, std::size_t>>& blocks, double seconds);
 
-  /// throws: Interrupted
-  [[noreturn]] void give_up(const std::string& what) const { checkpoint_.give_up(what); }
   void finish() { checkpoint_.finish(); }
 
  private:
