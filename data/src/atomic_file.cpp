@@ -116,15 +116,19 @@ AtomicFile::AtomicFile(std::string path, bool force) : path_(std::move(path)), f
   static std::atomic<unsigned> counter{0};
   struct stat info;
   const bool replaces = ::stat(path_.c_str(), &info) == 0;
+  int error = 0;
   do {
     temporary_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    // Registered before it is there: a signal may come between the two.
+    enter_temporary(temporary_);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) {
+    error = descriptor_ < 0 ? errno : 0;
+    if (error != 0) leave_temporary(temporary_);
+  } while (error == EEXIST);
+  if (error != 0) {
     temporary_.clear();
-    fail(path_, "cannot create a file here", errno);
+    fail(path_, "cannot create a file here", error);
   }
-  enter_temporary(temporary_);
   if (replaces && ::fchmod(descriptor_, info.st_mode & 07777) != 0) errno = 0;  // some file systems have no modes
 }
 

@@ -99,11 +99,12 @@ OutputLock::OutputLock(const std::string& path) {
       ::unlink(name.c_str());
 
   name_ = folder + (folder.back() == '/' ? "" : "/") + own + io::kTemporaryMark + std::to_string(::getpid()) + "-lock";
+  io::enter_temporary(name_);  // before it is there: a signal may come between the two
   descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   const int error = errno;
+  if (descriptor_ < 0) io::leave_temporary(name_);
   NTKROB_CHECK(descriptor_ >= 0, ResourceError, path, ": cannot create a file here: ", std::strerror(error),
                "; nothing was written, choose a folder with space and write permission");
-  io::enter_temporary(name_);
   ::flock(descriptor_, LOCK_EX | LOCK_NB);  // nobody else has it; where there are no locks, there are none
 }
 

@@ -201,9 +201,10 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
   }
 }
 
-/// What a training that diverges was too bold with. Decay by more than the parameter itself makes it grow.
+/// What a training that diverges was too bold with. Decay by more than the parameter itself makes it grow, where the lr
+/// alone would not.
 std::string remedy(const TrainOptions& options) {
-  if (options.lr * options.weight_decay >= 1)
+  if (options.lr <= 1 && options.lr * options.weight_decay >= 1)
     return text("; the training diverged: weight decay ", options.weight_decay, " times lr ", options.lr,
                 " must be well below 1: lower --weight-decay");
   return "; the training diverged: lower --lr, for example by 10";
