@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <random>
@@ -28,12 +29,12 @@ inline int count_of(const char* variable, int few) {
   return text == nullptr ? few : std::atoi(text);
 }
 
-/// Names of files that a run must not leave: temporary ones.
-inline std::string leftovers(const std::string& folder) {
+/// Names of temporary files in a folder, beside those in `known`.
+inline std::string leftovers(const std::string& folder, const std::string& known = {}) {
   std::string names;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.find(".tmp-") != std::string::npos) names += name + " ";
+    if (name.find(".tmp-") != std::string::npos && known.find(name) == std::string::npos) names += name + " ";
   }
   return names;
 }
@@ -43,11 +44,14 @@ struct Stopped {
   bool met = false;    // it was still running
   double latency = 0;  // seconds from the signal to its end
   Finished finished;
+  /// The signal came before main(): then the system ends the process, which has done nothing yet.
+  bool before_main(int number) const { return finished.code == 128 + number && finished.err.empty(); }
 };
 
 inline Stopped stop_after(const std::vector<std::string>& arguments, double seconds, int number) {
   Process process(arguments);
   const Clock::time_point start = Clock::now();
+  seconds = std::max(seconds, 0.02);  // until then it may be a copy of this program
   while (since(start) < seconds && process.running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   Stopped stopped;
   stopped.met = process.running();
