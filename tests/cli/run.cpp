@@ -66,8 +66,9 @@ Finished Process::wait() {
   reaped_ = true;
   Finished finished;
   finished.code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
-  finished.out = read_file(folder_ / "out");
-  finished.err = read_file(folder_ / "err");
+  // Who was killed before it began has left none.
+  if (std::filesystem::exists(folder_ / "out")) finished.out = read_file(folder_ / "out");
+  if (std::filesystem::exists(folder_ / "err")) finished.err = read_file(folder_ / "err");
   return finished;
 }
 

@@ -45,10 +45,12 @@ struct Stopped {
   double latency = 0;  // seconds from the signal to its end
   Finished finished;
   /// The signal came before main(): then the system ends the process, which has done nothing yet.
-  bool before_main(int number) const { return finished.code == 128 + number && finished.err.empty(); }
+  bool before_main(int number) const { return number != SIGKILL && finished.code == 128 + number && finished.err.empty(); }
 };
 
 inline Stopped stop_after(const std::vector<std::string>& arguments, double seconds, int number) {
+  // Not what nohup or a shell in the background has left, nor the handlers of this program.
+  for (const int answered : {SIGINT, SIGTERM, SIGHUP}) ::signal(answered, SIG_DFL);
   Process process(arguments);
   const Clock::time_point start = Clock::now();
   seconds = std::max(seconds, 0.02);  // until then it may be a copy of this program
