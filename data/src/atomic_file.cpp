@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -14,41 +15,45 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/output_lock.hpp"
 #include "ntkrob/data/temporary_files.hpp"
 
 namespace ntkrob {
 namespace io {
 namespace {
 
-/// Names of the temporary files that exist, for the handler of a signal. A slot that is not null holds a name that
-/// stays as it is: whoever wants to change it takes it out first. More files than slots at one time are not registered,
-/// and left to the next run of the same output.
+/// Names of the temporary files that exist, for the handler of a signal: it reads slots that are in use, whose names
+/// stay as they are. More files than slots at one time, and names without end, are not registered, and left to the next
+/// run of the same output.
+struct Slot {
+  enum State : int { free, changing, used };
+  std::atomic<int> state{free};
+  char name[4096 + kTemporarySuffix];
+};
 constexpr std::size_t kMostRegistered = 64;
-std::array<std::atomic<char*>, kMostRegistered> registered{};
+std::array<Slot, kMostRegistered> registered;
 
 }  // namespace
 
 void enter_temporary(const std::string& name) {
-  char* copy = ::strdup(name.c_str());
-  for (std::atomic<char*>& slot : registered) {
-    char* empty = nullptr;
-    if (copy != nullptr && slot.compare_exchange_strong(empty, copy)) return;
+  if (name.size() >= sizeof(Slot::name)) return;
+  for (Slot& slot : registered) {
+    int state = Slot::free;
+    if (!slot.state.compare_exchange_strong(state, Slot::changing)) continue;
+    std::memcpy(slot.name, name.c_str(), name.size() + 1);
+    slot.state.store(Slot::used);
+    return;
   }
-  std::free(copy);
 }
 
-/// The name is not given back while a handler may be reading it: a few bytes for each file.
 void leave_temporary(const std::string& name) {
-  for (std::atomic<char*>& slot : registered) {
-    char* held = slot.load();
-    if (held != nullptr && name == held && slot.compare_exchange_strong(held, nullptr)) return;
-  }
+  for (Slot& slot : registered)
+    if (slot.state.load() == Slot::used && name == slot.name) return slot.state.store(Slot::free);
 }
 
 bool is_registered(const std::string& name) {
-  for (std::atomic<char*>& slot : registered)
-    if (const char* held = slot.load(); held != nullptr && name == held) return true;
-  return false;
+  return std::any_of(registered.begin(), registered.end(),
+                     [&](const Slot& slot) { return slot.state.load() == Slot::used && name == slot.name; });
 }
 
 bool ends_with_lock(const std::string& name) {
@@ -241,8 +246,8 @@ void write_whole(const std::string& path, const void* data, std::size_t n_bytes,
 }  // namespace io
 
 void remove_temporary_files() noexcept {
-  for (std::atomic<char*>& slot : io::registered)
-    if (const char* name = slot.load()) ::unlink(name);
+  for (io::Slot& slot : io::registered)
+    if (slot.state.load() == io::Slot::used) ::unlink(slot.name);
 }
 
 void write_text(const std::string& path, const std::string& content, bool force) {

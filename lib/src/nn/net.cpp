@@ -52,7 +52,7 @@ index rows_together(const nn::Stack<float>& stack) {
   index numbers = 0;
   bool images = false;
   for (const nn::Stage<float>& stage : stack) {
-    numbers += stage.layer->out.size();
+    numbers += std::min(stage.layer->out.size(), kBlockNumbers);  // shapes from files may be of any size
     images |= stage.layer->out.height * stage.layer->out.width > 1;
   }
   return images ? std::clamp(kBlockNumbers / numbers, kSmallestBlock, Net::kRowBlock) : Net::kRowBlock;
