@@ -317,7 +317,7 @@ void check_dataset_name(const std::string& path) {
     known += std::string(format.extensions) + " ";
     if (!io::has_extension(path, format)) continue;
     NTKROB_CHECK(format.write != io::write_hdf5 || std::string(state_extension()) == ".h5", NotCompiled,
-                 "cannot write ", path, ": this build has no HDF5; use .npz");
+                 "cannot write ", path, ": this build has no HDF5; use .npz, or configure with -DNTKROB_WITH_HDF5=ON");
     NTKROB_CHECK(format.write != io::write_png || io::has_png(), NotCompiled, "cannot write ", path,
                  ": this build has no PNG; configure with -DNTKROB_WITH_PNG=ON (needs libpng)");
     // "-ubyte" is what is read; it is written to a prefix.
