@@ -46,6 +46,10 @@ std::ostream& operator<<(std::ostream& out, const MessagePart& part) {
   return out << kBegin << part.kind << part.content << kEnd;
 }
 
+std::string spelt(const std::string& marked, const FieldSpelling& spelling) {
+  return written(marked, spelling ? spelling : plain);
+}
+
 Error::Error(const std::string& message)
     : std::runtime_error(printable_line(written(message, plain))), marked_(std::make_shared<std::string>(message)) {}
 

@@ -39,6 +39,9 @@ struct MessagePart {
 };
 std::ostream& operator<<(std::ostream& out, const MessagePart& part);
 
+/// Any text with marked parts, with its options spelt by the caller.   spelling: empty: "rank", "solver=cg"
+std::string spelt(const std::string& marked, const FieldSpelling& spelling = {});
+
 /// Root of all errors thrown by the library.
 class Error : public std::runtime_error {
  public:

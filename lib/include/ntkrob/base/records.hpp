@@ -15,6 +15,7 @@ struct Column {
   std::string name;                      // as in the head of a log: "gradient_norm"
   Kind kind = Kind::number;
   bool shown = false;  // in the line of progress
+  bool curve = false;  // kept with the result, and drawn in reports
 };
 
 /// A step. A number that was not measured in it is absent, never NaN.

@@ -1,0 +1,92 @@
+/// The train job: a net, plain gradient descent on a data set, accuracy before saving.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "ntkrob/data/dataset.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/trainer.hpp"
+#include "ntkrob/jobs/class_report.hpp"
+#include "ntkrob/jobs/context.hpp"
+
+namespace ntkrob::jobs {
+
+/// The fields of TrainOptions, named as on the command line.
+template <class Options, class Visitor>
+void visit_train(Options& o, Visitor&& visitor) {
+  visitor("loss", o.loss, "mse (on centred one-hot or stored targets) | ce (on labels)");
+  visitor("epochs", o.epochs, "passes over the data; 0: use --steps");
+  visitor("steps", o.steps, "gradient steps, where --epochs is 0");
+  visitor("batch", o.batch, "images per step; 0: all of them (gradient descent)");
+  visitor("lr", o.lr, "peak learning rate");
+  visitor("momentum", o.momentum, "heavy-ball momentum");
+  visitor("weight-decay", o.weight_decay, "L2 penalty");
+  visitor("schedule", o.schedule, "constant | cosine | one-cycle | step");
+  visitor("seed", o.seed, "seed of initialisation and batches");
+}
+
+struct TrainJob {
+  std::string data;  // file name, for messages and provenance
+  std::string model = "mlp:256,128";
+  std::string init = "uniform";
+  TrainOptions train;
+  /// The named baseline (Madry et al. 2018): every batch is attacked by PGD first. Not plain training.
+  bool adversarial = false;
+  std::string norm = "linf";
+  double eps = 0.1;
+  index attack_steps = 7;
+  ReadOptions read;  // how the data were read, for provenance
+  std::string checkpoint;  // empty: none is kept, and a signal ends the process at once
+  bool resume = false;
+
+
+};
+
+template <class Job, class Visitor>
+void visit_train_job(Job& j, Visitor&& visitor) {
+  visitor("model", j.model, "net, e.g. mlp:256,128 (hidden widths) or cnn:small, or its layers");
+  visitor("init", j.init, "uniform | he | ntk");
+  visit_train(j.train, visitor);
+  visitor("adversarial", j.adversarial, "the adversarial-training baseline: PGD examples in every batch");
+  visitor("norm", j.norm, "linf | l2, of --adversarial");
+  visitor("eps", j.eps, "radius of --adversarial in pixel units, e.g. 0.1 or 8/255");
+  visitor("attack-steps", j.attack_steps, "PGD steps of --adversarial");
+}
+
+/// The weight decay of a training for which nobody named one, and the line that says so.
+struct DecayChoice {
+  double weight_decay = 0;
+  std::string note;  // empty: there is nothing to say
+};
+
+/// On a set that `robustify` optimised against attacks (its provenance says so) the decay that keeps most of what the
+/// set can give, whatever the net and its initialisation: bench/results/mnist-adv-kip.md. Elsewhere, and for
+/// --adversarial, 0. On MNIST itself that decay would cost one to two points of clean accuracy.
+DecayChoice choose_decay(const TrainJob& job, const Dataset& data);
+
+struct TrainOutcome {
+  std::unique_ptr<Net> net;
+  double loss = 0;      // mean over the training set, after training
+  double accuracy = 0;  // on the training set
+  std::optional<double> test_accuracy;
+  ClassReport test_classes;  // of the test split, where there is one
+  double seconds = 0;
+};
+
+/// Trains on the training split of data; test (may be empty) is for the accuracy only.
+///   throws: Interrupted after Ctrl-C, with the checkpoint written; as Net, Trainer
+TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Context& context);
+
+/// Refuses before the work what cannot be kept or gone on with.   throws: as Checkpoint::check
+void check_train_checkpoint(const TrainJob& job, Context& context);
+/// Once the outputs are written.
+void remove_train_checkpoint(const TrainJob& job, Context& context);
+/// The net with how it came to be.
+StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data);
+/// Schema "ntkrob.train/1".
+nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outcome, Context& context);
+
+}  // namespace ntkrob::jobs

@@ -1,0 +1,142 @@
+#include "ntkrob/jobs/context.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
+
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/runtime/runtime.hpp"
+
+namespace ntkrob::jobs {
+
+namespace {
+
+Listener& nobody() {
+  static Listener listener;
+  return listener;
+}
+
+std::string fixed_text(double value, int digits) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(digits) << value;
+  return out.str();
+}
+
+}  // namespace
+
+Context::Context() : Context(nobody()) {}
+Context::Context(Listener& listener)
+    : how_to_resume([] { return text("run the job again with ", field("resume", "true")); }), listener_(&listener) {}
+Context::~Context() = default;
+
+Backend& Context::backend() {
+  if (!backend_) backend_ = make_backend(settings.backend, static_cast<int>(settings.threads));
+  return *backend_;
+}
+
+std::size_t Context::memory_limit() {
+  if (settings.memory.value != 0) return settings.memory.value;
+  constexpr std::size_t kDefault = std::size_t{1} << 30;
+  const std::size_t physical = backend().info().memory_bytes;
+  return physical == 0 ? kDefault : std::min(kDefault, physical / 4);
+}
+
+LogSink Context::log() {
+  return [this](LogLevel level, const std::string& line) {
+    if (level == LogLevel::warning) listener_->warn(line);
+    if (level == LogLevel::info) listener_->note(line);
+  };
+}
+
+StopScope::StopScope(Context& context, bool keeps_state) : context_(context), keeps_state_(keeps_state) {
+  look();
+  context_.backend().set_stop(context_.stop);
+  if (keeps_state_) context_.listener().answers_stop(true);
+}
+
+StopScope::~StopScope() {
+  // A request that came too late for a look is answered by the next scope.
+  if (keeps_state_) context_.listener().answers_stop(false);
+  context_.backend().set_stop(nullptr);
+}
+
+void StopScope::answered() {
+  context_.listener().stopping();
+  context_.backend().set_stop(nullptr);
+}
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  int unit = 0;
+  while (bytes >= 1024 && unit < 5) bytes /= 1024, ++unit;
+  return fixed_text(bytes, unit == 0 || bytes >= 100 ? 0 : 1) + " " + units[unit];
+}
+
+std::string percent_text(double fraction) { return fixed_text(100 * fraction, 1) + " %"; }
+
+std::string number_text(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+std::string block_text(const std::string& heading, const std::string& lines) {
+  std::string block = heading + "\n";
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) block += "  " + line + "\n";
+  return block;
+}
+
+std::string options_text(const OptionTexts& texts) {
+  std::size_t width = 0;
+  for (const auto& [name, value] : texts) width = std::max(width, name.size());
+  std::string lines;
+  for (const auto& [name, value] : texts)
+    lines += "  " + name + std::string(width - name.size() + 2, ' ') + (value.empty() ? "(none)" : value) + "\n";
+  return lines;
+}
+
+std::string backend_text(Context& context) {
+  const DeviceInfo info = context.backend().info();
+  std::string lines = "backend   " + info.name + ": " + info.description + "\n";
+  if (context.settings.backend == "auto")
+    for (const BackendState& row : backends()) {
+      if (row.name == info.name) break;
+      if (!row.available) lines += "          not " + row.name + ": " + row.reason + "\n";
+    }
+  return lines;
+}
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+void check_output(const std::string& path, bool force) {
+  namespace fs = std::filesystem;
+  NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
+  std::error_code error;
+  NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, given(path), " exists; ",
+               advice("give ", field("force", "true"), " to overwrite it"));
+  const std::string extension = fs::path(path).extension();
+  NTKROB_CHECK((extension != ".h5" && extension != ".hdf5") || std::string(state_extension()) == ".h5", NotCompiled,
+               "cannot write ", path, ": this build has no HDF5; use .npz");
+  const bool wants_folder = path.back() == '/';  // IDX: several files
+  NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
+               ": it is a folder");
+  fs::path folder = fs::path(wants_folder ? path.substr(0, path.size() - 1) : path).parent_path();
+  if (folder.empty()) folder = ".";
+  NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",
+               folder.string());
+  NTKROB_CHECK(access(folder.c_str(), W_OK) == 0, ResourceError, "cannot write ", path, ": the folder ",
+               folder.string(), " is not writable");
+}
+
+}  // namespace ntkrob::jobs

@@ -1,0 +1,297 @@
+/// The course of an evaluation: progress, Ctrl-C, checkpoints.
+#include <optional>
+
+#include "jobs/checkpoint.hpp"
+#include "jobs/evaluate_progress.hpp"
+#include "jobs/evaluate_warnings.hpp"
+#include "ntkrob/jobs/image_choice.hpp"
+#include "ntkrob/attack/evaluate_state.hpp"
+#include "ntkrob/attack/masking_state.hpp"
+#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/model/loss.hpp"
+#include "ntkrob/model/metrics.hpp"
+#include "ntkrob/jobs/checkpoint_file.hpp"
+
+namespace ntkrob::jobs {
+
+namespace {
+
+constexpr index kExamples = 40;  // adversarial images kept for the page, which shows some of them
+const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations=20,targets=3),square(queries=200)";
+
+CheckpointOptions checkpoint_options(const EvaluateJob& job) { return {"evaluate", job.checkpoint_path(), job.resume}; }
+
+bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
+
+/// Looks for Ctrl-C before every pass of the model: attacks on a batch may take minutes.
+class Interruptible : public Model {
+ public:
+  Interruptible(const Model& inner, std::function<void()> before_pass)
+      : inner_(inner), before_pass_(std::move(before_pass)) {}
+  ImageShape input_shape() const override { return inner_.input_shape(); }
+  index classes() const override { return inner_.classes(); }
+  void logits(ConstView2D<float> x, View2D<float> out) const override {
+    before_pass_();
+    inner_.logits(x, out);
+  }
+  void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override {
+    before_pass_();
+    inner_.input_grad(x, cotangent, dx);
+  }
+  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                       View2D<float> dx) const override {
+    before_pass_();
+    inner_.logits_and_grad(x, cotangent, out, dx);
+  }
+  void for_each(index n, const std::function<void(index task)>& task) const override { inner_.for_each(n, task); }
+
+ private:
+  const Model& inner_;
+  std::function<void()> before_pass_;
+};
+
+/// The evaluation on disk, and, once they have begun, the masking checks.
+class EvaluationCheckpoint {
+ public:
+  EvaluationCheckpoint(const EvaluateJob& job, Context& context)
+      : checkpoint_(checkpoint_options(job), context), interrupt_() {
+    if (checkpoint_.kept()) interrupt_.emplace(context.backend());
+  }
+
+  void offer(const EvaluateOptions& options, const EvaluateProgress& so_far) {
+    if (!checkpoint_.kept()) return;
+    evaluation_ = evaluation_state(options, so_far);
+    evaluation_.set("cli/samples", samples_);
+    checkpoint_.offer(evaluation_);
+  }
+  void offer(const MaskingOptions& options, const MaskingProgress& so_far) {
+    if (!checkpoint_.kept()) return;
+    StateDict state = evaluation_;
+    save_masking(options, so_far, state);
+    checkpoint_.offer(std::move(state));
+  }
+  /// What an earlier run has left. checks: where to put what it says about masking checks, if anything.
+  EvaluateProgress load(const EvaluateOptions& options, const MaskingOptions& check_options,
+                        std::unique_ptr<MaskingProgress>& checks) {
+    EvaluateProgress progress;
+    checkpoint_.load([&](const StateDict& state) {
+      const auto& samples = state.get<std::string>("cli/samples");
+      NTKROB_CHECK(samples == samples_, ConfigError, field("resume"), ": ", checkpoint_.path(), " is about ", samples,
+                   ", this run about ", samples_, "; resume with the options it was started with");
+      progress = restore_evaluation(state, options);
+      if (has_masking(state)) checks = std::make_unique<MaskingProgress>(restore_masking(state, check_options));
+      for (const auto& [name, value] : state.entries())
+        if (!starts_with(name, "masking/")) evaluation_.set(name, value);
+    });
+    return progress;
+  }
+  void set_samples(std::string samples) { samples_ = std::move(samples); }
+  bool kept() const { return checkpoint_.kept(); }
+  /// throws: Interrupted
+  [[noreturn]] void give_up() {
+    interrupt_->answered();
+    checkpoint_.flush();
+    checkpoint_.give_up("interrupted");
+  }
+
+ private:
+  Checkpoint checkpoint_;
+  std::optional<InterruptScope> interrupt_;
+  std::string samples_;
+  StateDict evaluation_;
+};
+
+/// Radii of the masking checks, and Square.
+index steps_done(const MaskingProgress* checks) {
+  return checks == nullptr ? 0 : static_cast<index>(checks->report.curve.size()) + checks->square_done;
+}
+
+std::string resumed_text(const EvaluateProgress& earlier, const MaskingProgress* checks, std::size_t attacks) {
+  const std::size_t parts = earlier.batch.parts.size();
+  return text("resumed after ", earlier.done, " samples of attack ", earlier.report.attacks.size(), " of ", attacks,
+              parts > 0 ? text(", and ", parts, parts > 1 ? " parts" : " part", " of it on the next ",
+                               earlier.batch.robust.size())
+                        : "",
+              checks == nullptr ? "" : text(", and ", steps_done(checks), " steps of the masking checks"));
+}
+
+void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) {
+  NTKROB_CHECK(model.input_shape() == data.shape, ShapeError, "the model ", job.model, " takes images of ",
+               model.input_shape().height, " x ", model.input_shape().width, " x ", model.input_shape().channels,
+               ", those of ", job.data, " are ", data.shape.height, " x ", data.shape.width, " x ",
+               data.shape.channels);
+  NTKROB_CHECK(data.classes <= model.classes(), ShapeError, job.data, " has ", data.classes, " classes, the model ",
+               job.model, " only ", model.classes());
+  NTKROB_CHECK(job.split == "train" || job.split == "test", ConfigError, "split is \"", job.split,
+               "\", must be train or test");
+  NTKROB_CHECK(!(job.split == "train" ? data.train : data.test).empty(), ConfigError, "split: ", job.data, " has no ",
+               job.split, " split; ", field("split"), " ", job.split == "test" ? "train" : "test", " judges on the other one");
+}
+
+ImageChoice sample_choice(const EvaluateJob& job, index available) {
+  constexpr index kFastSamples = 200;
+  ImageChoice choice;
+  choice.file = job.data;
+  choice.split = job.split;
+  choice.n = job.n == 0 && job.fast && !job.balanced ? std::min(available, kFastSamples) : job.n;
+  choice.balanced = job.balanced;
+  choice.seed = job.seed;
+  choice.stream = "evaluate/balanced";
+  return choice;
+}
+
+/// For a model without gradients of its own: the list, a search that needs none, and what is found on the source.
+std::vector<std::string> with_transfers(std::vector<std::string> list) {
+  const auto without_gradients = [](const std::string& attack) { return starts_with(attack, "square"); };
+  const bool searched = std::any_of(list.begin(), list.end(), [&](const std::string& attack) {
+    return without_gradients(attack) || starts_with(attack, "autoattack");
+  });
+  std::vector<std::string> result = list;
+  if (!searched) result.emplace_back("square(queries=1000)");
+  for (const std::string& attack : list)
+    if (attack != "clean" && !without_gradients(attack) && !starts_with(attack, "noise"))
+      result.push_back("transfer(" + attack + ")");
+  return result;
+}
+
+}  // namespace
+
+std::string EvaluateJob::checkpoint_path() const {
+  if (!checkpoint.empty()) return checkpoint;
+  return json.empty() && html.empty() ? std::string() : (json.empty() ? html : json) + ".ckpt" + state_extension();
+}
+
+std::vector<std::string> EvaluateJob::attack_list() const {
+  NTKROB_CHECK(!fast || attacks == EvaluateJob().attacks, ConfigError,
+               field("fast", "true"), " has a list of attacks of its own; leave ", field("attacks"), " out, or ", field("fast", "true"));
+  std::vector<std::string> list = split_list(fast ? kFastAttacks : attacks, "attacks");
+  const bool transfers =
+      std::any_of(list.begin(), list.end(), [](const std::string& a) { return !transfer_spec(a).empty(); });
+  if (int8 && !transfers) return with_transfers(std::move(list));
+  if (!source.empty() && !transfers) list.emplace_back("transfer(pgd-40(loss=margin))");
+  return list;
+}
+
+bool EvaluateJob::wants_checks() const {
+  NTKROB_CHECK(checks == "on" || checks == "off" || checks == "auto", ConfigError, field("checks"), " is \"", checks,
+               "\", must be on, off or auto");
+  if (checks != "auto") return checks == "on";
+  const bool writes = !json.empty() || !html.empty();
+  for (const std::string& attack : attack_list())
+    if (starts_with(attack, "autoattack") || (writes && attack != "clean")) return true;
+  return false;
+}
+
+std::vector<double> EvaluateJob::radii() const {
+  std::vector<double> result;
+  if (curve.empty()) return result;
+  for (const std::string& radius : split_list(curve, "curve")) result.push_back(parse_number(radius, "curve"));
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+void check_evaluate(const EvaluateJob& job, Context& context) {
+  for (const std::string& attack : job.attack_list()) {
+    const std::string inner = transfer_spec(attack);
+    make_attack(inner.empty() ? attack : inner);
+    NTKROB_CHECK(
+        inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
+        "\": name the model that it is made on by ", field("transfer-from"), ", or by ", field("source-kernel"), " and ", field("source-support"));
+  }
+  NTKROB_CHECK(!job.int8 || !job.calibrate.empty(), ConfigError,
+               field("int8"), " needs ", field("calibrate"), ": the data whose training split tells the range of values, best what the net "
+               "was trained on");
+  NTKROB_CHECK(job.int8 || job.calibrate.empty(), ConfigError, field("calibrate"), " belongs to ", field("int8"), "");
+  parse_norm(job.norm);
+  job.wants_checks();
+  job.radii();
+  NTKROB_CHECK_RANGE("batch", job.batch, 1, 1'000'000);
+  NTKROB_CHECK_RANGE("check-samples", job.check_samples, 1, 1'000'000);
+  const bool force = context.settings.force;
+  for (const std::string* output : {&job.json, &job.html})
+    if (!output->empty()) check_output(*output, force);
+  Checkpoint::check(checkpoint_options(job), context);
+}
+
+EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const Model* source, const Dataset& data,
+                             Context& context) {
+  check_fit(job, model, data);
+  const Split& split = data.split(job.split);
+  EvaluateOutcome outcome;
+  outcome.attacks = job.attack_list();
+  outcome.samples = choose_images(sample_choice(job, split.n), data, context.listener());
+  outcome.shape = data.shape;
+  outcome.classes = model.classes();
+  outcome.class_names = job.class_names.empty() ? data.class_names : job.class_names;
+  outcome.threat = ThreatModel::of(job.norm, job.eps, data.shape.size());
+  outcome.backend = context.backend().info().name;
+  const Matrix<float> images = chosen_images(data, job.split, outcome.samples);
+  outcome.labels = labels_of(split, outcome.samples);
+  warn_about_inputs(outcome.threat, images.view(), context.listener());
+
+  EvaluationProgress progress(context.listener());
+  EvaluationCheckpoint checkpoint(job, context);
+  checkpoint.set_samples(
+      text(outcome.samples.size(), " samples of split ", job.split, job.balanced ? ", balanced by class" : ""));
+  const auto look = [&] {
+    InterruptScope::look();  // a device's passes have no loop of ours
+    progress.pass();
+  };
+  const Interruptible watched(model, look);
+  std::unique_ptr<Model> watched_source;
+  if (source != nullptr) watched_source = std::make_unique<Interruptible>(*source, look);
+
+  EvaluateOptions options;
+  options.attacks = outcome.attacks;
+  options.threat = outcome.threat;
+  options.seed = job.seed;
+  options.batch_rows = job.batch;
+  options.source = watched_source.get();
+  options.examples = checkpoint.kept() ? kExamples : 0;
+  options.progress = [&](const std::string& attack, index done, index total) {
+    progress.batch_done(attack, done, total);
+  };
+  options.stage = [&](const EvaluateStage& next) { progress.stage(next); };
+  options.checkpoint = [&](const EvaluateProgress& so_far) { checkpoint.offer(options, so_far); };
+  MaskingOptions checks;
+  checks.threat = outcome.threat;
+  checks.seed = job.seed;
+  checks.samples = job.check_samples;
+  checks.curve = job.radii();
+  checks.batch_rows = job.batch;
+  checks.progress = [&](const std::string& what, index done, index total) { progress.check_done(what, done, total); };
+  checks.checkpoint = [&](const MaskingProgress& so_far) { checkpoint.offer(checks, so_far); };
+  outcome.checked = job.wants_checks();
+  progress.plan(options, outcome.checked ? &checks : nullptr, model.classes(), images.cols());
+  EvaluateProgress earlier;
+  std::unique_ptr<MaskingProgress> earlier_checks;
+  if (job.resume) {
+    earlier = checkpoint.load(options, checks, earlier_checks);
+    options.resume = &earlier;
+    checks.resume = earlier_checks.get();
+    context.listener().note(resumed_text(earlier, earlier_checks.get(), options.attacks.size()));
+  }
+  try {
+    const Matrix<float> targets = centred_one_hot(outcome.labels, model.classes());
+    outcome.report = evaluate(watched, images.view(), outcome.labels, targets.view(), options);
+    warn_about_accuracy(job, outcome.report.clean, outcome.labels, data, context.listener());
+    if (outcome.checked) {
+      progress.start_checks(images.rows(), steps_done(earlier_checks.get()));
+      outcome.masking = check_masking(watched, images.view(), outcome.labels, checks);
+      add_report_checks(outcome.report, outcome.masking);
+    }
+    context.listener().finish();
+  } catch (const Interrupted&) {
+    checkpoint.give_up();
+  }
+  outcome.example_images = rows_of(images.view(), outcome.report.examples.samples);
+  outcome.example_predicted = predictions(all_logits(model, outcome.report.examples.inputs.view()).view());
+  return outcome;
+}
+
+void remove_checkpoint(const EvaluateJob& job, Context& context) {
+  Checkpoint(checkpoint_options(job), context).finish();
+}
+
+}  // namespace ntkrob::jobs
