@@ -195,7 +195,7 @@ void set_options(const std::vector<Given>& given, const std::vector<const Option
     try {
       one.option->set(values);
     } catch (const ConfigError& error) {
-      throw ConfigError(one.where + error.what());
+      throw ConfigError(one.where + error.marked());
     }
   }
 }

@@ -3,16 +3,18 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
-#include "device_file.hpp"
-#include "evaluate_job.hpp"
-#include "input.hpp"
 #include "json_text.hpp"
-#include "machine_job.hpp"
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/device.hpp"
+#include "ntkrob/jobs/evaluate.hpp"
+#include "ntkrob/jobs/input.hpp"
+#include "ntkrob/jobs/machine.hpp"
+#include "ntkrob/jobs/model.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/nn/device.hpp"
 #include "report/evaluate_report.hpp"
+#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -26,30 +28,6 @@ struct EvaluateParams {
   EvaluateJob job;
   ReadOptions read;
 };
-
-/// A net from a file, or a kernel machine; null where neither is named.
-Machine open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Session& session) {
-  if (!net.empty()) {
-    const StateDict state = load_state(net, "ntkrob.model/1");
-    try {
-      return {std::make_unique<Net>(state, session.backend()), nullptr, 0, stored_class_names(state)};
-    } catch (const IoError& e) {
-      throw IoError(text(net, ": ", e.what()));
-    }
-  }
-  if (machine.kernel.empty()) return {};
-  const Dataset support = open_input(session, machine.support, read, 2);
-  Machine made = make_machine(machine, support, session);
-  made.class_names = support.class_names;
-  return made;
-}
-
-/// How a model is named in the report; empty where there is none.
-std::string model_text(const std::string& net, const MachineJob& machine) {
-  if (machine.kernel.empty()) return net;
-  return text("kernel ", machine.kernel, " on ", machine.support,
-              machine.n > 0 ? text(", ", machine.n, " images", machine.balanced ? ", balanced by class" : "") : "");
-}
 
 /// The report calls classes as the data do, or as the model does where the data have no names.
 void use_names(EvaluateJob& job, const std::vector<std::string>& of_model, Dataset& data, Session& session) {
@@ -71,7 +49,7 @@ void check(EvaluateParams& p, Session& session) {
                "--source-kernel and --source-support belong together: give both or none");
   NTKROB_CHECK(p.transfer_from.empty() || p.source.kernel.empty(), ConfigError,
                "name one source of transferred attacks: --transfer-from, or --source-kernel and --source-support");
-  p.job.seed = session.globals.seed;
+  p.job.seed = session.settings.seed;
   p.job.data = p.data;
   p.job.model = model_text(p.model, p.machine);
   p.job.source = model_text(p.transfer_from, p.source);
@@ -107,7 +85,7 @@ EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& ne
 
 /// Judges the net after quantisation, and beside it the net.
 void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
-  const StateDict state = load_state(p.model, "ntkrob.model/1");
+  const StateDict state = load_state(p.model, kModelSchema);
   const Net net(state, session.backend());
   use_names(p.job, stored_class_names(state), data, session);
   const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, session).view());
@@ -118,9 +96,9 @@ void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
     json["reading"] = readings_json(session);
     json["dtype"] = "int8";
     json["float32"] = float32_json(beside);
-    write_text(p.job.json, json_text(json), session.globals.force);
+    write_text(p.job.json, json_text(json), session.settings.force);
   }
-  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.globals.force);
+  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.settings.force);
   remove_checkpoint(p.job, session);
   std::cout << printable(evaluate_text(p.job, outcome)) << "\n" << beside_text(outcome, beside);
 }
@@ -129,7 +107,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   check(p, session);
   const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
   // What was trained on says how features are scaled.
-  if (!p.model.empty()) adopt_features(session, load_state(p.model, "ntkrob.model/1"), p.model);
+  if (!p.model.empty()) adopt_features(session, load_state(p.model, kModelSchema), p.model);
   if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(session, p.machine.support, p.read, 2);
   Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
   ThreatModel::of(p.job.norm, p.job.eps, data.shape.size());  // refused before the models are made
@@ -137,11 +115,10 @@ void evaluate_model(EvaluateParams& p, Session& session) {
     TextCollector collector;
     visit_evaluate(p.job, collector);
     if (!p.machine.kernel.empty()) visit_machine(p.machine, collector);
-    std::cout << "model     " << p.job.model << "\noptions\n"
-              << options_text(collector.texts) << session.backend_text();
+    std::cout << "model     " << p.job.model << "\noptions\n" << options_text(collector.texts) << backend_text(session);
     if (!p.machine.kernel.empty()) {
       KernelOptions options;
-      options.memory_budget = session.globals.memory.value;
+      options.memory_budget = session.settings.memory.value;
       options.shape = data.shape;
       const Dataset support = open_input(session, p.machine.support, p.read, 2);
       const index n = support_size(p.machine, support);
@@ -157,11 +134,11 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   p.job.fitted_classes = machine.fitted_classes;
   use_names(p.job, machine.class_names, data, session);
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
-  const bool force = session.globals.force;
+  const bool force = session.settings.force;
   if (!p.job.json.empty()) {
     nlohmann::ordered_json json = evaluate_json(p.job, outcome);
     json["reading"] = readings_json(session);
-    if (!machine.solve.is_null()) json["solve"] = machine.solve;
+    if (const auto solve = solve_json(machine); !solve.is_null()) json["solve"] = solve;
     write_text(p.job.json, json_text(json), force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);
@@ -189,9 +166,7 @@ Command make_evaluate() {
   add_read_options(set, p->read);
   set.add("json", p->job.json, "write the report, per sample too, to FILE").type = "FILE";
   set.add("html", p->job.html, "write it as a page for people, with curves and images, to FILE").type = "FILE";
-  set.add("checkpoint", p->job.checkpoint, "state for --resume; default: <json or html>.ckpt.h5, else none").type =
-      "FILE";
-  set.add("resume", p->job.resume, "go on from the checkpoint, to the same report; needs the same options");
+  set.add_resume(p->job.checkpoint, p->job.resume, "state for --resume; default: <json or html>.ckpt.h5, else none");
   command.examples = {
       "ntkrob evaluate net.h5 --data mnist.h5 --eps 0.1 --attacks clean,autoattack --json report.json --html "
       "report.html",

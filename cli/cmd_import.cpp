@@ -2,37 +2,23 @@
 #include <iostream>
 
 #include "command.hpp"
-#include "device_file.hpp"
-#include "ntkrob/data/format.hpp"
-#include "ntkrob/version.hpp"
+#include "ntkrob/jobs/export.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
 
-struct ImportParams {
-  std::string weights, output;
-};
-
-void import_weights(const ImportParams& p, Session& session) {
-  check_output(p.output, session.globals.force);
-  const Net net = decode_weights(read_bytes(p.weights), p.weights, session.backend());
-  if (session.globals.dry_run) {
-    std::cout << "would write " << printable_line(p.output) << ": " << net.spec() << ", " << net.parameter_count()
-              << " parameters\n";
-    return;
-  }
-  StateDict state = net.state();
-  state.set("provenance/library_version", std::string(kVersion));
-  state.set("provenance/command", "ntkrob import " + file_name(p.weights));
-  save_state(state, "ntkrob.model/1", p.output, session.globals.force);
-  session.console.note(text("wrote ", p.output, ": ", net.spec(), ", ", net.parameter_count(), " parameters"));
+void import_weights(const ImportJob& job, Session& session) {
+  const Net net = open_import(job, session);
+  if (!session.globals.dry_run) return run_import(job, net, session);
+  std::cout << "would write " << printable_line(job.output) << ": " << net.spec() << ", " << net.parameter_count()
+            << " parameters\n";
 }
 
 }  // namespace
 
 Command make_import() {
-  auto p = std::make_shared<ImportParams>();
+  auto p = std::make_shared<ImportJob>();
   Command command;
   command.options.add_positional("WEIGHTS", p->weights, "weights written by ntkrob::micro").required = true;
   command.options.add_output(p->output, Use::writes_state, "the net: HDF5, or NPZ where it ends in .npz");

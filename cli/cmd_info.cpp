@@ -5,13 +5,14 @@
 
 #include "command.hpp"
 #include "dataset_text.hpp"
-#include "input.hpp"
 #include "json_text.hpp"
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/input.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
+#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -157,7 +158,7 @@ std::string state_text(const Json& json) {
 void info(const InfoParams& p, Session& session) {
   NTKROB_CHECK(!p.file.empty() || p.backends || p.formats || p.reading, ConfigError,
                "name a FILE, or give --backends, --formats or --reading (see ntkrob info --help)");
-  if (!p.json.empty() && p.json != "-") check_output(p.json, session.globals.force);
+  if (!p.json.empty() && p.json != "-") check_output(p.json, session.settings.force);
   Json report;
   report["schema"] = "ntkrob.info/1";
   std::string lines;
@@ -202,7 +203,7 @@ void info(const InfoParams& p, Session& session) {
     std::cout << json_text(report);
   else
     std::cout << printable(lines);
-  if (!p.json.empty() && p.json != "-") write_text(p.json, json_text(report), session.globals.force);
+  if (!p.json.empty() && p.json != "-") write_text(p.json, json_text(report), session.settings.force);
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <iostream>
 
 #include "command.hpp"
-#include "image_grid.hpp"
-#include "input.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/image_grid.hpp"
+#include "ntkrob/jobs/input.hpp"
 
 namespace ntkrob::cli {
 
@@ -27,7 +27,7 @@ void show(const ShowParams& p, Session& session) {
   NTKROB_CHECK(p.output.size() > 4 && p.output.substr(p.output.size() - 4) == ".png", ConfigError, "output is ",
                p.output, ", must end in .png");
   NTKROB_CHECK(!(p.initial && !p.second.empty()), ConfigError, "initial: give --initial or a second file, not both");
-  check_output(p.output, session.globals.force);
+  check_output(p.output, session.settings.force);
   const std::size_t inputs = p.second.empty() ? 1 : 2;
   const Dataset data = open_input(session, p.file, p.read, inputs);
   Matrix<float> left = data.images(p.split), right;
@@ -56,7 +56,7 @@ void show(const ShowParams& p, Session& session) {
               << " in a row, " << scale << " pixels per pixel\n";
     return;
   }
-  write_png_grid(p.output, grid.images.view(), data.shape, grid.per_row, scale, session.globals.force);
+  write_png_grid(p.output, grid.images.view(), data.shape, grid.per_row, scale, session.settings.force);
   const char* what = right.empty() ? " images" : p.initial ? " pairs original | robust" : " pairs first | second";
   session.console.note(
       text("wrote ", p.output, ": one row per class, ", grid.images.rows() / (right.empty() ? 1 : 2), what));

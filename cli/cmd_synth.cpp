@@ -2,9 +2,9 @@
 #include <iostream>
 
 #include "command.hpp"
-#include "input.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/strokes.hpp"
+#include "ntkrob/jobs/input.hpp"
 
 namespace ntkrob::cli {
 
@@ -22,14 +22,14 @@ void synth(const SynthParams& p, Session& session) {
   constexpr index kMost = 10'000'000;
   NTKROB_CHECK_RANGE("train", p.train, 1, kMost);
   NTKROB_CHECK_RANGE("test", p.test, 0, kMost);
-  check_output(p.output, session.globals.force);
+  check_output(p.output, session.settings.force);
   if (session.globals.dry_run) {
     std::cout << "would write " << printable_line(p.output) << ": strokes, " << p.train << " training and " << p.test
-              << " test images of 28 x 28 x 1, seed " << session.globals.seed << "\n";
+              << " test images of 28 x 28 x 1, seed " << session.settings.seed << "\n";
     return;
   }
-  const Dataset strokes = make_strokes(p.train, p.test, session.globals.seed);
-  save_dataset(strokes, p.output, session.globals.force);
+  const Dataset strokes = make_strokes(p.train, p.test, session.settings.seed);
+  save_dataset(strokes, p.output, session.settings.force);
   say_left_out(session, strokes, p.output);
   session.console.note(text("wrote ", p.output, ": ", p.train, " training and ", p.test, " test images"));
 }

@@ -3,12 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
-#include "image_choice.hpp"
-#include "input.hpp"
 #include "json_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/image_choice.hpp"
+#include "ntkrob/jobs/input.hpp"
+#include "ntkrob/jobs/train.hpp"
 #include "ntkrob/optim/optimizer.hpp"
-#include "train_job.hpp"
+#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -17,7 +18,7 @@ namespace {
 struct TrainParams {
   TrainJob job;
   bool chooses_decay = true;  // nobody has named one
-  std::string test, output, json;
+  std::string test, json;
 };
 
 void add_decay(OptionSet& set, TrainParams& p) {
@@ -42,12 +43,9 @@ void take_as_test(Dataset& other, const TrainParams& p, const Dataset& data, Ses
 }
 
 void train_net(TrainParams& p, Session& session) {
-  const bool force = session.globals.force;
-  p.job.train.validate();
-  check_output(p.output, force);
+  const bool force = session.settings.force;
   if (!p.json.empty()) check_output(p.json, force);
-  if (p.job.checkpoint.empty()) p.job.checkpoint = p.output + ".ckpt" + state_extension();
-  check_train_checkpoint(p.job, session);
+  check_train(p.job, session);
   const std::size_t inputs = p.test.empty() ? 1 : 2;
   const Dataset data = open_input(session, p.job.data, p.job.read, inputs);
   Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
@@ -69,17 +67,15 @@ void train_net(TrainParams& p, Session& session) {
               << options_text(collector.texts) << "data      " << p.job.data << ": " << data.train.n << " images, "
               << data.shape.size() << " pixels, " << data.classes << " classes\nnet       " << net.parameter_count()
               << " parameters\n"
-              << session.backend_text();
+              << backend_text(session);
   }
   if (session.globals.dry_run) return;
   const TrainOutcome outcome = run_train(p.job, data, test, session);
-  save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
   if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
-  remove_train_checkpoint(p.job, session);
   std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)
             << "\n";
   if (outcome.test_accuracy) std::cout << "test      accuracy " << percent_text(*outcome.test_accuracy) << "\n";
-  session.console.note(text("wrote ", p.output, ": ", outcome.net->parameter_count(), " parameters, in ",
+  session.console.note(text("wrote ", p.job.output, ": ", outcome.net->parameter_count(), " parameters, in ",
                             duration_text(outcome.seconds)));
 }
 
@@ -94,18 +90,18 @@ Command make_train() {
   add_decay(set, *p);
   set.add("test", p->test, "take the test split from FILE; default: that of DATA, if it has one").type = "FILE";
   add_read_options(set, p->job.read);
-  set.add_output(p->output, Use::writes_state, "the trained net: HDF5, or NPZ where it ends in .npz");
+  set.add_output(p->job.output, Use::writes_state, "the trained net: HDF5, or NPZ where it ends in .npz");
   set.add("json", p->json, "write a report to FILE").type = "FILE";
-  set.add("checkpoint", p->job.checkpoint, "state for --resume; default: <output>.ckpt.h5").type = "FILE";
-  set.add("resume", p->job.resume, "go on from the checkpoint, bit-identically; needs the same options");
+  set.add("log", p->job.log, "write loss and accuracy of every step to this CSV file").type = "FILE";
+  set.add_resume(p->job.checkpoint, p->job.resume, "state for --resume; default: <output>.ckpt.h5");
   command.examples = {"ntkrob train robust.h5 --model cnn:small --test mnist.h5 -o net.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
                       "ntkrob train mnist.h5 --model cnn:small --init he --loss ce --epochs 5 --lr 0.05 -o cnn.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};
   command.notes = [] { return list_text("Nets:", net_help()) + "\n" + list_text("Schedules:", schedule_help()); };
   command.files = [p]() -> std::vector<FileUse> {
-    if (!p->job.checkpoint.empty() || p->output.empty()) return {};
-    return {{"the checkpoint of --output", p->output + ".ckpt" + state_extension(), Use::keeps}};
+    if (!p->job.checkpoint.empty() || p->job.output.empty()) return {};
+    return {{"the checkpoint of --output", p->job.checkpoint_path(), Use::keeps}};
   };
   command.run = [p](Session& session) { train_net(*p, session); };
   return command;

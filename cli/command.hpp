@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "options.hpp"
 #include "outputs.hpp"
 #include "session.hpp"
@@ -14,6 +15,9 @@ namespace ntkrob::cli {
 struct Command {
   OptionSet options;                   // of the subcommand, without the global ones
   std::vector<std::string> examples;   // complete command lines
+  /// Of a subcommand with variants, or empty: takes the one that was asked for, and marks the options it has not
+  /// (Option::not_here). true: the question was answered, nothing is to be run.
+  std::function<bool(OptionSet&, const Arguments&)> choose;
   std::function<std::vector<FileUse>()> files;  // those that the command derives from its options, or empty
   std::function<std::string()> notes;  // lists for the end of the help (layers, attacks, formats), or empty
   std::function<void(Session&)> run;
@@ -23,10 +27,18 @@ struct Command {
 #include "commands.def"
 #undef NTKROB_COMMAND
 
+/// Who speaks in an error line, and how it spells options.
+struct Speaker {
+  std::string who = "ntkrob";         // "ntkrob <subcommand>"
+  std::vector<std::string> options;   // of the subcommand
+  /// What the error says, in one line.
+  std::string line(const Error& error) const;
+};
+
 /// Parses the command line and runs the subcommand. Prints help texts itself.
-///   who: set to "ntkrob <subcommand>" as soon as that is known, for the error line
+///   speaker: is told as soon as they are known, for the error line
 ///   returns: the exit code, 0   throws: Error
-int dispatch(int argc, const char* const* argv, std::string& who);
+int dispatch(int argc, const char* const* argv, Speaker& speaker);
 
 /// A heading and indented lines, for Command::notes.
 std::string list_text(const std::string& heading, const std::vector<std::string>& lines);

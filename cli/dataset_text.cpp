@@ -81,6 +81,7 @@ std::string provenance_text(const Provenance& p) {
   if (p.command.empty() && p.options.empty() && p.parent.empty()) return "";
   std::string lines = "made by   " + p.command + "  (ntkrob " + p.library_version + ")\n";
   if (!p.parent.empty()) lines += "made from " + p.parent + "  " + p.parent_checksum + "\n";
+  for (auto one = p.chain.rbegin(); one != p.chain.rend(); ++one) lines += "which by  " + *one + "\n";
   for (const std::string& clause : p.reading) lines += "read      " + clause + "\n";
   if (!p.options.empty()) lines += "options\n" + options_text(p.options);
   for (const auto& [name, values] : p.curves)
@@ -97,6 +98,7 @@ Json provenance_json(const Provenance& p) {
   json["command"] = p.command;
   json["parent"] = p.parent;
   json["parent_checksum"] = p.parent_checksum;
+  json["chain"] = p.chain;
   json["reading"] = p.reading;
   json["options"] = Json::object();
   for (const auto& [name, value] : p.options) json["options"][name] = value;

@@ -100,26 +100,9 @@ void answer_signals() {
   std::signal(SIGALRM, on_deadline);
 }
 
-InterruptScope::InterruptScope(Backend& backend) : backend_(backend) {
-  look();
-  backend_.set_stop(&stop);
-  keeps_state = true;
-}
-
-InterruptScope::~InterruptScope() {
-  // A request that came too late for a look keeps its deadline, and the next scope answers it.
-  keeps_state = false;
-  backend_.set_stop(nullptr);
-}
-
-bool InterruptScope::requested() { return stop.requested(); }
-
-void InterruptScope::look() { look_for_stop(&stop); }
-
-void InterruptScope::answered() {
-  set_deadline(0);
-  backend_.set_stop(nullptr);
-}
+Stop& stop_request() { return stop; }
+void keep_state(bool yes) { keeps_state = yes; }
+void lift_deadline() { set_deadline(0); }
 
 void set_last_words(const std::string& words) {
   // Jobs have one or two texts in their life. They stay: a handler may be reading.

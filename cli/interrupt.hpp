@@ -1,7 +1,7 @@
 /// Ctrl-C, SIGTERM and SIGHUP: what ends a command, and what it keeps.
 ///
 /// Where nothing is to be kept, the handler itself removes the outputs that are not finished and ends the process with
-/// exit code 130: at once, whatever is being computed. Where a job has a state (InterruptScope), the first signal asks
+/// exit code 130: at once, whatever is being computed. Where a job has a state (jobs/context.hpp, StopScope), the first signal asks
 /// the computation for an end: the step in hand is abandoned by Interrupted, the job writes its checkpoint and says how
 /// to go on. What does not answer within kPatience, a routine of another library for example, is ended by the handler;
 /// then the checkpoint is the last one that was written. A second signal, a quarter of a second later or more, ends the process at once.
@@ -11,7 +11,7 @@
 
 #include <string>
 
-#include "ntkrob/backend/backend.hpp"
+#include "ntkrob/base/stop.hpp"
 
 namespace ntkrob::cli {
 
@@ -21,24 +21,12 @@ constexpr double kPatience = 1.2;
 /// At the beginning of main().
 void answer_signals();
 
-/// While it lives, a signal is a request that the backend and the job look for. One at a time.
-class InterruptScope {
- public:
-  /// throws: Interrupted where a request has come that nobody has answered
-  explicit InterruptScope(Backend& backend);
-  ~InterruptScope();
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-
-  static bool requested();
-  /// throws: Interrupted
-  static void look();
-  /// The state is being written: the deadline is off, and the backend computes again.
-  void answered();
-
- private:
-  Backend& backend_;
-};
+/// The request that a signal makes while a job keeps a state.
+Stop& stop_request();
+/// Whether a signal is a request from now on, or ends the process at once.
+void keep_state(bool yes);
+/// The state is being written: the deadline is off.
+void lift_deadline();
 
 /// What the handler says when it ends the process itself: "interrupted; the state is in x.ckpt.h5 ...". Empty: what is true
 /// of every command.

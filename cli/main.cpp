@@ -18,7 +18,7 @@
 
 int main(int argc, char** argv) {
   ntkrob::cli::answer_signals();
-  std::string who = "ntkrob";
+  ntkrob::cli::Speaker speaker;
   std::string message;
   int code = 1;
   // An OpenBLAS that is loaded for eigenvalues starts no threads of its own: our workers call it.
@@ -27,11 +27,11 @@ int main(int argc, char** argv) {
   ntkrob::cli::StandardOutput output;
   ntkrob::leave_hdf5_open_at_exit();
   try {
-    code = ntkrob::cli::dispatch(argc, argv, who);
+    code = ntkrob::cli::dispatch(argc, argv, speaker);
     output.finish();
     return code;
   } catch (const ntkrob::Error& error) {
-    message = error.what();
+    message = speaker.line(error);
     code = error.exit_code();
   } catch (const std::bad_alloc&) {
     message = "out of memory; lower --memory, or use a narrower net, a smaller batch or fewer images";
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
   // What names a command to go on with is never cut.
   if (code != ntkrob::Interrupted("").exit_code())
     message = ntkrob::cli::readable_error(message, {argv + 1, argv + std::max(argc, 1)});
-  std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
+  std::fprintf(stderr, "%s: %s\n", speaker.who.c_str(), message.c_str());
   // Everything of ours is closed. What other libraries do at the end of a process, after a disk has failed them, is not
   // waited for: HDF5 writes to its files once more, and may crash on them.
   std::fflush(nullptr);

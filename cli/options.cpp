@@ -1,52 +1,8 @@
 #include "options.hpp"
 
-#include <charconv>
-#include <limits>
-
-#include "ntkrob/base/spec_text.hpp"
+#include "ntkrob/jobs/input.hpp"
 
 namespace ntkrob::cli {
-
-Bytes parse_bytes(const std::string& text, const std::string& what) {
-  std::string digits = text;
-  std::uint64_t unit = 1;
-  if (!digits.empty()) {
-    switch (digits.back()) {
-      case 'K':
-      case 'k':
-        unit = 1 << 10;
-        break;
-      case 'M':
-      case 'm':
-        unit = 1 << 20;
-        break;
-      case 'G':
-      case 'g':
-        unit = 1 << 30;
-        break;
-      case 'T':
-      case 't':
-        unit = std::uint64_t{1} << 40;
-        break;
-      default:
-        break;
-    }
-    if (unit != 1) digits.pop_back();
-  }
-  std::size_t count = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  NTKROB_CHECK(error == std::errc() && end == digits.data() + digits.size(), ConfigError, what, " is \"", text,
-               "\", must be a number of bytes, with K, M, G or T for powers of 1024: 1500000 or 2G");
-  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, what, " is \"", text,
-               "\", more bytes than this processor can address");
-  return {checked_mul(count, static_cast<std::size_t>(unit), what.c_str())};
-}
-
-std::string value_text(const std::string& value) { return value; }
-std::string value_text(index value) { return std::to_string(value); }
-std::string value_text(std::uint64_t value) { return std::to_string(value); }
-std::string value_text(double value) { return format_number(value); }
-std::string value_text(bool value) { return value ? "true" : "false"; }
 
 namespace {
 
@@ -60,60 +16,13 @@ Option basic(const std::string& name, const std::string& help, const char* type)
 
 }  // namespace
 
-Option OptionSet::make(const std::string& name, std::string& field, const std::string& help) {
-  Option option = basic(name, help, "TEXT");
-  option.set = [&field](const std::vector<std::string>& values) { field = values.front(); };
-  option.get = [&field] { return field; };
-  return option;
-}
-
-Option OptionSet::make(const std::string& name, index& field, const std::string& help) {
-  Option option = basic(name, help, "N");
-  option.set = [&field, name](const std::vector<std::string>& values) {
-    field = parse_integer(values.front(), "--" + name, 0, kMostCounted);
-  };
-  option.get = [&field] { return value_text(field); };
-  return option;
-}
-
-Option OptionSet::make(const std::string& name, std::uint64_t& field, const std::string& help) {
-  Option option = basic(name, help, "N");
-  option.set = [&field, name](const std::vector<std::string>& values) {
-    const std::string& text = values.front();
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    NTKROB_CHECK(error == std::errc() && end == text.data() + text.size(), ConfigError, "--", name, " is \"", text,
-                 "\", must be a whole number from 0 to 18446744073709551615");
-    field = value;
-  };
-  option.get = [&field] { return value_text(field); };
-  return option;
-}
-
-Option OptionSet::make(const std::string& name, double& field, const std::string& help) {
-  Option option = basic(name, help, "NUMBER");
-  option.set = [&field, name](const std::vector<std::string>& values) {
-    field = parse_number(values.front(), "--" + name);
-  };
-  option.get = [&field] { return value_text(field); };
-  return option;
-}
-
-Option OptionSet::make(const std::string& name, bool& field, const std::string& help) {
-  Option option = basic(name, help, "");
-  option.kind = Option::Kind::flag;
-  option.set = [&field](const std::vector<std::string>& values) { field = values.front() == "true"; };
-  option.get = [&field] { return value_text(field); };
-  return option;
-}
-
-Option OptionSet::make(const std::string& name, Bytes& field, const std::string& help) {
-  Option option = basic(name, help, "BYTES");
-  option.set = [&field, name](const std::vector<std::string>& values) {
-    field = parse_bytes(values.front(), "--" + name);
-  };
-  option.get = [&field] { return std::to_string(field.value); };
-  return option;
+Option& OptionSet::add(const Field& field) {
+  static const char* const kTypes[] = {"TEXT", "N", "N", "NUMBER", "", "BYTES"};
+  Option option = basic(field.name, field.help, kTypes[static_cast<int>(field.type)]);
+  if (field.type == Field::Type::flag) option.kind = Option::Kind::flag;
+  option.set = [set = field.set](const std::vector<std::string>& values) { set(values.front()); };
+  option.get = field.get;
+  return insert(std::move(option));
 }
 
 Option& OptionSet::insert(Option option) {
@@ -165,22 +74,24 @@ const Option* OptionSet::find(const std::string& name) const {
   return nullptr;
 }
 
-std::vector<std::string> split_list(const std::string& text, const std::string& what) {
-  std::vector<std::string> items(1);
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '(') ++depth;
-    if (c == ')') --depth;
-    NTKROB_CHECK(depth >= 0, ConfigError, what, " is \"", text, "\": a \")\" without \"(\"");
-    if (c == ',' && depth == 0)
-      items.emplace_back();
-    else if (c != ' ')
-      items.back() += c;
-  }
-  NTKROB_CHECK(depth == 0, ConfigError, what, " is \"", text, "\": a \"(\" without \")\"");
-  for (const std::string& item : items)
-    NTKROB_CHECK(!item.empty(), ConfigError, what, " is \"", text, "\": an item between two commas is empty");
-  return items;
+Option& OptionSet::at(const std::string& name) {
+  for (Option& option : options_)
+    if (option.name == name) return option;
+  throw ConfigError("there is no option " + name);
+}
+
+void OptionSet::add_resume(std::string& checkpoint, bool& resume, const std::string& help) {
+  add("checkpoint", checkpoint, help).type = "FILE";
+  add("resume", resume, "go on from the checkpoint, to the same bytes; needs the same options");
+}
+
+void add_read_options(OptionSet& set, ReadOptions& options) {
+  jobs::visit_read(options, [&](const char* name, auto& field, const char* help) {
+    Option& option = set.add(name, field, help);
+    option.group = "Reading data of others";
+    if (option.name == "test-file") option.type = "FILE";
+    if (option.name == "drop" || option.name == "label-map") option.separator = ",";
+  });
 }
 
 }  // namespace ntkrob::cli

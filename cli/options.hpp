@@ -1,26 +1,17 @@
 /// Options of a subcommand, declared once: parsing, help, echo and provenance all read the same list.
 ///
-/// A subcommand binds each option to a field of its params struct, either one by one or by passing bind() as the
-/// visitor of a visit_...() function. The parser behind it (CLI11) is known to parser.cpp alone.
+/// A subcommand binds each option to a field (base/fields.hpp) of a struct, either one by one or by passing bind() as
+/// the visitor of a visit_...() function, and adds what belongs to a command line alone. The parser behind it (CLI11) is known to parser.cpp alone.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "ntkrob/base/view.hpp"
+#include "ntkrob/base/fields.hpp"
+#include "ntkrob/data/format.hpp"
 
 namespace ntkrob::cli {
-
-/// A number of bytes: "1500000", "512M", "2G" (powers of 1024). 0: the library's default.
-struct Bytes {
-  std::size_t value = 0;
-};
-/// throws: ConfigError naming `what`
-Bytes parse_bytes(const std::string& text, const std::string& what);
 
 /// What a command does with the file that an option names.
 enum class Use {
@@ -48,6 +39,7 @@ struct Option {
   std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
   std::string separator;  // of a value that is a list in one text ("a,b"): what is between its items; empty: it is none
   Use use = Use::automatic;
+  std::string not_here;   // of a subcommand with variants: why the one that was chosen has no such option
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text
 };
@@ -59,12 +51,13 @@ Use use_of(const Option& option);
 /// The options of one subcommand in the order of its help. Fields must outlive the set.
 class OptionSet {
  public:
-  /// Adds --name for a field of type std::string, index, std::uint64_t, double, bool or Bytes. A name that exists is
-  /// left as it is (so that --seed of the global options is not declared twice).
+  /// Adds --name for a field of any type that make_field takes. A name that exists is left as it is (so that --seed of
+  /// the global options is not declared twice).
   template <class T>
-  Option& add(const std::string& name, T& field, const std::string& help) {
-    return insert(make(name, field, help));
+  Option& add(const std::string& name, T& field, const std::string& help, const About& about = {}) {
+    return add(make_field(name, field, help, about));
   }
+  Option& add(const Field& field);
   /// -o, --output FILE
   Option& add_output(std::string& field, Use use, const std::string& help);
   /// A positional argument; optional unless required is set.
@@ -72,45 +65,28 @@ class OptionSet {
   /// One or more positional arguments.
   Option& add_positionals(const std::string& name, std::vector<std::string>& field, const std::string& help);
 
+  /// --checkpoint FILE and --resume
+  void add_resume(std::string& checkpoint, bool& resume, const std::string& help);
   /// A visitor for visit_...() functions.
   auto bind() {
-    return [this](const char* name, auto& field, const char* help) { add(name, field, help); };
+    return [this](const char* name, auto& field, const std::string& help, const About& about = {}) {
+      add(name, field, help, about);
+    };
   }
 
   const std::vector<Option>& all() const { return options_; }
+  std::vector<Option>& all() { return options_; }
   const Option* find(const std::string& name) const;
+  /// requires: there is one of that name
+  Option& at(const std::string& name);
 
  private:
-  static Option make(const std::string& name, std::string& field, const std::string& help);
-  static Option make(const std::string& name, index& field, const std::string& help);
-  static Option make(const std::string& name, std::uint64_t& field, const std::string& help);
-  static Option make(const std::string& name, double& field, const std::string& help);
-  static Option make(const std::string& name, bool& field, const std::string& help);
-  static Option make(const std::string& name, Bytes& field, const std::string& help);
   Option& insert(Option option);
 
   std::vector<Option> options_;
 };
 
-/// (name, value as text) of every field of a params struct; visit is its visit_...() function.
-using OptionTexts = std::vector<std::pair<std::string, std::string>>;
-std::string value_text(const std::string& value);
-std::string value_text(index value);
-std::string value_text(std::uint64_t value);
-std::string value_text(double value);
-std::string value_text(bool value);
-
-/// Collects the fields a visit_...() function shows it.
-struct TextCollector {
-  OptionTexts texts;
-  template <class T>
-  void operator()(const char* name, const T& field, const char*) {
-    texts.emplace_back(name, value_text(field));
-  }
-};
-
-/// "a,b(c,d),e" -> {"a", "b(c,d)", "e"}: commas inside parentheses do not split. throws: ConfigError naming `what` for
-/// an empty item or parentheses that do not match.
-std::vector<std::string> split_list(const std::string& text, const std::string& what);
+/// The options about data of others, in a group of their own in the help.
+void add_read_options(OptionSet& set, ReadOptions& options);
 
 }  // namespace ntkrob::cli

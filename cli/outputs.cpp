@@ -9,7 +9,7 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/data/journal.hpp"
+#include "ntkrob/jobs/checkpoint_file.hpp"
 #include "session.hpp"
 
 namespace ntkrob::cli {
@@ -179,7 +179,7 @@ void check_files(const std::vector<FileUse>& files, bool force, bool resume) {
     if (!writes(file)) continue;
     check_length(file);
     check_format(file);
-    if (file.use == Use::keeps) check_checkpoint_target(file.path, file.option);
+    if (file.use == Use::keeps) check_checkpoint_target(file.path);
     check_output(file.path, force || file.use == Use::keeps || (resume && file.option == "--log"));
   }
 }
@@ -189,32 +189,6 @@ std::vector<std::unique_ptr<OutputLock>> lock_files(const std::vector<FileUse>& 
   for (const FileUse& file : files)
     if (writes(file)) locks.push_back(std::make_unique<OutputLock>(file.path));
   return locks;
-}
-
-bool is_checkpoint(const std::string& path) {
-  struct stat info;
-  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-  try {
-    return Journal::is_journal(path) || identify(path).first == "checkpoint";
-  } catch (const std::exception&) {
-    return false;
-  }
-}
-
-void check_checkpoint_target(const std::string& path, const std::string& option) {
-  struct stat info;
-  if (::stat(path.c_str(), &info) != 0) return;
-  NTKROB_CHECK(is_checkpoint(path), ConfigError, option, ": ", path,
-               " exists and is no checkpoint of ntkrob, or a damaged one; it is left as it is, also with --force: name "
-               "another file, or remove it yourself");
-}
-
-void remove_checkpoint_file(const std::string& path) noexcept {
-  try {
-    if (!path.empty() && is_checkpoint(path)) ::unlink(path.c_str());
-  } catch (const std::exception&) {
-    return;  // a checkpoint that stays is found by the next run
-  }
 }
 
 }  // namespace ntkrob::cli

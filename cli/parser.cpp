@@ -105,15 +105,6 @@ std::string top_footer() {
          "device), 130 interrupted";
 }
 
-/// The library's messages start with the name of a field ("eps is -1, ..."): make that the option the user typed.
-std::string with_dashes(const std::string& message, const OptionSet& set) {
-  const std::string word = message.substr(0, message.find_first_of(" :"));
-  const Option* option = set.find(word);
-  return option != nullptr && option->kind != Option::Kind::positional && option->kind != Option::Kind::list
-             ? "--" + message
-             : message;
-}
-
 /// The options of a subcommand and the global ones behind them.
 std::vector<const Option*> all_options(const Command& command, const OptionSet& globals) {
   std::vector<const Option*> all;
@@ -131,7 +122,7 @@ std::string help_text(const Row& row, const Command& command, const OptionSet& g
   app.formatter(formatter);
   app.footer([&] { return footer(row.name, command); });
   for (const Option& option : command.options.all())
-    declare(app, *formatter, option, option.group.empty() ? "Options" : option.group);
+    if (option.not_here.empty()) declare(app, *formatter, option, option.group.empty() ? "Options" : option.group);
   for (const Option& option : globals.all())
     if (command.options.find(option.name) == nullptr) declare(app, *formatter, option, "Global options");
   return app.help();
@@ -154,7 +145,7 @@ std::vector<Given> from_config(const Arguments& typed, const Row& row, const std
       std::unique_ptr<Other>& made = others[section];
       if (!made) {
         made = std::make_unique<Other>();
-        visit_globals(made->session.globals, made->globals.bind());
+        visit_globals(made->session.settings, made->session.globals, made->globals.bind());
         made->command = other.make();
       }
       return all_options(made->command, made->globals);
@@ -167,29 +158,37 @@ std::vector<Given> from_config(const Arguments& typed, const Row& row, const std
   return extra;
 }
 
-int run_command(const Row& row, const std::vector<std::string>& typed, const std::string& who) {
+int run_command(const Row& row, const std::vector<std::string>& typed, Speaker& speaker) {
+  const std::string& who = speaker.who;
   Session session;
   session.arguments = typed;
   OptionSet globals;
-  visit_globals(session.globals, globals.bind());
-  globals.add("threads", session.globals.threads, "").set = [&](const std::vector<std::string>& values) {
-    session.globals.threads = parse_integer(values.front(), "--threads", 0, kMostThreads);
-  };
-  const Command command = row.make();
+  visit_globals(session.settings, session.globals, globals.bind());
+  Command command = row.make();
   const std::vector<const Option*> options = all_options(command, globals);
 
+  for (const Option* option : options)
+    if (option->kind != Option::Kind::positional && option->kind != Option::Kind::list)
+      speaker.options.push_back(option->name);
+
   Arguments arguments = read_words({typed.begin() + 1, typed.end()}, options);
-  if (arguments.help) {
-    std::cout << help_text(row, command, globals, who);
-    return 0;
-  }
   const std::string remedy = " (see " + who + " --help)";
-  NTKROB_CHECK(arguments.mistake.empty(), ConfigError, arguments.mistake, remedy);
-  for (Given& given : from_config(arguments, row, options)) arguments.given.push_back(std::move(given));
   try {
+    if (!arguments.help) {
+      NTKROB_CHECK(arguments.mistake.empty(), ConfigError, arguments.mistake);
+      for (Given& given : from_config(arguments, row, options)) arguments.given.push_back(std::move(given));
+    }
+    if (command.choose && command.choose(command.options, arguments)) return 0;
+    if (arguments.help) {
+      std::cout << help_text(row, command, globals, who);
+      return 0;
+    }
+    for (const Given& given : arguments.given)
+      NTKROB_CHECK(given.option->not_here.empty(), ConfigError, given.where, field(given.option->name), " ",
+                   given.option->not_here);
     set_options(arguments.given, options);
   } catch (const ConfigError& error) {
-    throw ConfigError(error.what() + remedy);
+    throw ConfigError(error.marked() + remedy);
   }
   session.console.set_quiet(session.globals.quiet);
   // All files before any work.
@@ -197,26 +196,32 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   if (command.files)
     for (FileUse& file : command.files()) files.push_back(std::move(file));
   const Option* resume = command.options.find("resume");
-  const auto check = [&] { check_files(files, session.globals.force, resume != nullptr && resume->get() == "true"); };
+  const auto check = [&] { check_files(files, session.settings.force, resume != nullptr && resume->get() == "true"); };
   check();
   std::vector<std::unique_ptr<OutputLock>> locks;
   if (!session.globals.dry_run) {
     locks = lock_files(files);
     check();  // what another run wrote in the meantime
   }
-  try {
-    command.run(session);
-  } catch (const ShapeError&) {
-    throw;
-  } catch (const ConfigError& error) {
-    throw ConfigError(with_dashes(error.what(), command.options));
-  }
+  command.run(session);
   if (session.globals.explain) std::cout << session.account_text();
   NTKROB_CHECK(session.late_error.empty(), ResourceError, session.late_error);
   return 0;
 }
 
 }  // namespace
+
+std::string Speaker::line(const Error& error) const {
+  const auto is_option = [&](const std::string& name) {
+    return std::find(options.begin(), options.end(), name) != options.end();
+  };
+  const std::string line = error.line([&](const std::string& name, const std::string& value) {
+    return is_option(name) ? spelt_as_flag(name, value) : name + (value.empty() ? "" : "=" + value);
+  });
+  // Messages that begin with the name of an option and do not mark it.
+  const std::string word = line.substr(0, line.find_first_of(" :"));
+  return error.field().empty() && is_option(word) ? "--" + line : line;
+}
 
 std::string list_text(const std::string& heading, const std::vector<std::string>& lines) {
   std::string text = heading + "\n";
@@ -233,7 +238,7 @@ std::string list_text(const std::string& heading, const std::vector<std::pair<st
   return list_text(heading, joined);
 }
 
-int dispatch(int argc, const char* const* argv, std::string& who) {
+int dispatch(int argc, const char* const* argv, Speaker& speaker) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::vector<std::string> names;
   for (const Row& row : kRows) names.push_back(row.name);
@@ -257,8 +262,8 @@ int dispatch(int argc, const char* const* argv, std::string& who) {
   }
   for (const Row& row : kRows)
     if (first == row.name) {
-      who = "ntkrob " + first;
-      return run_command(row, arguments, who);
+      speaker.who = "ntkrob " + first;
+      return run_command(row, arguments, speaker);
     }
   throw ConfigError("unknown subcommand \"" + shortened_line(first, kHelpColumn) + "\"" + suggestion(first, names, "") +
                     " (one of " + CLI::detail::join(names, ", ") + ")");

@@ -1,18 +1,14 @@
 #include "session.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <iomanip>
-#include <sstream>
 
+#include "interrupt.hpp"
 #include "ntkrob/base/printable.hpp"
-#include "ntkrob/data/format.hpp"
-#include "ntkrob/runtime/runtime.hpp"
 #include "terminal.hpp"
 
 namespace ntkrob::cli {
+
+Console::Console() { spelling = spelt_as_flag; }
 
 Console::~Console() {
   // Whoever writes next, an error among them, begins a row of its own.
@@ -24,37 +20,37 @@ void Console::clear() {
   open_line_ = false;
 }
 
-void Console::finish() {
+void Console::on_finish() {
   clear();
   std::fflush(stderr);
 }
 
-void Console::note(const std::string& line) {
+void Console::on_note(const std::string& line) {
   if (quiet_) return;
   clear();
   std::fprintf(stderr, "%s\n", printable_line(line).c_str());
 }
 
-void Console::warn(const std::string& line) {
+void Console::on_warning(const std::string& line) {
   clear();
   std::fprintf(stderr, "warning: %s\n", printable_line(line).c_str());
 }
 
-void Console::progress(const std::string& line, index done, index total) {
+void Console::on_progress(const std::string& line, index done, index total) {
   if (quiet_) return;
   if (at_terminal()) {
-    done < total ? refresh(line) : finish();
+    done < total ? on_refresh(line) : on_finish();
   } else if (done == total || done * 10 / std::max<index>(1, total) != (done - 1) * 10 / std::max<index>(1, total)) {
     std::fprintf(stderr, "%s\n", printable_line(line).c_str());
   }
 }
 
-void Console::stage(const std::string& line) {
-  if (!at_terminal()) return note(line);
-  refresh(line);
+void Console::on_stage(const std::string& line) {
+  if (!at_terminal()) return on_note(line);
+  on_refresh(line);
 }
 
-void Console::refresh(const std::string& line) {
+void Console::on_refresh(const std::string& line) {
   if (quiet_ || !at_terminal()) return;
   // One column less than there are: some terminals begin the next row as soon as the last column is written.
   const std::string row = cut_to_columns(printable_line(line), terminal_columns() - 1);
@@ -63,25 +59,22 @@ void Console::refresh(const std::string& line) {
   std::fflush(stderr);
 }
 
-LogSink Console::sink() {
-  return [this](LogLevel level, const std::string& line) {
-    if (level == LogLevel::warning) warn(line);
-    if (level == LogLevel::info) note(line);
+void Console::answers_stop(bool yes) { keep_state(yes); }
+void Console::stopping() { lift_deadline(); }
+void Console::on_last_words(const std::string& words) { set_last_words(words); }
+
+std::string spelt_as_flag(const std::string& name, const std::string& value) {
+  if (value == "true") return "--" + name;
+  if (value == "false") return "--no-" + name;
+  return "--" + name + (value.empty() ? "" : " " + value);
+}
+
+Session::Session() : Context(console) {
+  stop = &stop_request();
+  how_to_resume = [this] {
+    return text("go on with:\n  ", command_line({"--resume", "--force"}), " --resume",
+                settings.force ? " --force" : "");
   };
-}
-
-Backend& Session::backend() {
-  if (!backend_) {
-    backend_ = make_backend(globals.backend, static_cast<int>(globals.threads));
-  }
-  return *backend_;
-}
-
-std::size_t Session::memory_limit() {
-  if (globals.memory.value != 0) return globals.memory.value;
-  constexpr std::size_t kDefault = std::size_t{1} << 30;
-  const std::size_t physical = backend().info().memory_bytes;
-  return physical == 0 ? kDefault : std::min(kDefault, physical / 4);
 }
 
 std::string Session::command_line(const std::vector<std::string>& without) const {
@@ -98,87 +91,9 @@ std::string Session::command_line(const std::vector<std::string>& without) const
   return line;
 }
 
-std::string Session::backend_text() {
-  const DeviceInfo info = backend().info();
-  std::string lines = "backend   " + info.name + ": " + info.description + "\n";
-  if (globals.backend == "auto")
-    for (const BackendState& row : backends()) {
-      if (row.name == info.name) break;
-      if (!row.available) lines += "          not " + row.name + ": " + row.reason + "\n";
-    }
-  return lines;
-}
-
-std::string Session::account_text() const {
-  const std::string account = backend_ ? backend_->account() : std::string();
-  return account.empty() ? account : backend_->info().name + ": " + account + "\n";
-}
-
-void check_output(const std::string& path, bool force) {
-  namespace fs = std::filesystem;
-  NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
-  std::error_code error;
-  NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, path, " exists; give --force to overwrite it");
-  const std::string extension = fs::path(path).extension();
-  NTKROB_CHECK((extension != ".h5" && extension != ".hdf5") || std::string(state_extension()) == ".h5", NotCompiled,
-               "cannot write ", path, ": this build has no HDF5; use .npz");
-  const bool wants_folder = path.back() == '/';  // IDX: several files
-  NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
-               ": it is a folder");
-  fs::path folder = fs::path(wants_folder ? path.substr(0, path.size() - 1) : path).parent_path();
-  if (folder.empty()) folder = ".";
-  NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",
-               folder.string());
-  NTKROB_CHECK(access(folder.c_str(), W_OK) == 0, ResourceError, "cannot write ", path, ": the folder ",
-               folder.string(), " is not writable");
-}
-
-namespace {
-
-std::string fixed_text(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
-}
-
-}  // namespace
-
-std::string bytes_text(double bytes) {
-  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  int unit = 0;
-  while (bytes >= 1024 && unit < 5) bytes /= 1024, ++unit;
-  return fixed_text(bytes, unit == 0 || bytes >= 100 ? 0 : 1) + " " + units[unit];
-}
-
-std::string percent_text(double fraction) { return fixed_text(100 * fraction, 1) + " %"; }
-
-std::string number_text(double value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
-
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<long long>(seconds + 0.5);
-  if (whole < 60) return std::to_string(whole) + " s";
-  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
-  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
-}
-
-std::string block_text(const std::string& heading, const std::string& lines) {
-  std::string block = heading + "\n";
-  std::istringstream in(lines);
-  for (std::string line; std::getline(in, line);) block += "  " + line + "\n";
-  return block;
-}
-
-std::string options_text(const OptionTexts& texts) {
-  std::size_t width = 0;
-  for (const auto& [name, value] : texts) width = std::max(width, name.size());
-  std::string lines;
-  for (const auto& [name, value] : texts)
-    lines += "  " + name + std::string(width - name.size() + 2, ' ') + (value.empty() ? "(none)" : value) + "\n";
-  return lines;
+std::string Session::account_text() {
+  const std::string account = has_backend() ? backend().account() : std::string();
+  return account.empty() ? account : backend().info().name + ": " + account + "\n";
 }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {
@@ -200,7 +115,5 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows) {
   }
   return lines;
 }
-
-std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
 }  // namespace ntkrob::cli

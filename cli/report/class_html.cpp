@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "ntkrob/base/printable.hpp"
-#include "report/class_report.hpp"
+#include "report/class_text.hpp"
 #include "report/html.hpp"
 #include "session.hpp"
 

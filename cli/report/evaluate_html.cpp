@@ -4,7 +4,7 @@
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/version.hpp"
-#include "report/class_report.hpp"
+#include "report/class_text.hpp"
 #include "report/evaluate_report.hpp"
 #include "report/html.hpp"
 #include "report/page_style.hpp"

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ntkrob/version.hpp"
-#include "report/class_report.hpp"
+#include "report/class_text.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {

@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "evaluate_job.hpp"
+#include "ntkrob/jobs/evaluate.hpp"
 
 namespace ntkrob::cli {
 

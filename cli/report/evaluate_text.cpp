@@ -1,5 +1,6 @@
 #include "ntkrob/base/spec_text.hpp"
-#include "report/class_report.hpp"
+#include "report/class_text.hpp"
+#include "session.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {

@@ -27,6 +27,7 @@ Provenance read_provenance(hid_t file, const std::string& path, ReadBudget& budg
   p.command = find_text(group, "command", where).value_or("");
   p.parent = find_text(group, "parent", where).value_or("");
   p.parent_checksum = find_text(group, "parent_checksum", where).value_or("");
+  if (has_attribute(group, "chain")) p.chain = read_texts(group, "chain", where);
   if (has_attribute(group, "reading")) p.reading = read_texts(group, "reading", where);
   if (has_member(group, "options")) {
     Handle options = open_member(group, "options", where + "/options");
@@ -103,6 +104,7 @@ void write_provenance(hid_t file, const Dataset& data) {
   write_text_attribute(group, "command", p.command);
   write_text_attribute(group, "parent", p.parent);
   write_text_attribute(group, "parent_checksum", p.parent_checksum);
+  if (!p.chain.empty()) write_texts_attribute(group, "chain", p.chain);
   if (!p.reading.empty()) write_texts_attribute(group, "reading", p.reading);
   Handle options = create_group(group, "options");
   for (const auto& [name, value] : p.options) write_text_attribute(options, name, value);

@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/version.hpp"
 #include "ntkrob/jobs/checkpoint_file.hpp"
+#include "ntkrob/version.hpp"
 
 namespace ntkrob::jobs {
 
@@ -28,8 +28,8 @@ Checkpoint::Checkpoint(CheckpointOptions options, Context& context)
 
 void Checkpoint::check(const CheckpointOptions& options, Context& context) {
   const std::string& path = options.path;
-  NTKROB_CHECK(!options.resume || !path.empty(), ConfigError,
-               field("resume", "true"), ": this run keeps no state; name it by ", field("checkpoint"), ", or name an output");
+  NTKROB_CHECK(!options.resume || !path.empty(), ConfigError, field("resume", "true"),
+               ": this run keeps no state; name it by ", field("checkpoint"), ", or name an output");
   if (path.empty()) return;
   check_output(path, true);
   check_checkpoint_target(path);
@@ -38,7 +38,8 @@ void Checkpoint::check(const CheckpointOptions& options, Context& context) {
   NTKROB_CHECK(!options.resume || there, IoError, field("resume", "true"), ": there is no checkpoint ", path,
                "; start without ", field("resume", "true"), ", or name it by ", field("checkpoint"));
   NTKROB_CHECK(options.resume || context.settings.force || !there, ConfigError, path,
-               " exists: an earlier run was stopped; give ", field("resume", "true"), " to go on with it, or ", field("force", "true"), " to start anew");
+               " exists: an earlier run was stopped; give ", field("resume", "true"), " to go on with it, or ",
+               field("force", "true"), " to start anew");
   if (options.resume) context.listener().last_words("interrupted; " + Checkpoint(options, context).advice());
 }
 
@@ -71,21 +72,28 @@ void Checkpoint::check_identity(const std::function<std::string(const std::strin
                ", or start anew with ", field("force", "true"));
   NTKROB_CHECK(solver == info.eigenvalues || !options_.eigenvalues, ConfigError, field("resume"), ": ", path,
                " was computed with eigenvalues by ", solver, ", this run has ", info.eigenvalues,
-               ", which has other last bits; go on where there is ", solver, ", or start anew with ", field("force", "true"));
+               ", which has other last bits; go on where there is ", solver, ", or start anew with ",
+               field("force", "true"));
   if (set != info.instructions || solver != info.eigenvalues)
     context_.listener().note(text("the checkpoint was written on ", set, " with eigenvalues by ", solver,
-                               ", this run goes on on ", info.instructions, " with ", info.eigenvalues,
-                               ": the result is the same, byte for byte"));
+                                  ", this run goes on on ", info.instructions, " with ", info.eigenvalues,
+                                  ": the result is the same, byte for byte"));
 }
 
 void Checkpoint::load(const std::function<void(const StateDict&)>& restore) {
   const StateDict state = load_state(options_.path, kSchema);
+  NTKROB_CHECK(!state.contains("cli/job") || state.contains("run/job"), ConfigError, field("resume"), ": ",
+               options_.path,
+               " was written by an earlier ntkrob, before there were recipes; finish the run with that one, or start "
+               "anew with ",
+               field("force", "true"));
   try {
     check_identity([&](const std::string& name) { return state.get<std::string>("run/" + name); });
     restore(state);
   } catch (const IoError& error) {
     throw IoError(text(options_.path, ": ", error.marked(),
-                       "; the checkpoint is damaged or of another version of ntkrob: start anew with ", field("force", "true")));
+                       "; the checkpoint is damaged or of another version of ntkrob: start anew with ",
+                       field("force", "true")));
   }
   set_on_disk();
 }

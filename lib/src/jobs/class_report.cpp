@@ -1,18 +1,15 @@
 #include "ntkrob/jobs/class_report.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "ntkrob/jobs/evaluate.hpp"
 #include "ntkrob/base/printable.hpp"
-#include "ntkrob/model/classes.hpp"
 #include "ntkrob/jobs/context.hpp"
+#include "ntkrob/jobs/evaluate.hpp"
+#include "ntkrob/model/classes.hpp"
 
 namespace ntkrob::jobs {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// The most frequent wrong answer of every class.
 void find_mistakes(const Confusion& confusion, std::vector<ClassResult>& results, index ClassResult::*to,
@@ -33,18 +30,6 @@ int seen_at_worst(const EvaluateReport& report, std::size_t i, int label) {
   for (const AttackReport& attack : report.attacks)
     if (attack.robust[i] == 0 && (strongest == nullptr || attack.margin[i] < strongest->margin[i])) strongest = &attack;
   return strongest == nullptr ? seen : strongest->predicted[i];
-}
-
-std::string mistake_text(const ClassReport& report, index to, index count) {
-  return to < 0 ? std::string("-") : text(class_label(report, to, 16), " (", count, ")");
-}
-
-Json matrix_json(const Confusion& confusion, index classes) {
-  const auto k = static_cast<std::size_t>(classes);
-  std::vector<std::vector<index>> rows(k, std::vector<index>(k, 0));
-  for (const auto& [pair, n] : confusion)
-    rows[static_cast<std::size_t>(pair.first)][static_cast<std::size_t>(pair.second)] = n;
-  return rows;
 }
 
 }  // namespace
@@ -84,16 +69,6 @@ ClassReport class_report(const EvaluateOutcome& outcome) {
   return report;
 }
 
-std::string class_label(const ClassReport& report, index label, std::size_t most) {
-  const auto c = static_cast<std::size_t>(label);
-  const std::string number = std::to_string(label);
-  if (c >= report.names.size() || report.names[c].empty()) return number;
-  const std::string whole = printable_line(report.names[c]);
-  if (character_count(whole) <= most) return whole;
-  // Long names may begin alike.
-  return number + " " + shortened_line(report.names[c], std::max(most, number.size() + 2) - number.size() - 1);
-}
-
 std::vector<ClassResult> worst_first(const ClassReport& report) {
   std::vector<ClassResult> results;
   for (const ClassResult& result : report.results)
@@ -104,57 +79,6 @@ std::vector<ClassResult> worst_first(const ClassReport& report) {
   std::stable_sort(results.begin(), results.end(),
                    [&](const ClassResult& a, const ClassResult& b) { return rank(a) < rank(b); });
   return results;
-}
-
-std::string class_table(const ClassReport& report) {
-  constexpr std::size_t kAll = 20, kWorst = 10;
-  std::vector<ClassResult> results = worst_first(report);
-  const std::size_t count = results.size();
-  std::string rest;
-  if (count > kAll) {
-    const ClassResult& next = results[kWorst];
-    rest = text("the ", kWorst, " worst of ", count, " classes; the others have ",
-                percent_text(share(report.under_attack ? next.worst_case : next.clean, next.samples)), " or more",
-                report.under_attack ? " in the worst case\n" : "\n");
-    results.resize(kWorst);
-  } else {
-    std::sort(results.begin(), results.end(),
-              [](const ClassResult& a, const ClassResult& b) { return a.label < b.label; });
-  }
-  std::vector<std::vector<std::string>> rows{{"class", "samples", "clean"}};
-  if (report.under_attack) rows[0].emplace_back("worst case");
-  rows[0].emplace_back("taken for");
-  if (report.under_attack) rows[0].emplace_back("under attack");
-  for (const ClassResult& r : results) {
-    rows.push_back({class_label(report, r.label), std::to_string(r.samples), percent_text(share(r.clean, r.samples))});
-    if (report.under_attack) rows.back().push_back(percent_text(share(r.worst_case, r.samples)));
-    rows.back().push_back(mistake_text(report, r.taken_for, r.taken));
-    if (report.under_attack) rows.back().push_back(mistake_text(report, r.attacked_for, r.attacked));
-  }
-  return table_text(rows) + rest;
-}
-
-Json per_class_json(const ClassReport& report) {
-  Json rows = Json::array();
-  for (const ClassResult& r : report.results) {
-    Json row{{"class", r.label}};
-    if (static_cast<std::size_t>(r.label) < report.names.size())
-      row["name"] = report.names[static_cast<std::size_t>(r.label)];
-    row["n"] = r.samples;
-    row["clean"] = r.samples > 0 ? Json(share(r.clean, r.samples)) : Json();
-    if (report.under_attack) row["worst_case"] = r.samples > 0 ? Json(share(r.worst_case, r.samples)) : Json();
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-Json confusion_json(const ClassReport& report) {
-  constexpr index kMostClasses = 1000;
-  const bool fits = report.classes <= kMostClasses;
-  Json json{{"clean", fits ? matrix_json(report.clean, report.classes) : Json()}};
-  if (report.under_attack) json["worst_case"] = fits ? matrix_json(report.worst_case, report.classes) : Json();
-  if (!fits) json["note"] = text("left out for more than ", kMostClasses, " classes; count from the samples");
-  return json;
 }
 
 }  // namespace ntkrob::jobs

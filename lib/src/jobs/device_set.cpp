@@ -1,5 +1,4 @@
-#include "ntkrob/jobs/device.hpp"
-
+/// The writer of device sets: the block of bytes that micro/device_data.hpp reads.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,6 +8,7 @@
 
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/device.hpp"
 #include "ntkrob/micro/crc32.hpp"
 #include "ntkrob/micro/device_data.hpp"
 #include "ntkrob/micro/weights.hpp"
@@ -97,12 +97,13 @@ std::vector<std::string> class_notes(const Dataset& data, const DeviceExport& op
     std::string list;
     constexpr std::size_t kMostListed = 40;
     for (const index c : present) list += text(list.empty() ? "" : ",", c);
-    notes.push_back(text(absent.size(), " of ", chosen.size(), " classes ", absent.size() == 1 ? "has" : "have",
-                         " no image in split ", options.split, ": ", class_list(absent, data.class_names),
-                         "; a net on the device gets an output for ", absent.size() == 1 ? "it" : "each",
-                         present.size() >= 2 && present.size() <= kMostListed
-                             ? text(" (", field("classes"), " ", list, " leaves ", absent.size() == 1 ? "it" : "them", " out)")
-                             : ""));
+    notes.push_back(
+        text(absent.size(), " of ", chosen.size(), " classes ", absent.size() == 1 ? "has" : "have",
+             " no image in split ", options.split, ": ", class_list(absent, data.class_names),
+             "; a net on the device gets an output for ", absent.size() == 1 ? "it" : "each",
+             present.size() >= 2 && present.size() <= kMostListed
+                 ? text(" (", field("classes"), " ", list, " leaves ", absent.size() == 1 ? "it" : "them", " out)")
+                 : ""));
   }
   if (!few.empty())
     notes.push_back(text("classes with fewer than ", options.per_class,
@@ -147,40 +148,6 @@ Matrix<float> downsampled(ConstView2D<float> x, ImageShape shape, index by) {
 std::uint16_t side(index value, const char* what) {
   NTKROB_CHECK(value <= 65535, ConfigError, "a device set has at most 65535 ", what, ", this one has ", value);
   return static_cast<std::uint16_t>(value);
-}
-
-/// The layers in the grammar of ntkrob::nn.
-std::string spec_of(const micro::WeightsFile& file) {
-  std::string spec;
-  bool image = false;  // something before looked at rows and columns
-  for (std::uint32_t l = 0; l < file.count; ++l) {
-    const micro::Layer& layer = file.layers[l];
-    const int kernel = layer.kernel, stride = layer.stride, pad = layer.pad;
-    std::string item;
-    switch (layer.kind) {
-      case micro::Kind::dense:
-        item = l + 1 == file.count ? "dense" : text("dense(", layer.outputs, ")");
-        break;
-      case micro::Kind::conv:
-        item = text("conv(", layer.outputs, ",", kernel, ",stride=", stride, ",pad=", pad, ")");
-        break;
-      case micro::Kind::relu:
-        item = "relu";
-        break;
-      case micro::Kind::max_pool:
-        item = text("maxpool(", kernel, ",stride=", stride, ")");
-        break;
-      case micro::Kind::avg_pool:
-        item = text("avgpool(", kernel, ",stride=", stride, ")");
-        break;
-      case micro::Kind::flatten:
-        if (image) item = "flatten";
-        break;
-    }
-    image = image || (layer.kind != micro::Kind::dense && layer.kind != micro::Kind::relu);
-    if (!item.empty()) spec += (spec.empty() ? "" : "-") + item;
-  }
-  return spec;
 }
 
 }  // namespace
@@ -237,7 +204,7 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
                              block.shape.channels, " need ", needed, " bytes, ", needed - limit,
                              " more than the budget of ", limit, "; ",
                              per_class > 0 ? text(field("per-class"), " ", per_class, " fits")
-                                           : std::string("not one image per class fits; raise ", field("downsample"))));
+                                           : text("not one image per class fits; raise ", field("downsample"))));
   }
 
   // Pixels: affine from the type's range to [0,1], or to the values that occur where they lie outside.
@@ -289,108 +256,6 @@ DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options)
   out.number(micro::crc32(0, block.bytes.data(), block.bytes.size()), 4);
   NTKROB_ASSERT(block.bytes.size() == layout.total);
   return block;
-}
-
-void check_identifier(const std::string& name) {
-  static const std::string kKeywords =
-      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t "
-      "char8_t class co_await co_return co_yield compl concept const const_cast consteval constexpr "
-      "constinit continue decltype default delete do double dynamic_cast else enum explicit export extern "
-      "false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
-      "operator or or_eq private protected public register reinterpret_cast requires restrict return short "
-      "signed sizeof static static_assert static_cast struct switch template this thread_local throw true "
-      "try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq "
-      "main ";
-  const bool starts_with_digit = !name.empty() && name[0] >= '0' && name[0] <= '9';
-  bool good = !name.empty() && !starts_with_digit;
-  for (const char c : name)
-    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_');
-  NTKROB_CHECK(good, ConfigError, "name is \"", shortened_line(name, 80),
-               "\", must be a C++ identifier: letters, digits and _, no digit first");
-  constexpr std::size_t kLongest = 200;
-  NTKROB_CHECK(name.size() <= kLongest, ConfigError, "name has ", name.size(), " characters, at most ", kLongest);
-  NTKROB_CHECK(kKeywords.find(" " + name + " ") == std::string::npos, ConfigError, "name is \"", name,
-               "\", a word of C++ itself; choose another, ", name, "_set for example");
-  const bool reserved = name.find("__") != std::string::npos || name[0] == '_' || name.back() == '_';
-  NTKROB_CHECK(!reserved, ConfigError, "name is \"", name,
-               "\": names with __, or with _ at an end, are reserved in C++ or become so with _classes behind them");
-}
-
-namespace {
-
-/// A text as C++ writes it: bytes that are no printable ASCII as octal numbers of three digits.
-std::string quoted(const std::string& value) {
-  std::string out = "\"";
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\' || c == '?') {
-      out += '\\';
-      out += c;
-    } else if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      char octal[8];
-      std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(byte));
-      out += octal;
-    }
-  }
-  return out + '"';
-}
-
-}  // namespace
-
-std::string device_header(const std::string& bytes, const std::string& name, const std::string& comment,
-                          const std::string& layers, const std::vector<std::string>& classes) {
-  check_identifier(name);
-  std::string out = text("// ", comment, "\n#pragma once\n\n");
-  if (!layers.empty())
-    out += text("#include \"ntkrob/micro/net.hpp\"\n\ninline constexpr auto ", name, "_layers =\n    ", layers, ";\n");
-  if (!classes.empty()) {
-    out += text("inline constexpr const char* ", name, "_classes[", classes.size(), "] = {");
-    for (std::size_t k = 0; k < classes.size(); ++k) out += (k == 0 ? "" : ", ") + quoted(classes[k]);
-    out += "};\n";
-  }
-  out += text("alignas(4) inline constexpr unsigned char ", name, "[", bytes.size(), "] = {");
-  for (std::size_t k = 0; k < bytes.size(); ++k) {
-    if (k % 32 == 0) out += "\n  ";
-    out += std::to_string(static_cast<unsigned>(static_cast<unsigned char>(bytes[k])));
-    out += ',';
-  }
-  return out + "\n};\n";
-}
-
-Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Context& context) {
-  const Dataset data = open_input(context, path, read, 2);
-  NTKROB_CHECK(data.shape == net.input_shape(), ShapeError, field("calibrate"), ": images of ", path, " are ", data.shape.height,
-               " x ", data.shape.width, " x ", data.shape.channels, ", the net takes ", net.input_shape().height, " x ",
-               net.input_shape().width, " x ", net.input_shape().channels);
-  NTKROB_CHECK(!data.train.empty(), ConfigError, field("calibrate"), ": ", path, " has no train split");
-  return data.images("train");
-}
-
-Net decode_weights(const std::string& bytes, const std::string& where, Backend& backend) {
-  micro::WeightsFile file;
-  const micro::Status status = micro::open(file, bytes.data(), bytes.size());
-  NTKROB_CHECK(status == micro::Status::ok, IoError, where, ": ", micro::to_string(status), " (", bytes.size(),
-               " bytes)");
-  Net net(spec_of(file), {file.input.height, file.input.width, file.input.channels},
-          file.layers[file.count - 1].outputs, Initialisation::uniform, 0, backend);
-  NTKROB_CHECK(net.parameter_count() == static_cast<index>(file.parameters), IoError, where, ": holds ",
-               file.parameters, " parameters, the net ", net.spec(), " has ", net.parameter_count());
-  // The same order on both sides: layer by layer, the weight before the bias.
-  const std::uint8_t* from = file.numbers;
-  const auto read = [&](Matrix<float>& to) {
-    for (index k = 0; k < to.size(); ++k, from += 4) {
-      const std::uint32_t bits = static_cast<std::uint32_t>(from[0]) | static_cast<std::uint32_t>(from[1]) << 8 |
-                                 static_cast<std::uint32_t>(from[2]) << 16 | static_cast<std::uint32_t>(from[3]) << 24;
-      std::memcpy(to.data() + k, &bits, sizeof bits);
-    }
-  };
-  for (auto& layer : net.layers()) {
-    read(layer.weight);
-    read(layer.bias);
-  }
-  return net;
 }
 
 }  // namespace ntkrob::jobs

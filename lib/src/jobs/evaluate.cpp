@@ -1,17 +1,15 @@
 /// The course of an evaluation: progress, Ctrl-C, checkpoints.
-#include <optional>
 
-#include "jobs/checkpoint.hpp"
 #include "jobs/evaluate_progress.hpp"
 #include "jobs/evaluate_warnings.hpp"
-#include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/attack/evaluate_state.hpp"
 #include "ntkrob/attack/masking_state.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/image_choice.hpp"
+#include "ntkrob/jobs/run.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/jobs/checkpoint_file.hpp"
 
 namespace ntkrob::jobs {
 
@@ -20,7 +18,7 @@ namespace {
 constexpr index kExamples = 40;  // adversarial images kept for the page, which shows some of them
 const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations=20,targets=3),square(queries=200)";
 
-CheckpointOptions checkpoint_options(const EvaluateJob& job) { return {"evaluate", job.checkpoint_path(), job.resume}; }
+RunOptions run_options(const EvaluateJob& job) { return {"evaluate", job.checkpoint_path(), job.resume, "", 0}; }
 
 bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
 
@@ -55,29 +53,27 @@ class Interruptible : public Model {
 class EvaluationCheckpoint {
  public:
   EvaluationCheckpoint(const EvaluateJob& job, Context& context)
-      : checkpoint_(checkpoint_options(job), context), interrupt_() {
-    if (checkpoint_.kept()) interrupt_.emplace(context.backend());
-  }
+      : path_(job.checkpoint_path()), run_(run_options(job), context) {}
 
   void offer(const EvaluateOptions& options, const EvaluateProgress& so_far) {
-    if (!checkpoint_.kept()) return;
+    if (!run_.kept()) return;
     evaluation_ = evaluation_state(options, so_far);
-    evaluation_.set("cli/samples", samples_);
-    checkpoint_.offer(evaluation_);
+    evaluation_.set("run/samples", samples_);
+    run_.offer(evaluation_);
   }
   void offer(const MaskingOptions& options, const MaskingProgress& so_far) {
-    if (!checkpoint_.kept()) return;
+    if (!run_.kept()) return;
     StateDict state = evaluation_;
     save_masking(options, so_far, state);
-    checkpoint_.offer(std::move(state));
+    run_.offer(std::move(state));
   }
   /// What an earlier run has left. checks: where to put what it says about masking checks, if anything.
   EvaluateProgress load(const EvaluateOptions& options, const MaskingOptions& check_options,
                         std::unique_ptr<MaskingProgress>& checks) {
     EvaluateProgress progress;
-    checkpoint_.load([&](const StateDict& state) {
-      const auto& samples = state.get<std::string>("cli/samples");
-      NTKROB_CHECK(samples == samples_, ConfigError, field("resume"), ": ", checkpoint_.path(), " is about ", samples,
+    run_.load([&](const StateDict& state) {
+      const auto& samples = state.get<std::string>("run/samples");
+      NTKROB_CHECK(samples == samples_, ConfigError, field("resume"), ": ", path_, " is about ", samples,
                    ", this run about ", samples_, "; resume with the options it was started with");
       progress = restore_evaluation(state, options);
       if (has_masking(state)) checks = std::make_unique<MaskingProgress>(restore_masking(state, check_options));
@@ -87,17 +83,14 @@ class EvaluationCheckpoint {
     return progress;
   }
   void set_samples(std::string samples) { samples_ = std::move(samples); }
-  bool kept() const { return checkpoint_.kept(); }
+  bool kept() const { return run_.kept(); }
+  void look() const { run_.look(); }
   /// throws: Interrupted
-  [[noreturn]] void give_up() {
-    interrupt_->answered();
-    checkpoint_.flush();
-    checkpoint_.give_up("interrupted");
-  }
+  [[noreturn]] void give_up() { run_.give_up("interrupted"); }
 
  private:
-  Checkpoint checkpoint_;
-  std::optional<InterruptScope> interrupt_;
+  std::string path_;
+  Run run_;
   std::string samples_;
   StateDict evaluation_;
 };
@@ -126,7 +119,8 @@ void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) 
   NTKROB_CHECK(job.split == "train" || job.split == "test", ConfigError, "split is \"", job.split,
                "\", must be train or test");
   NTKROB_CHECK(!(job.split == "train" ? data.train : data.test).empty(), ConfigError, "split: ", job.data, " has no ",
-               job.split, " split; ", field("split"), " ", job.split == "test" ? "train" : "test", " judges on the other one");
+               job.split, " split; ", field("split"), " ", job.split == "test" ? "train" : "test",
+               " judges on the other one");
 }
 
 ImageChoice sample_choice(const EvaluateJob& job, index available) {
@@ -163,8 +157,8 @@ std::string EvaluateJob::checkpoint_path() const {
 }
 
 std::vector<std::string> EvaluateJob::attack_list() const {
-  NTKROB_CHECK(!fast || attacks == EvaluateJob().attacks, ConfigError,
-               field("fast", "true"), " has a list of attacks of its own; leave ", field("attacks"), " out, or ", field("fast", "true"));
+  NTKROB_CHECK(!fast || attacks == EvaluateJob().attacks, ConfigError, field("fast", "true"),
+               " has a list of attacks of its own; leave ", field("attacks"), " out, or ", field("fast", "true"));
   std::vector<std::string> list = split_list(fast ? kFastAttacks : attacks, "attacks");
   const bool transfers =
       std::any_of(list.begin(), list.end(), [](const std::string& a) { return !transfer_spec(a).empty(); });
@@ -195,12 +189,12 @@ void check_evaluate(const EvaluateJob& job, Context& context) {
   for (const std::string& attack : job.attack_list()) {
     const std::string inner = transfer_spec(attack);
     make_attack(inner.empty() ? attack : inner);
-    NTKROB_CHECK(
-        inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
-        "\": name the model that it is made on by ", field("transfer-from"), ", or by ", field("source-kernel"), " and ", field("source-support"));
+    NTKROB_CHECK(inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
+                 "\": name the model that it is made on by ", field("transfer-from"), ", or by ",
+                 field("source-kernel"), " and ", field("source-support"));
   }
-  NTKROB_CHECK(!job.int8 || !job.calibrate.empty(), ConfigError,
-               field("int8"), " needs ", field("calibrate"), ": the data whose training split tells the range of values, best what the net "
+  NTKROB_CHECK(!job.int8 || !job.calibrate.empty(), ConfigError, field("int8"), " needs ", field("calibrate"),
+               ": the data whose training split tells the range of values, best what the net "
                "was trained on");
   NTKROB_CHECK(job.int8 || job.calibrate.empty(), ConfigError, field("calibrate"), " belongs to ", field("int8"), "");
   parse_norm(job.norm);
@@ -211,7 +205,7 @@ void check_evaluate(const EvaluateJob& job, Context& context) {
   const bool force = context.settings.force;
   for (const std::string* output : {&job.json, &job.html})
     if (!output->empty()) check_output(*output, force);
-  Checkpoint::check(checkpoint_options(job), context);
+  Run::check(run_options(job), context);
 }
 
 EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const Model* source, const Dataset& data,
@@ -235,7 +229,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   checkpoint.set_samples(
       text(outcome.samples.size(), " samples of split ", job.split, job.balanced ? ", balanced by class" : ""));
   const auto look = [&] {
-    InterruptScope::look();  // a device's passes have no loop of ours
+    checkpoint.look();  // a device's passes have no loop of ours
     progress.pass();
   };
   const Interruptible watched(model, look);
@@ -290,8 +284,6 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   return outcome;
 }
 
-void remove_checkpoint(const EvaluateJob& job, Context& context) {
-  Checkpoint(checkpoint_options(job), context).finish();
-}
+void remove_checkpoint(const EvaluateJob& job, Context& context) { Run::finish(run_options(job), context); }
 
 }  // namespace ntkrob::jobs

@@ -27,7 +27,7 @@ std::vector<index> draw_balanced(const ImageChoice& choice, const Dataset& data,
   std::vector<index> wanted = balanced_shares(held, choice.n);
   if (const std::vector<index> rare = rare_classes(wanted); !rare.empty())
     listener.note(
-        text("--", choice.balanced_option, ": classes of split ", choice.split, " of ", choice.file,
+        text(field(choice.balanced_option), ": classes of split ", choice.split, " of ", choice.file,
              " with fewer than ", *std::max_element(wanted.begin(), wanted.end()),
              " images give all they have, and the others fill up: ", class_list(rare, data.class_names, &held)));
   std::vector<index> chosen;
@@ -55,22 +55,23 @@ void warn_about_part(const ImageChoice& choice, const Dataset& data, const std::
       text(choice.balanced ? "the " : "the first ", n, n == 1 ? " image" : " images", " of split ", choice.split,
            " of ", choice.file, n == 1 ? " holds " : " hold ", taken.size(), " of its ", classes, " classes", named);
   if (n < classes)
-    listener.warn(text(what, ": --", choice.n_option, " ", classes,
-                      choice.balanced ? "" : text(" --", choice.balanced_option), " is the least that draws from all"));
+    listener.warn(text(what, ": ", field(choice.n_option, classes),
+                       choice.balanced ? std::string() : text(" ", field(choice.balanced_option, "true")),
+                       " is the least that draws from all"));
   else
     listener.warn(text(what, is_sorted_by_class(split.labels, data.classes) ? ": the set is sorted by class; " : "; ",
-                      choice.n == 0 ? text("--", choice.n_option, " ", n, " ") : std::string(), "--",
-                      choice.balanced_option, " draws from all"));
+                       choice.n == 0 ? text(field(choice.n_option, n), " ") : std::string(),
+                       field(choice.balanced_option, "true"), " draws from all"));
 }
 
 }  // namespace
 
 std::vector<index> choose_images(const ImageChoice& choice, const Dataset& data, Listener& listener) {
   const Split& split = data.split(choice.split);
-  NTKROB_CHECK(choice.n >= 0 && choice.n <= split.n, ConfigError, choice.n_option, " is ", choice.n, ", but split ",
+  NTKROB_CHECK(choice.n >= 0 && choice.n <= split.n, ConfigError, field(choice.n_option), " is ", given(choice.n), ", but split ",
                choice.split, " of ", choice.file, " has only ", split.n, " images");
-  NTKROB_CHECK(!choice.balanced || choice.n > 0, ConfigError, "--", choice.balanced_option, " needs --",
-               choice.n_option, ", the number of images to choose");
+  NTKROB_CHECK(!choice.balanced || choice.n > 0, ConfigError, field(choice.balanced_option), " needs ",
+               field(choice.n_option), ", the number of images to choose");
   const std::vector<index> held = class_counts(split.labels, data.classes);
   std::vector<index> rows;
   if (choice.balanced) {
@@ -108,7 +109,8 @@ void check_two_classes(const Dataset& data, const std::string& file) {
   const std::vector<index> present = classes_present(class_counts(data.train.labels, data.classes));
   NTKROB_CHECK(present.size() >= 2, ConfigError, file, ": all ", data.train.n, " training images are of class ",
                class_text(present.front(), data.class_names),
-               ", and nothing can be learned from one class: are the labels read from the right place (", field("y"), " names it, "
+               ", and nothing can be learned from one class: are the labels read from the right place (", field("y"),
+               " names it, "
                "ntkrob info ",
                file, " counts the images per class)? Give data with 2 classes or more");
 }
@@ -127,8 +129,8 @@ void match_classes(Dataset& data, const std::string& file, const std::vector<std
   if (!moved) {
     if (differs == own.size()) return;
     listener.warn(text("class ", differs, " is called ", shortened_line(names[differs], 40), " in ", model, " and ",
-                      shortened_line(own[differs], 40), " in ", file, ": where label ", differs,
-                      " means different things, accuracies say nothing"));
+                       shortened_line(own[differs], 40), " in ", file, ": where label ", differs,
+                       " means different things, accuracies say nothing"));
     return;
   }
   NTKROB_CHECK(data.train.targets.empty() && data.test.targets.empty(), ConfigError, file,
@@ -143,8 +145,8 @@ void match_classes(Dataset& data, const std::string& file, const std::vector<std
     for (int& label : split->labels) {
       const int to = place[static_cast<std::size_t>(label)];
       NTKROB_CHECK(to >= 0, ConfigError, file, ": class ", shortened_line(own[static_cast<std::size_t>(label)], 40),
-                   " is not among the classes of ", model,
-                   "; leave its images out, or give it another name by ", field("label-map"));
+                   " is not among the classes of ", model, "; leave its images out, or give it another name by ",
+                   field("label-map"));
       label = to;
     }
   data.class_names = names;

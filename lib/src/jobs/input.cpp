@@ -1,7 +1,6 @@
 #include "ntkrob/jobs/input.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "ntkrob/data/model_features.hpp"
 
@@ -77,15 +76,6 @@ void store_features(StateDict& model, const Dataset& data) {
   model.set("feature_range", NdArray<float>{{2, static_cast<index>(data.feature_low.size())}, values});
 }
 
-void add_read_options(OptionSet& set, ReadOptions& options) {
-  visit_read(options, [&](const char* name, auto& field, const char* help) {
-    Option& option = set.add(name, field, help);
-    option.group = "Reading data of others";
-    if (option.name == "test-file") option.type = "FILE";
-    if (option.name == "drop" || option.name == "label-map") option.separator = ",";
-  });
-}
-
 Dataset open_input(Context& context, const std::string& path, const ReadOptions& options, std::size_t inputs) {
   ReadOptions used = options;
   if (inputs > 1 && !options.given().empty() && identify(path).first == "dataset") used = ReadOptions();
@@ -113,12 +103,6 @@ void say_left_out(Context& context, const Dataset& data, const std::string& path
   if (!all.empty()) context.listener().note(text(path, " cannot hold and drops: ", all));
 }
 
-nlohmann::ordered_json readings_json(const Context& context) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, clauses] : context.readings) json[name] = clauses;
-  return json;
-}
-
 std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& options, const std::string& path) {
   std::vector<std::string> record = data.provenance.reading;  // of the parent's parents
   const std::string folder = path.substr(0, path.size() - file_name(path).size());
@@ -133,8 +117,9 @@ std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& 
 }
 
 std::string read_arguments(const ReadOptions& options) {
+  const std::string dashes = "--";
   std::string line;
-  for (const auto& [name, value] : options.given()) line += " --" + name + (value == "true" ? "" : " " + value);
+  for (const auto& [name, value] : options.given()) line += " " + dashes + name + (value == "true" ? "" : " " + value);
   return line;
 }
 

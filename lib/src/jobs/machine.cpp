@@ -72,32 +72,12 @@ class SolveDisplay {
   index shown_ = 0;
 };
 
-nlohmann::ordered_json solve_json(const SolveReport& r) {
-  return {{"solver", "cg"},
-          {"lambda", r.lambda},
-          {"trace_over_n", r.trace_over_n},
-          {"rank", r.rank},
-          {"left", r.left},
-          {"iterations", r.iterations},
-          {"restarts", r.restarts},
-          {"residual", r.residual},
-          {"coefficient_bound", r.coefficient_bound},
-          {"prediction_bound", r.prediction_bound},
-          {"history", r.history}};
-}
-
 std::string solve_text(const SolveReport& r) {
   const double worst = *std::max_element(r.residual.begin(), r.residual.end());
   return text("solved in ", r.iterations, r.iterations == 1 ? " iteration" : " iterations",
               r.restarts > 0 ? text(" and ", r.restarts, " restarts") : std::string(), " with rank ", r.rank,
               ": relative residual ", scientific(worst), ", ridge ", scientific(r.lambda / r.trace_over_n),
               " of trace/n, predictions within ", scientific(r.prediction_bound), " of the exact solution");
-}
-
-nlohmann::ordered_json fit_json(const FitReport& r) {
-  return {{"solver", "direct"},         {"factor", r.factor == Factor::refined ? "refined" : "float64"},
-          {"lambda", r.lambda},         {"trace_over_n", r.trace_over_n},
-          {"iterations", r.iterations}, {"refused", r.refused}};
 }
 
 std::string fit_text(const FitReport& r) {
@@ -110,7 +90,8 @@ std::string fit_text(const FitReport& r) {
 /// R: the precision of the machine.
 template <class R>
 Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Context& context) {
-  const std::vector<index> rows = choose_images(support_choice(job, context.settings.seed), support, context.listener());
+  const std::vector<index> rows =
+      choose_images(support_choice(job, context.settings.seed), support, context.listener());
   const Matrix<float> images = chosen_images(support, "train", rows);
   const Matrix<float> labels = rows_of(support_labels(support).view(), rows);
   Matrix<R> converted_images, converted_labels;  // unused where R is float
@@ -131,11 +112,11 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Contex
       static_cast<index>(classes_present(class_counts(labels_of(support.train, rows), support.classes)).size());
   if (job.solver == "direct") {
     const Factor factor = parse_factor(job.factor);
-    auto fitted = std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge,
-                                                          context.log(), factor);
+    auto fitted =
+        std::make_unique<BasicKernelMachine<R>>(std::move(kernel), support.shape, s, y, ridge, context.log(), factor);
     if (factor == Factor::refined) {
       context.listener().note(fit_text(fitted->report()));
-      machine.solve = fit_json(fitted->report());
+      machine.fit = fitted->report();
     }
     machine.model = std::move(fitted);
     return machine;
@@ -144,7 +125,7 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Contex
   options.progress = SolveDisplay(context, job.tolerance);
   auto solved = std::make_unique<BasicIterativeMachine<R>>(std::move(kernel), support.shape, s, y, ridge, options);
   context.listener().note(solve_text(solved->report()));
-  machine.solve = solve_json(solved->report());
+  machine.solve = solved->report();
   machine.model = std::move(solved);
   return machine;
 }
@@ -163,10 +144,11 @@ void check_machine(const MachineJob& job) {
   const MachineJob defaults;
   NTKROB_CHECK(job.solver == "cg" || (job.rank == defaults.rank && job.tolerance == defaults.tolerance &&
                                       job.iterations == defaults.iterations),
-               ConfigError, field("rank"), ", ", field("tolerance"), " and ", field("iterations"), " need ", field("solver", "cg"));
+               ConfigError, field("rank"), ", ", field("tolerance"), " and ", field("iterations"), " need ",
+               field("solver", "cg"));
   NTKROB_CHECK(job.n >= 0, ConfigError, "n-support is ", job.n, ", must be at least 0");
-  NTKROB_CHECK(!job.balanced || job.n > 0, ConfigError,
-               field("balanced-support", "true"), " needs ", field("n-support"), ", the number of images to choose");
+  NTKROB_CHECK(!job.balanced || job.n > 0, ConfigError, field("balanced-support", "true"), " needs ",
+               field("n-support"), ", the number of images to choose");
 }
 
 index support_size(const MachineJob& job, const Dataset& support) {

@@ -26,7 +26,8 @@ void RowCheckpoint::load(const std::function<std::size_t(index first, index rows
   const JournalHead& head = journal_->head();
   const auto stored = [&](const std::string& name) -> std::string {
     const auto at = std::find_if(head.begin(), head.end(), [&](const auto& one) { return one.first == name; });
-    NTKROB_CHECK(at != head.end(), IoError, path_, ": its head has no \"", name, "\"; start anew with ", field("force", "true"));
+    NTKROB_CHECK(at != head.end(), IoError, path_, ": its head has no \"", name, "\"; start anew with ",
+                 field("force", "true"));
     return at->second;
   };
   checkpoint_.check_identity([&](const std::string& name) { return stored("run/" + name); });
@@ -41,8 +42,8 @@ void RowCheckpoint::load(const std::function<std::size_t(index first, index rows
     NTKROB_CHECK(missing(first).first == first && missing(first).second >= rows, IoError, path_, ": rows from ", first,
                  " on come twice; start anew with ", field("force", "true"));
     NTKROB_CHECK(bytes.size() == bytes_of(first, rows), IoError, path_, ": the part of rows ", first, " to ",
-                 first + rows, " has ", bytes.size(), " bytes, expected ", bytes_of(first, rows),
-                 "; start anew with ", field("force", "true"));
+                 first + rows, " has ", bytes.size(), " bytes, expected ", bytes_of(first, rows), "; start anew with ",
+                 field("force", "true"));
     place(first, rows, bytes);
     kept_[first] = first + rows;
   });

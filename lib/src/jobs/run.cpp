@@ -24,7 +24,9 @@ Run::Run(RunOptions options, Context& context)
 
 Run::~Run() = default;
 
-void Run::check(const RunOptions& options, Context& context) { Checkpoint::check(checkpoint_options(options), context); }
+void Run::check(const RunOptions& options, Context& context) {
+  Checkpoint::check(checkpoint_options(options), context);
+}
 
 bool Run::kept() const { return checkpoint_->kept(); }
 void Run::load(const std::function<void(const StateDict&)>& restore) { checkpoint_->load(restore); }
@@ -38,6 +40,9 @@ void Run::give_up(const std::string& what) {
 }
 
 void Run::finish() { checkpoint_->finish(); }
+void Run::finish(const RunOptions& options, Context& context) {
+  Checkpoint(checkpoint_options(options), context).finish();
+}
 
 index Run::steps(Stepped& job) {
   if (options_.resume) {

@@ -1,34 +1,22 @@
 #include "ntkrob/jobs/train.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "jobs/checkpoint.hpp"
-#include "ntkrob/jobs/image_choice.hpp"
-#include "ntkrob/jobs/input.hpp"
+#include "jobs/provenance.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/base/state_entries.hpp"
+#include "ntkrob/jobs/image_choice.hpp"
+#include "ntkrob/jobs/input.hpp"
+#include "ntkrob/jobs/model.hpp"
+#include "ntkrob/jobs/robustify.hpp"
+#include "ntkrob/jobs/run.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/version.hpp"
-#include "ntkrob/jobs/robustify.hpp"
 
 namespace ntkrob::jobs {
 
 namespace {
-
-OptionTexts resolved_options(const TrainJob& job) {
-  TextCollector collector;
-  visit_train_job(job, collector);
-  if (!job.adversarial)
-    for (const char* unused : {"norm", "eps", "attack-steps"})
-      for (auto it = collector.texts.begin(); it != collector.texts.end(); ++it)
-        if (it->first == unused) {
-          collector.texts.erase(it);
-          break;
-        }
-  return collector.texts;
-}
 
 Targets training_targets(const Dataset& data) {
   Targets targets;
@@ -60,8 +48,8 @@ void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& t
                data.shape.channels);
   const int largest = *std::max_element(test.test.labels.begin(), test.test.labels.end());
   NTKROB_CHECK(largest < data.classes, ShapeError, "the test images have labels up to ", largest, ", ", job.data,
-               " has ", data.classes, " classes (0 .. ", data.classes - 1,
-               "); name a test set of the same classes by ", field("test"));
+               " has ", data.classes, " classes (0 .. ", data.classes - 1, "); name a test set of the same classes by ",
+               field("test"));
 }
 
 double mean_loss(const Net& net, ConstView2D<float> x, const Targets& targets, const std::string& name) {
@@ -93,52 +81,42 @@ void add_threat(const TrainJob& job, const Dataset& data, StateDict& state) {
                                                   format_number(static_cast<double>(data.value_high)));
 }
 
-CheckpointOptions checkpoint_options(const TrainJob& job) { return {"train", job.checkpoint, job.resume}; }
+RunOptions run_options(const TrainJob& job) { return {"train", job.checkpoint_path(), job.resume, job.log}; }
 
-/// Steps to the end.   throws: Interrupted, with the last finished step in the checkpoint
-void run_steps(const TrainJob& job, const Dataset& data, Trainer& trainer, Checkpoint& checkpoint, Context& context) {
-  OptionTexts identity = resolved_options(job);
-  identity.emplace_back("data", data.checksum());
-  const auto save = [&] {
-    StateDict state = trainer.state();
-    set_options(state, "options/", identity);
-    checkpoint.save(std::move(state));
-  };
-  if (job.resume) {
-    checkpoint.load([&](const StateDict& state) {
-      const std::string& stored = state.get<std::string>("options/data");
-      NTKROB_CHECK(stored == identity.back().second, ConfigError, field("resume"), ": ", checkpoint.path(),
-                   " was made from other training data (checksum ", stored, "; given: ", identity.back().second,
-                   "); resume with the data it was made from");
-      check_options(state, "options/", identity, "the interrupted training");
-      trainer.restore(state);
-    });
-    context.listener().note(text("resumed after step ", trainer.steps_done()));
+/// The training as the driver sees it.
+class TrainSteps final : public Stepped {
+ public:
+  TrainSteps(Trainer& trainer, OptionTexts identity) : trainer_(trainer), identity_(std::move(identity)) {}
+  const std::vector<Column>& columns() const override {
+    static const std::vector<Column> all{{"loss", Column::Kind::number, true, true},
+                                         {"accuracy", Column::Kind::fraction, true, true}};
+    return all;
   }
-  const index resumed_at = trainer.steps_done();
-  const Stopwatch watch;
-  std::optional<InterruptScope> interrupt;
-  if (checkpoint.kept()) interrupt.emplace(context.backend());
-  try {
-    while (!trainer.done()) {
-      const TrainStep s = trainer.step();
-      const double left =
-          watch.seconds() / static_cast<double>(s.step - resumed_at) * static_cast<double>(s.steps - s.step);
-      char line[128];
-      std::snprintf(line, sizeof line, "step %td/%td  loss %.4f  accuracy %.1f %%  %s left", s.step, s.steps, s.loss,
-                    100 * s.accuracy, duration_text(left).c_str());
-      context.listener().progress(line, s.step, s.steps);
-      if (trainer.done()) break;
-      InterruptScope::look();
-      if (checkpoint.due()) save();
-    }
-  } catch (const Interrupted&) {
-    interrupt->answered();
-    if (trainer.steps_done() > resumed_at) save();
-    checkpoint.give_up(text("interrupted after step ", trainer.steps_done(), " of ", trainer.steps()));
+  index steps() const override { return trainer_.steps(); }
+  index steps_done() const override { return trainer_.steps_done(); }
+  Row step() override {
+    const Stopwatch watch;
+    const TrainStep s = trainer_.step();
+    return {s.step, {s.loss, s.accuracy}, watch.seconds()};
   }
-  trainer.check();
-}
+  StateDict state() const override {
+    StateDict state = trainer_.state();
+    set_options(state, "options/", identity_);
+    return state;
+  }
+  void restore(const StateDict& state) override {
+    const std::string& stored = state.get<std::string>("options/data");
+    NTKROB_CHECK(stored == identity_.back().second, ConfigError, field("resume"),
+                 ": the checkpoint was made from other training data (checksum ", stored,
+                 "; given: ", identity_.back().second, "); resume with the data it was made from");
+    check_options(state, "options/", identity_, "the interrupted training");
+    trainer_.restore(state);
+  }
+
+ private:
+  Trainer& trainer_;
+  OptionTexts identity_;  // options, and the checksum of the data at the end
+};
 
 /// Whether the net of this spec looks at the images as pictures.
 bool has_convolutions(const std::string& spec) {
@@ -146,6 +124,19 @@ bool has_convolutions(const std::string& spec) {
 }
 
 }  // namespace
+
+OptionTexts resolved_options(const TrainJob& job) {
+  TextCollector collector;
+  visit_train_job(job, collector);
+  if (!job.adversarial)
+    for (const char* unused : {"norm", "eps", "attack-steps"})
+      for (auto it = collector.texts.begin(); it != collector.texts.end(); ++it)
+        if (it->first == unused) {
+          collector.texts.erase(it);
+          break;
+        }
+  return collector.texts;
+}
 
 DecayChoice choose_decay(const TrainJob& job, const Dataset& data) {
   constexpr double kDecay = 0.005;
@@ -155,17 +146,22 @@ DecayChoice choose_decay(const TrainJob& job, const Dataset& data) {
   std::string note = text("robust set (", threat->norm, ", eps ", format_number(threat->eps), "): weight decay ",
                           format_number(kDecay), "; on 1000 MNIST images AutoAttack leaves ");
   if (has_convolutions(job.model)) {
-    note += "cnn:small 67 % with it, 64 % from ", field("init", "he"), "; without it 72 and 1 %";
+    note += text("cnn:small 67 % with it, 64 % from ", field("init", "he"), "; without it 72 and 1 %");
   } else {
     note += "an mlp 63 % with it, 27 % without";
     if (data.kind() == DataKind::picture)
-      note += "; for pictures ", field("model"), " cnn:small is recommended, which it leaves 67 %";
+      note += text("; for pictures ", field("model", "cnn:small"), " is recommended, which it leaves 67 %");
   }
   return {kDecay, note};
 }
 
+std::string TrainJob::checkpoint_path() const {
+  if (!keeps_state) return {};
+  return checkpoint.empty() && !output.empty() ? output + ".ckpt" + state_extension() : checkpoint;
+}
+
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Context& context) {
-  job.train.validate();
+  check_train(job, context);
   check_train_data(job, data, test);
   const BatchAttack attack = batch_attack(job, data.shape.size());
   const Matrix<float> x = data.images("train");
@@ -177,8 +173,12 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
                                       job.train.seed, context.backend());
   const Stopwatch watch;
   Trainer trainer(*outcome.net, x.view(), targets, job.train, attack);
-  Checkpoint checkpoint(checkpoint_options(job), context);
-  run_steps(job, data, trainer, checkpoint, context);
+  OptionTexts identity = resolved_options(job);
+  identity.emplace_back("data", data.checksum());
+  TrainSteps steps(trainer, std::move(identity));
+  Run run(run_options(job), context);
+  run.steps(steps);
+  trainer.check();
   outcome.seconds = watch.seconds();
   outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
   outcome.accuracy = accuracy(*outcome.net, x.view(), targets.labels);
@@ -187,15 +187,17 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
     outcome.test_classes = class_report(test.test.labels, predicted, data.classes, test.class_names);
     outcome.test_accuracy = outcome.test_classes.accuracy();
   }
+  if (job.output.empty()) return outcome;
+  save_state(model_state(job, outcome, data), kModelSchema, job.output, context.settings.force);
+  run.finish();
   return outcome;
 }
 
-void check_train_checkpoint(const TrainJob& job, Context& context) {
-  Checkpoint::check(checkpoint_options(job), context);
-}
-
-void remove_train_checkpoint(const TrainJob& job, Context& context) {
-  Checkpoint(checkpoint_options(job), context).finish();
+void check_train(const TrainJob& job, Context& context) {
+  job.train.validate();
+  if (!job.output.empty()) check_output(job.output, context.settings.force);
+  if (!job.log.empty()) check_output(job.log, context.settings.force || job.resume);
+  Run::check(run_options(job), context);
 }
 
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data) {
@@ -203,37 +205,15 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
   store_class_names(state, data.class_names);
   store_features(state, data);
   state.set("provenance/library_version", std::string(kVersion));
-  std::string command = "ntkrob train " + file_name(job.data);
-  for (const auto& [name, value] : resolved_options(job)) {
-    if (value == "true") command += " --" + name;
-    if (value != "true" && value != "false") command += " --" + name + " " + value;
-  }
-  state.set("provenance/command", command + read_arguments(job.read));
+  state.set("provenance/command", canonical_command("train", job.data, resolved_options(job), job.read));
   state.set("provenance/parent", file_name(job.data));
   state.set("provenance/parent_checksum", data.checksum());
-  const std::vector<std::string> reading = reading_record(data, job.read, job.data);
+  const Provenance p = made_from(data, job.data, job.read);
+  for (std::size_t k = 0; k < p.chain.size(); ++k) state.set(text("provenance/chain/", k), p.chain[k]);
+  const std::vector<std::string>& reading = p.reading;
   for (std::size_t k = 0; k < reading.size(); ++k) state.set(text("provenance/reading/", k), reading[k]);
   add_threat(job, data, state);
   return state;
-}
-
-nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outcome, Context& context) {
-  nlohmann::ordered_json json;
-  json["schema"] = "ntkrob.train/1";
-  json["version"] = kVersion;
-  json["data"] = job.data;
-  json["reading"] = readings_json(context);
-  json["backend"] = context.backend().info().description;
-  for (const auto& [name, value] : resolved_options(job)) json["options"][name] = value;
-  json["parameters"] = outcome.net->parameter_count();
-  json["loss"] = outcome.loss;
-  json["accuracy"] = outcome.accuracy;
-  if (outcome.test_accuracy) {
-    json["test_accuracy"] = *outcome.test_accuracy;
-    json["per_class"] = per_class_json(outcome.test_classes);
-  }
-  json["seconds"] = outcome.seconds;
-  return json;
 }
 
 }  // namespace ntkrob::jobs

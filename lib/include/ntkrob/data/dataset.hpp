@@ -52,6 +52,7 @@ struct Provenance {
   std::vector<std::pair<std::string, std::string>> options;  // every option, as text
   std::string parent;                                        // file name of the data it was made from
   std::string parent_checksum;                               // "crc32:xxxxxxxx" of its training pixels and labels
+  std::vector<std::string> chain;                            // the commands that made its parents, the oldest first
   std::vector<std::string> reading;                          // what was recognised or assumed of the parent, and asked for
   std::vector<std::pair<std::string, std::vector<double>>> curves;  // e.g. "loss", one value per step
   Matrix<float> initial_images;                              // n x D or empty

@@ -42,7 +42,7 @@ void visit_settings(Options& o, Visitor&& visitor) {
   visitor("memory", o.memory,
           "limit for what reading a data set takes, and for scratch memory with results, e.g. 2G; 0: three quarters of "
           "this machine's for reading, 1 GiB or a quarter for the rest");
-  visitor("backend", o.backend, "auto | cpu | reference | cuda[:i], cuda:0,1 or cuda:all; see ntkrob info --backends");
+  visitor("backend", o.backend, "auto | cpu | reference | cuda[:i], cuda:0,1 or cuda:all; the table is in ntkrob info");
   visitor("force", o.force, "overwrite existing outputs");
 }
 

@@ -53,7 +53,7 @@ void visit_evaluate(Job& j, Visitor&& visitor) {
   visitor("fast", j.fast,
           "short attacks on at most 200 samples, for development: not AutoAttack, and the report says so");
   visitor("int8", j.int8, "judge the net in the integers of an int8 device, beside float32");
-  visitor("calibrate", j.calibrate, "data whose training split tells --int8 the range of values");
+  visitor("calibrate", j.calibrate, "data whose training split tells int8 the range of values");
   visitor("n", j.n, "judge the first N samples; 0: all");
   visitor("balanced", j.balanced,
           "draw the N samples by seed, the same number of each class; rare ones give all they have");

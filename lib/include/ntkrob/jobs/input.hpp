@@ -1,7 +1,6 @@
 /// Opening data: the options that only the user can know, and what the reader recognised, said to everybody.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -27,13 +26,10 @@ void visit_read(Options& o, Visitor&& visitor) {
   visitor("renumber", o.renumber, "number the labels that occur from 0 and keep their names");
   visitor("test-file", o.test_file, "another input whose images become the test split");
   visitor("test-fraction", o.test_fraction, "make a test split of this share of the training split");
-  visitor("split-seed", o.split_seed, "seed of --test-fraction");
+  visitor("split-seed", o.split_seed, "seed of test-fraction");
 }
 
-/// Adds them to a command, in a group of their own in its help.
-void add_read_options(OptionSet& set, ReadOptions& options);
-
-/// Opens an input, prints what was recognised (unless quiet) and keeps it in context.readings. `inputs` counts the
+/// Opens an input, notes what was recognised and keeps it in context.readings. `inputs` counts the
 /// inputs of the command: where there are several, one that ntkrob wrote is read as it says and the options are for the
 /// others.
 ///   throws: as open_dataset
@@ -41,8 +37,8 @@ Dataset open_input(Context& context, const std::string& path, const ReadOptions&
 /// The same for the inputs of convert: several files, or parts named by options.
 Dataset open_inputs(Context& context, const std::vector<std::string>& paths, const ReadOptions& options);
 
-/// Names and ranges of features that a model was trained with: inputs opened later must agree, and are scaled by them where
-/// --value-range columns is given.
+/// Names and ranges of features that a model was trained with: inputs opened later must agree, and are scaled by them where value-range is
+/// "columns".
 void adopt_features(Context& context, const StateDict& model, const std::string& file);
 /// Stores them with a model.
 void store_features(StateDict& model, const Dataset& data);
@@ -50,8 +46,6 @@ void store_features(StateDict& model, const Dataset& data);
 /// Names what the format of an output drops of a set that was written.
 void say_left_out(Context& context, const Dataset& data, const std::string& path);
 
-/// {"file": ["clause", ...], ...} of all inputs so far.
-nlohmann::ordered_json readings_json(const Context& context);
 /// What was recognised of a data set and its parents, and the options that it was read with, for provenance: without
 /// folders.
 std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& options, const std::string& path);

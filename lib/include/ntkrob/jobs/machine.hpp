@@ -1,14 +1,15 @@
-/// The kernel machine behind evaluate and demo: a kernel, a support set, a solver.
+/// The kernel machine of a job: a kernel, a support set, a solver.
 #pragma once
 
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/data/dataset.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/krr/iterative_machine.hpp"
+#include "ntkrob/krr/machine.hpp"
 #include "ntkrob/jobs/context.hpp"
 
 namespace ntkrob::jobs {
@@ -39,7 +40,7 @@ void visit_machine(Job& j, Visitor&& visitor) {
   visitor(
       "factor", j.factor,
       "float64 | refined, of direct: refined is a float32 factor, refined to float64 (for devices with slow float64)");
-  visitor("rank", j.rank, "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what --memory holds");
+  visitor("rank", j.rank, "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what the memory limit allows");
   visitor("tolerance", j.tolerance, "cg: largest relative residual, over the classes");
   visitor("iterations", j.iterations, "cg: give up after N");
 }
@@ -57,7 +58,8 @@ std::string explain_machine(const MachineJob& job, const Dataset& support, Conte
 
 struct Machine {
   std::unique_ptr<Model> model;
-  nlohmann::ordered_json solve;          // what a solve that iterates reports, else null
+  std::optional<FitReport> fit;          // of a direct solve that was refined
+  std::optional<SolveReport> solve;      // of a solve by iteration
   index fitted_classes = 0;              // how many classes the support images have; 0: not a machine
   std::vector<std::string> class_names;  // of what it was trained on, or none
 };

@@ -71,6 +71,7 @@ class Run {
   [[noreturn]] void give_up(const std::string& what);
   /// The outputs are there: the checkpoint is no longer needed.
   void finish();
+  static void finish(const RunOptions& options, Context& context);
 
  private:
   RunOptions options_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -18,8 +17,8 @@ namespace ntkrob::jobs {
 template <class Options, class Visitor>
 void visit_train(Options& o, Visitor&& visitor) {
   visitor("loss", o.loss, "mse (on centred one-hot or stored targets) | ce (on labels)");
-  visitor("epochs", o.epochs, "passes over the data; 0: use --steps");
-  visitor("steps", o.steps, "gradient steps, where --epochs is 0");
+  visitor("epochs", o.epochs, "passes over the data; 0: use steps");
+  visitor("steps", o.steps, "gradient steps, where epochs is 0");
   visitor("batch", o.batch, "images per step; 0: all of them (gradient descent)");
   visitor("lr", o.lr, "peak learning rate");
   visitor("momentum", o.momentum, "heavy-ball momentum");
@@ -39,10 +38,14 @@ struct TrainJob {
   double eps = 0.1;
   index attack_steps = 7;
   ReadOptions read;  // how the data were read, for provenance
-  std::string checkpoint;  // empty: none is kept, and a signal ends the process at once
+  std::string output;      // the net: HDF5 or NPZ; empty: it is not written
+  std::string checkpoint;  // empty: <output>.ckpt.h5, or none
+  bool keeps_state = true;  // false: no checkpoint at all
+  std::string log;         // CSV, a line per step; empty: none
   bool resume = false;
 
-
+  /// Empty: none is kept.
+  std::string checkpoint_path() const;
 };
 
 template <class Job, class Visitor>
@@ -51,9 +54,9 @@ void visit_train_job(Job& j, Visitor&& visitor) {
   visitor("init", j.init, "uniform | he | ntk");
   visit_train(j.train, visitor);
   visitor("adversarial", j.adversarial, "the adversarial-training baseline: PGD examples in every batch");
-  visitor("norm", j.norm, "linf | l2, of --adversarial");
-  visitor("eps", j.eps, "radius of --adversarial in pixel units, e.g. 0.1 or 8/255");
-  visitor("attack-steps", j.attack_steps, "PGD steps of --adversarial");
+  visitor("norm", j.norm, "linf | l2, of adversarial");
+  visitor("eps", j.eps, "radius of adversarial in pixel units, e.g. 0.1 or 8/255");
+  visitor("attack-steps", j.attack_steps, "PGD steps of adversarial");
 }
 
 /// The weight decay of a training for which nobody named one, and the line that says so.
@@ -76,17 +79,16 @@ struct TrainOutcome {
   double seconds = 0;
 };
 
-/// Trains on the training split of data; test (may be empty) is for the accuracy only.
+/// Trains on the training split of data, writes the net and removes the checkpoint; test (may be empty) is for the
+/// accuracy only.
 ///   throws: Interrupted after Ctrl-C, with the checkpoint written; as Net, Trainer
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Context& context);
 
-/// Refuses before the work what cannot be kept or gone on with.   throws: as Checkpoint::check
-void check_train_checkpoint(const TrainJob& job, Context& context);
-/// Once the outputs are written.
-void remove_train_checkpoint(const TrainJob& job, Context& context);
+/// Refuses before files are read what can be refused: options, a checkpoint in the way.   throws: as Run::check
+void check_train(const TrainJob& job, Context& context);
+/// Every option that means something for this job.
+OptionTexts resolved_options(const TrainJob& job);
 /// The net with how it came to be.
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data);
-/// Schema "ntkrob.train/1".
-nlohmann::ordered_json train_json(const TrainJob& job, const TrainOutcome& outcome, Context& context);
 
 }  // namespace ntkrob::jobs
