@@ -95,8 +95,8 @@ void robustify(RobustifyParams& p, Session& session) {
   if (session.globals.dry_run) return;
   const RobustifyOutcome outcome = run_robustify(job, data, session);
   if (!p.json.empty()) write_text(p.json, json_text(robustify_json(job, outcome, session)), session.settings.force);
-  for (const auto& [name, value] : outcome.figures)
-    if (name == "duplicates_dropped" && value != "0")
+  for (const auto& [name, value] : outcome.facts)
+    if (name == "duplicates_dropped" && value > 0)
       session.console.note(text("replaced ", value, " near-duplicates in the initial draw"));
   session.console.note(text("wrote ", job.output, ": ", outcome.robust.train.n, " images, the set of step ",
                             outcome.best_step, " of ", outcome.rows.size(), ", in ", duration_text(outcome.seconds)));

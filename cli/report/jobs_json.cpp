@@ -1,5 +1,6 @@
 #include "report/jobs_json.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "ntkrob/model/classes.hpp"
@@ -54,7 +55,9 @@ nlohmann::ordered_json robustify_json(const RobustifyJob& job, const RobustifyOu
   json["class_counts"] = class_counts(outcome.robust.train.labels, outcome.robust.classes);
   json["steps"] = outcome.rows.size();
   json["best_step"] = outcome.best_step;
-  for (const auto& [name, value] : outcome.figures) json[name] = nlohmann::ordered_json::parse(value);
+  for (const auto& [name, value] : outcome.facts)
+    json[name] =
+        value == std::floor(value) ? nlohmann::ordered_json(static_cast<index>(value)) : nlohmann::ordered_json(value);
   json["resumed_at"] = outcome.resumed_at;
   json["seconds"] = outcome.seconds;
   auto& steps = json["curve"] = nlohmann::ordered_json::array();

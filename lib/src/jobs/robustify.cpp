@@ -63,7 +63,7 @@ Dataset make_result(const RobustifyJob& job, const Dataset& data, const Recipe& 
                     RobustifyOutcome& outcome) {
   RecipeSet set = recipe.result();
   outcome.best_step = set.best_step;
-  outcome.figures = std::move(set.figures);
+  outcome.facts = recipe.facts();
   Dataset robust = frame_of(data);
   robust.beyond_range = job.options->leaves_box();
   robust.train.n = set.images.rows();

@@ -44,7 +44,7 @@ struct RobustifyOutcome {
   Dataset robust;
   std::vector<Column> columns;  // of the rows
   std::vector<Row> rows;        // one per step
-  OptionTexts figures;          // what else the recipe has counted
+  std::vector<std::pair<std::string, double>> facts;  // what else the recipe has counted
   index best_step = 0;
   index resumed_at = 0;
   double seconds = 0;

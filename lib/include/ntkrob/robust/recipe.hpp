@@ -40,7 +40,6 @@ struct RecipeSet {
   Matrix<float> targets;         // n x C, or empty: the centred one-hot code of the labels
   Matrix<float> initial_images;  // n x D, or empty: what each image was made from, where that is worth keeping
   index best_step = 0;           // the step whose set this is, the last one for most recipes
-  OptionTexts figures;           // what else was counted, by name: {"duplicates_dropped", "3"}
 };
 
 /// A run of a recipe.
