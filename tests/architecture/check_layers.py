@@ -7,6 +7,7 @@ usage: check_layers.py ROOT
   - its CMake target links only to the components of its row, and CONTRIBUTING.md shows the same table
   - public headers name no heavy dependency and include no private header
   - .def files hold only entries and comments, unique and sorted (unless the comment states another order: "in the order")
+  - the command has at most 3600 lines, and no text below it names a flag of the command
   - no source file is longer than 600 lines (more than 400: a warning)
 
 Exit status 1 when something is wrong; one line per finding.
@@ -33,11 +34,16 @@ EDGES = {
     "runtime": ["backend", "backend_cpu"],
     "nn": ["backend", "model", "optim", "micro"],
     "robust": ["krr", "attack", "optim"],
+    "jobs": ["robust", "nn", "data", "runtime"],
 }
 HEAVY = [r"\bH5[A-Z]?\w*", r"\bcuda\w*\.h", r"\bcu(blas|solver)\w*", r"\bEigen\b", r"<iostream>", r"<regex>", r"nlohmann",
          r"\bCLI/"]
 SOURCE_SUFFIXES = {".cpp", ".hpp", ".cu", ".h", ".inc"}
 WARN_LINES, MAX_LINES = 400, 600
+MOST_COMMAND_LINES = 3600
+# A flag in a text: "--" and a letter. How an option is spelt is known to the command alone.
+FLAG = re.compile(r"(?<![-\w])--[a-z]")
+STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
 
@@ -186,11 +192,30 @@ def check_def_files(root):
     return findings
 
 
+def check_command(root):
+    """The command is a parser, a console and reports."""
+    count = sum(path.read_text(errors="replace").count("\n") for path in sources(root, "cli"))
+    return [f"cli: {count} lines, the limit is {MOST_COMMAND_LINES}: what is no parser, console or report belongs to jobs"] \
+        if count > MOST_COMMAND_LINES else []
+
+
+def check_flags(root):
+    """Library users, the command and other languages spell options differently: base/error.hpp has field()."""
+    findings = []
+    for path in sources(root, "lib", "data"):
+        code = re.sub(r"//[^\n]*", "", path.read_text(errors="replace"))
+        for number, line in enumerate(code.splitlines(), 1):
+            for text in STRING.findall(line):
+                for flag in FLAG.findall(text):
+                    findings.append(f"{path.relative_to(root)}:{number}: the text \"{text}\" names a flag; write field(...)")
+    return findings
+
+
 def check(root, edges=None):
     edges = EDGES if edges is None else edges
     findings, warnings = check_lengths(root)
     findings += check_includes(root, edges) + check_links(root, edges) + check_table(root, edges)
-    findings += check_heavy(root) + check_def_files(root)
+    findings += check_heavy(root) + check_def_files(root) + check_command(root) + check_flags(root)
     return findings, warnings
 
 

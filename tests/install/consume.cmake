@@ -1,4 +1,4 @@
-# cmake -DCASE=core|micro|full|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...]
+# cmake -DCASE=core|micro|full|jobs|readme|pkgconfig|missing -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -DGENERATOR=... [-DINSTALL=component,...]
 #       [-DREADELF=... -DPYTHON=...] -P consume.cmake
 #
 # Installs ntkrob from the build tree BUILD into a fresh prefix under WORK (all of it, or the components INSTALL), then builds
@@ -36,10 +36,10 @@ endif()
 
 set(configure ${CMAKE_COMMAND} -G "${GENERATOR}" -B ${tree} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
   -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=${FLAGS}")
-if(CASE STREQUAL "core" OR CASE STREQUAL "full" OR CASE STREQUAL "readme")
+if(CASE STREQUAL "core" OR CASE STREQUAL "full" OR CASE STREQUAL "jobs" OR CASE STREQUAL "readme")
   run(${configure} -S ${SOURCE}/${CASE})
   run(${CMAKE_COMMAND} --build ${tree})
-  run(${tree}/consumer)
+  run(${CMAKE_COMMAND} -E chdir ${tree} ${tree}/consumer)
 elseif(CASE STREQUAL "micro")
   run(${configure} -S ${SOURCE}/micro)
   run(${CMAKE_COMMAND} --build ${tree})

@@ -180,6 +180,13 @@ void spec_error(const std::string& text, std::size_t position, const std::string
                                  begin > 0 ? "\u2026" : "", shortened_line(text.substr(begin), kShown), "\""));
 }
 
+namespace {
+
+/// A name alone is an option; a longer text says where a number stands.
+std::string named(const std::string& what) { return what.find(' ') == std::string::npos ? text(field(what)) : what; }
+
+}  // namespace
+
 double parse_number(const std::string& text, const std::string& what) {
   const char* const begin = text.data();
   const char* const end = begin + text.size();
@@ -188,9 +195,9 @@ double parse_number(const std::string& text, const std::string& what) {
   double value = 0, divisor = 1;
   const bool readable =
       read_decimal(begin, middle, &value) && (middle == end || read_decimal(middle + 1, end, &divisor));
-  NTKROB_CHECK(readable, ConfigError, what, " is \"", shortened_line(text, 60),
+  NTKROB_CHECK(readable, ConfigError, named(what), " is \"", given(shortened_line(text, 60)),
                "\", must be a finite number such as 0.03, 1e-3 or 8/255");
-  NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, what, " is \"", text,
+  NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, named(what), " is \"", given(text),
                "\", the fraction is not finite");
   return value / divisor;
 }
@@ -200,7 +207,7 @@ index parse_integer(const std::string& text, const std::string& what, index low,
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, value);
   const bool whole = result.ec == std::errc() && result.ptr == end;
-  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, what, " is \"", shortened_line(text, 60),
+  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, named(what), " is \"", given(shortened_line(text, 60)),
                "\", must be a whole number in [", low, ", ", high, "]");
   return value;
 }

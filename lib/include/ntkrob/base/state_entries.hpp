@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "ntkrob/base/fields.hpp"
 #include "ntkrob/base/state_dict.hpp"
 
 namespace ntkrob {
@@ -89,8 +90,6 @@ Matrix<R> get_matrix(const StateDict& state, const std::string& name, index rows
 }
 
 /// Options on which a result depends, by the names that the command line gives them.
-using OptionTexts = std::vector<std::pair<std::string, std::string>>;
-
 inline void set_options(StateDict& state, const std::string& prefix, const OptionTexts& options) {
   for (const auto& [name, value] : options) state.set(prefix + name, value);
 }

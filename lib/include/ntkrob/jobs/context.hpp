@@ -72,7 +72,7 @@ class Listener {
   /// What to say where the process ends at once: where its state is and how to go on. Empty: there is none.
   void last_words(const std::string& words) { on_last_words(spelt(words, spelling)); }
 
- private:
+ protected:
   virtual void on_note(const std::string&) {}
   virtual void on_warning(const std::string&) {}
   virtual void on_progress(const std::string&, index /*done*/, index /*total*/) {}
