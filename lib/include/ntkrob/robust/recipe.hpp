@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ntkrob/base/fields.hpp"
@@ -56,6 +57,8 @@ class Recipe {
   virtual Row step() = 0;
   /// The set as it stands. requires: done() for recipes that make their images one after the other
   virtual RecipeSet result() const = 0;
+  /// Numbers about the whole run that no row holds, for reports: {"duplicates_dropped", 3}. They may change with steps.
+  virtual std::vector<std::pair<std::string, double>> facts() const { return {}; }
   /// Options, data and progress; restore() refuses what other options or data have made, and names the difference.
   virtual StateDict state() const = 0;
   virtual void restore(const StateDict& state) = 0;
