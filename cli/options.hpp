@@ -74,7 +74,7 @@ class OptionSet {
 
   /// A visitor for visit_...() functions.
   auto bind() {
-    return [this](const char* name, auto& field, const char* help) { add(name, field, help); };
+    return [this](const char* name, auto& field, const char* help, const auto&...) { add(name, field, help); };
   }
 
   const std::vector<Option>& all() const { return options_; }
