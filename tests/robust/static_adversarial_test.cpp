@@ -11,14 +11,21 @@
 namespace ntkrob {
 namespace {
 
-/// 300 vectors of 20 numbers with the labels that the model gives them.
+/// 300 vectors of 20 numbers with the labels that the model gives them, of which each has its share.
 struct Case {
   Matrix<float> x = kit::uniform_matrix(300, 20, 3);
-  kit::SineModel model{20, 10, 4, 2};
+  kit::LinearModel model = centred(x.view());
   std::vector<int> labels = predictions(all_logits(model, x.view()).view());
   Matrix<float> targets = kit::uniform_matrix(300, 4, 4);
   std::vector<std::string> lines;
 
+  static kit::LinearModel centred(ConstView2D<float> x) {
+    kit::LinearModel model(x.cols, 4, 2);
+    const Matrix<float> logits = all_logits(model, x);
+    for (index i = 0; i < x.rows; ++i)
+      for (index k = 0; k < 4; ++k) model.bias(0, k) -= logits(i, k) / static_cast<float>(x.rows);
+    return model;
+  }
   std::unique_ptr<Recipe> done(const OptionTexts& changes, bool with_targets = false) {
     auto options = find_recipe("static-adversarial").options();
     for (Field& field : options->fields())

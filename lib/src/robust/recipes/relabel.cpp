@@ -100,16 +100,16 @@ class Relabel final : public PerImage {
   void make_block(index begin, index n, std::vector<index>& counts) override {
     const Model& model = *input().model;
     const std::vector<int>& labels = *input().data.labels;
-    const ConstView2D<float> images = input().data.x.middle_rows(begin, n);
+    const ConstView2D<float> originals = input().data.x.middle_rows(begin, n);
     Matrix<float> logits(n, model.classes());
     if (attack_) {
       const std::vector<int> of_block(labels.begin() + begin, labels.begin() + begin + n);
       const Matrix<float> targets = centred_one_hot(of_block, model.classes());
-      Matrix<float> points(n, images.cols);
-      attack_->perturb(model, {images, of_block.data(), targets.view(), begin}, threat_, options_.seed, points);
+      Matrix<float> points(n, originals.cols);
+      attack_->perturb(model, {originals, of_block.data(), targets.view(), begin}, threat_, options_.seed, points);
       model.logits(points.view(), logits);
     } else {
-      model.logits(images, logits);
+      model.logits(originals, logits);
     }
     check_finite_logits(logits.view(), begin);
     for (index i = 0; i < n; ++i) {

@@ -143,11 +143,11 @@ class StaticAdversarial final : public PerImage {
  protected:
   void make_block(index begin, index n, std::vector<index>& counts) override {
     const Model& model = *input().model;
-    const ConstView2D<float> images = input().data.x.middle_rows(begin, n);
+    const ConstView2D<float> originals = input().data.x.middle_rows(begin, n);
     const View2D<float> points = made_.view().middle_rows(begin, n);
     const std::vector<int> labels = labels_of(begin, n);
     const Matrix<float> targets = centred_one_hot(labels, model.classes());
-    const AttackBatch batch{images, labels.data(), targets.view(), begin};
+    const AttackBatch batch{originals, labels.data(), targets.view(), begin};
     if (random())
       pgd(Reversed(model), batch, threat_, towards_.steps, towards_.step, towards_.loss, towards_.temperature,
           Rng(options_.seed, "static-adversarial/attack"), points);
