@@ -61,7 +61,7 @@ TEST_CASE("a cut run with a bfloat16 attack goes on to the same bytes, and in no
   options.attack_precision = "float32";
   Robustifier other(options, blobs.data(), test_backend());
   CHECK_THROWS_WITH(other.restore(cut),
-                    Catch::Contains("--attack-precision bfloat16") && Catch::Contains("--attack-precision float32"));
+                    Catch::Contains("attack-precision=bfloat16") && Catch::Contains("attack-precision=float32"));
 }
 
 TEST_CASE("only the attack is rough: validation and the fit of an iterate do not change", "[robust]") {

@@ -1,54 +1,9 @@
-#include <cstring>
-
 #include "kit/check.hpp"
 #include "ntkrob/robust/robustifier.hpp"
 #include "robust/blobs.hpp"
+#include "robust/states.hpp"
 
 namespace ntkrob {
-namespace {
-
-std::string bytes_of(const std::string& value) { return value; }
-std::string bytes_of(std::int64_t value) { return std::to_string(value); }
-std::string bytes_of(double value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); }
-template <class T>
-std::string bytes_of(const NdArray<T>& array) {
-  std::string all;
-  for (const index extent : array.shape) all += std::to_string(extent) + " x ";
-  return all + std::string(reinterpret_cast<const char*>(array.values.data()), array.values.size() * sizeof(T));
-}
-
-/// Names of the entries that differ in value or are missing on one side; times are not results.
-std::string difference(const StateDict& a, const StateDict& b) {
-  std::string names;
-  const auto timed = [](const std::string& name) { return name.find("seconds") != std::string::npos; };
-  for (const auto& [name, value] : a.entries()) {
-    if (timed(name)) continue;
-    const auto as_bytes = [](const auto& v) { return bytes_of(v); };
-    if (!b.contains(name) || std::visit(as_bytes, value) != std::visit(as_bytes, b.at(name))) names += name + " ";
-  }
-  for (const auto& entry : b.entries())
-    if (!a.contains(entry.first)) names += entry.first + " ";
-  return names;
-}
-
-StateDict without(const StateDict& state, const std::string& name) {
-  StateDict copy;
-  for (const auto& entry : state.entries())
-    if (entry.first != name) copy.set(entry.first, entry.second);
-  return copy;
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-}  // namespace
-
 TEST_CASE("a run cut at any step and restored ends with the same bytes", "[robust]") {
   const Blobs blobs;
   RobustifyOptions options = small_options();
@@ -123,10 +78,10 @@ TEST_CASE("a checkpoint of other options is refused with the first that differs"
     Robustifier other(options, blobs.data(), test_backend());
     return message_of([&] { other.restore(state); });
   };
-  CHECK_THAT(refusal([](auto& o) { o.lr = 0.5; }), Catch::Contains("--lr 0.02") && Catch::Contains("--lr 0.5"));
-  CHECK_THAT(refusal([](auto& o) { o.steps = 21, o.seed = 9; }), Catch::Contains("--steps 20"));
-  CHECK_THAT(refusal([](auto& o) { o.precision = "float64"; }), Catch::Contains("--precision mixed"));
-  CHECK_THAT(refusal([](auto& o) { o.learn_labels = true; }), Catch::Contains("--learn-labels false"));
+  CHECK_THAT(refusal([](auto& o) { o.lr = 0.5; }), Catch::Contains("lr=0.02") && Catch::Contains("lr=0.5"));
+  CHECK_THAT(refusal([](auto& o) { o.steps = 21, o.seed = 9; }), Catch::Contains("steps=20"));
+  CHECK_THAT(refusal([](auto& o) { o.precision = "float64"; }), Catch::Contains("precision=mixed"));
+  CHECK_THAT(refusal([](auto& o) { o.learn_labels = true; }), Catch::Contains("learn-labels=false"));
   CHECK(refusal([](auto& o) { o.checkpoint_every = 7; }) == "no error");
 }
 

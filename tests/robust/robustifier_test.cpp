@@ -305,9 +305,9 @@ TEST_CASE("training data that cannot be used are refused with place and value", 
   CHECK_THROWS_WITH(attempt([](auto& b, auto&) { std::fill(b.labels.begin(), b.labels.end(), 2); }),
                     Catch::Contains("all 60 training images are of one class, 2"));
   CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.batch = 46; }),
-                    Catch::Contains("--batch is 46") && Catch::Contains("45"));
-  CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.validation = 60; }), Catch::Contains("--validation is 60"));
-  CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.lr = -1; }), Catch::Contains("--lr is -1"));
+                    Catch::Contains("batch is 46") && Catch::Contains("45"));
+  CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.validation = 60; }), Catch::Contains("validation is 60"));
+  CHECK_THROWS_WITH(attempt([](auto&, auto& o) { o.lr = -1; }), Catch::Contains("lr is -1"));
 }
 
 }  // namespace ntkrob

@@ -45,13 +45,13 @@ TEST_CASE("kernels are told apart at bars outside parentheses", "[robust]") {
   CHECK(split_kernels("fc:3") == List{"fc:3"});
   CHECK(split_kernels(" fc:1 | fc:3(b=0)") == List{"fc:1", "fc:3(b=0)"});
   CHECK(split_kernels("sum(relu-conv(3) | )|fc:1") == List{"sum(relu-conv(3) | )", "fc:1"});
-  CHECK_THROWS_WITH(split_kernels("fc:1|"), Catch::Contains("--kernel is \"fc:1|\""));
+  CHECK_THROWS_WITH(split_kernels("fc:1|"), Catch::Contains("kernel is \"fc:1|\""));
   RobustifyOptions options = several();
   CHECK_NOTHROW(options.validate());
   options.kernel = "fc:1|nonsense";
   CHECK_THROWS_AS(options.validate(), ConfigError);
   options = several("both");
-  CHECK_THROWS_WITH(options.validate(), Catch::Contains("--kernel-mix"));
+  CHECK_THROWS_WITH(options.validate(), Catch::Contains("kernel-mix"));
 }
 
 TEST_CASE("the first step on several kernels moves along the mean of their gradients", "[robust]") {
@@ -121,7 +121,7 @@ TEST_CASE("several kernels: the same bytes for every number of workers, and afte
 
       options.kernel = "fc:1";
       Robustifier other(options, blobs.data(), test_backend());
-      CHECK_THROWS_WITH(other.restore(begun.state()), Catch::Contains("--kernel fc:1|fc:3(b=0.2)"));
+      CHECK_THROWS_WITH(other.restore(begun.state()), Catch::Contains("kernel=fc:1|fc:3(b=0.2)"));
     }
 }
 

@@ -116,7 +116,7 @@ TEST_CASE("a backend without bfloat16 products is refused with the remedy", "[ro
   FailingBackend without;  // has what every backend has
   CHECK_THROWS_AS(Robustifier(options, blobs.data(), without), NotSupported);
   CHECK_THROWS_WITH(Robustifier(options, blobs.data(), without),
-                    Catch::Contains("bfloat16 on backend cpu") && Catch::Contains("give --attack-precision float32"));
+                    Catch::Contains("bfloat16 on backend cpu") && Catch::Contains("give attack-precision=float32"));
 }
 
 TEST_CASE("images that moved too far are blamed on the option that moved them", "[robust]") {
@@ -129,7 +129,7 @@ TEST_CASE("images that moved too far are blamed on the option that moved them", 
     while (!robustifier.done()) robustifier.step();
   };
   CHECK_THROWS_WITH(run(), Catch::Contains("outer step ") &&
-                               Catch::Contains("the images have moved too far with --lr 1e+30 and --no-clip"));
+                               Catch::Contains("the images have moved too far with lr=1e+30 and clip=false"));
 }
 
 TEST_CASE("a step that is stopped in any of its loops leaves the last finished step, and can be taken again",

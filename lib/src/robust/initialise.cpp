@@ -137,17 +137,19 @@ class ClassQueues {
 SupportDraw draw_from_data(const RobustifyOptions& options, const TrainingData& data, const std::vector<index>& pool,
                            Backend& backend, const LogSink& log) {
   const index available = static_cast<index>(pool.size());
-  NTKROB_CHECK(options.n <= available, ConfigError, "--n is ", options.n, ", but only ", available,
-               " training images remain beside ", options.validation, " for validation; lower --n or --validation");
+  NTKROB_CHECK(options.n <= available, ConfigError, field("n"), " is ", given(options.n), ", but only ",
+               limit(available), " training images remain beside ", options.validation, " for validation; ",
+               advice("lower ", field("n"), " or ", field("validation")));
   ClassQueues queues(data, pool, options.seed);
   Chosen chosen(data.x, options.n, options.duplicate_angle, backend);
   SupportDraw draw;
   while (static_cast<index>(chosen.images().size()) < options.n) {
     const index missing = options.n - static_cast<index>(chosen.images().size());
     const std::vector<index> candidates = queues.take(std::min(kBlock, missing));
-    NTKROB_CHECK(!candidates.empty(), ConfigError, "--n is ", options.n, ", but only ", chosen.images().size(), " of ",
-                 available, " training images are further than --duplicate-angle ", options.duplicate_angle,
-                 " from each other; lower --n or --duplicate-angle");
+    NTKROB_CHECK(!candidates.empty(), ConfigError, field("n"), " is ", given(options.n), ", but only ",
+                 limit(chosen.images().size()), " of ", available, " training images are further than ",
+                 field("duplicate-angle", options.duplicate_angle), " from each other; ",
+                 advice("lower ", field("n"), " or ", field("duplicate-angle")));
     const std::vector<index> accepted = chosen.add(candidates);
     for (const index image : accepted) queues.accept((*data.labels)[static_cast<std::size_t>(image)]);
     draw.duplicates_dropped += static_cast<index>(candidates.size() - accepted.size());
@@ -158,6 +160,7 @@ SupportDraw draw_from_data(const RobustifyOptions& options, const TrainingData& 
                      " rad to a chosen image were replaced"));
   draw.images = gather(data.x, chosen.images());
   draw.labels = gather(*data.labels, chosen.images());
+  draw.sources = chosen.images();
   return draw;
 }
 
@@ -202,8 +205,9 @@ void report_classes(const TrainingData& data, const SupportDraw& draw, const std
 }  // namespace
 
 DataSplit split_data(index n_data, index validation, std::uint64_t seed) {
-  NTKROB_CHECK(validation < n_data, ConfigError, "--validation is ", validation, ", but there are only ", n_data,
-               " training images; lower it (0: no validation, the last iterate is kept)");
+  NTKROB_CHECK(validation < n_data, ConfigError, field("validation"), " is ", given(validation),
+               ", but there are only ", limit(n_data), " training images; ",
+               advice("lower it (0: no validation, the last iterate is kept)"));
   const std::vector<index> order = Rng(seed, "validation").permutation(n_data);
   DataSplit split;
   split.pool.assign(order.begin(), order.end() - validation);
@@ -250,8 +254,9 @@ SupportDraw draw_support(const RobustifyOptions& options, const TrainingData& da
                          Backend& backend, const LogSink& log) {
   const std::vector<index> present = classes_present(class_counts(*data.labels, data.classes));
   const auto fewest = static_cast<index>(present.size());
-  NTKROB_CHECK(options.n >= fewest, ConfigError, "--n is ", options.n, ", must be at least one image for each of the ",
-               fewest, " classes that the training images have; give --n ", fewest, " or more");
+  NTKROB_CHECK(options.n >= fewest, ConfigError, field("n"), " is ", given(options.n), ", must be ",
+               limit("at least one image for each of the ", fewest, " classes that the training images have"), "; ",
+               advice("give ", field("n", fewest), " or more"));
   SupportDraw draw =
       options.init == "data" ? draw_from_data(options, data, pool, backend, log) : draw_noise(options, data, present);
   report_classes(data, draw, present, log);

@@ -27,8 +27,9 @@ Matrix<float> gather(ConstView2D<float> x, const std::vector<index>& indices);
 std::vector<int> gather(const std::vector<int>& labels, const std::vector<index>& indices);
 
 struct SupportDraw {
-  Matrix<float> images;     // n x D
-  std::vector<int> labels;  // n
+  Matrix<float> images;        // n x D
+  std::vector<int> labels;     // n
+  std::vector<index> sources;  // n: rows of the data, or empty where the images are noise
   index duplicates_dropped = 0;
 };
 

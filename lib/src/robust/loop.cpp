@@ -55,8 +55,8 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
       split_(split_data(data.x.rows, options_.validation, options_.seed)) {
   if (rough_attack()) {
     const std::string reason = backend.supports_bfloat16();
-    NTKROB_CHECK(reason.empty(), NotSupported, "--attack-precision bfloat16 on backend ", backend.info().name, ": ",
-                 reason, "; give --attack-precision float32");
+    NTKROB_CHECK(reason.empty(), NotSupported, field("attack-precision", "bfloat16"), " on backend ",
+                 backend.info().name, ": ", reason, "; ", advice("give ", field("attack-precision", "float32")));
   }
   for (const std::string& spec : split_kernels(options_.kernel))
     players_.push_back({Kernel(KernelSpec::parse(spec), backend, KernelOptions{Output::ntk, memory_budget, data.shape}),
@@ -64,9 +64,9 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
                         false,
                         {}});
   const index pool = static_cast<index>(split_.pool.size());
-  NTKROB_CHECK(options_.batch <= pool, ConfigError, "--batch is ", options_.batch, ", but only ", pool,
-               " training images remain beside ", options_.validation,
-               " for validation; lower --batch or --validation");
+  NTKROB_CHECK(options_.batch <= pool, ConfigError, field("batch"), " is ", given(options_.batch), ", but only ",
+               limit(pool), " training images remain beside ", options_.validation, " for validation; ",
+               advice("lower ", field("batch"), " or ", field("validation")));
   keep_every_class(*data_.labels, data_.classes, split_);
   draw_ = draw_support(options_, data_, split_.pool, backend, log_);
   held_out_x_ = gather(data_.x, split_.held_out);
@@ -173,16 +173,17 @@ const Model& Loop<R>::attacked(Player& player) {
 
 template <class R>
 StepRecord Loop<R>::step() {
-  NTKROB_CHECK(!done(), ConfigError, "all ", options_.steps, " steps are done; ask for more with --steps");
+  NTKROB_CHECK(!done(), ConfigError, "all ", options_.steps, " steps are done; ",
+               advice("ask for more with ", field("steps")));
   const std::string where = text("outer step ", steps_done() + 1, ": ");
   try {
     return whole_step();
   } catch (const NotPositiveDefinite& error) {
-    throw NotPositiveDefinite(where + error.what());
+    throw NotPositiveDefinite(where + error.marked());
   } catch (const NonFinite& error) {
-    throw NonFinite(where + error.what() + moved_too_far());
+    throw NonFinite(where + error.marked() + moved_too_far());
   } catch (const NumericalError& error) {
-    throw NumericalError(where + error.what());
+    throw NumericalError(where + error.marked());
   }
 }
 
@@ -190,8 +191,11 @@ template <class R>
 std::string Loop<R>::moved_too_far() const {
   // The first step sees the images of the data set; later ones what the steps before have made of them.
   if (steps_done() == 0 || (options_.clip && !options_.learn_labels)) return "";
-  if (options_.clip) return text("; the labels have moved too far with --label-lr ", options_.label_lr, ": lower it");
-  return text("; the images have moved too far with --lr ", options_.lr, " and --no-clip: lower the first, or clip");
+  if (options_.clip)
+    return text("; the labels have moved too far with ", field("label-lr", options_.label_lr), ": ",
+                advice("lower it"));
+  return text("; the images have moved too far with ", field("lr", options_.lr), " and ", field("clip", "false"), ": ",
+              advice("lower the first, or clip"));
 }
 
 template <class R>
@@ -283,7 +287,7 @@ void Loop<R>::outer_passes(const std::vector<Player*>& players, StepRecord& reco
   const double norm = std::sqrt(sum_of_squares<R>(backend_, dsupport_.view(), row_squares_));
   const double label_norm = std::sqrt(sum_of_squares<R>(backend_, dlabels_.view(), row_squares_));
   NTKROB_CHECK(std::isfinite(norm) && std::isfinite(label_norm), NumericalError, "the outer gradient has norm ", norm,
-               " (labels: ", label_norm, "); lower --lr or raise --ridge");
+               " (labels: ", label_norm, "); ", advice("lower ", field("lr"), " or raise ", field("ridge")));
   record.gradient_norm = norm;
 }
 
@@ -313,8 +317,8 @@ void Loop<R>::outer_pass(const Machine& machine, double share, View2D<R> dsuppor
   for (const double loss : losses_) sum += loss;
   record.loss += sum * per_image * share;
   record.adversarial += static_cast<double>(right) * per_image * share;
-  NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss,
-               "; lower --lr or raise --ridge");
+  NTKROB_CHECK(std::isfinite(record.loss), NumericalError, "the outer loss is ", record.loss, "; ",
+               advice("lower ", field("lr"), " or raise ", field("ridge")));
 }
 
 template <class R>

@@ -1,8 +1,6 @@
 #include "ntkrob/robust/robustifier.hpp"
 
-#include <cmath>
-
-#include "ntkrob/model/classes.hpp"
+#include "robust/given.hpp"
 #include "robust/loop.hpp"
 
 namespace ntkrob {
@@ -11,25 +9,8 @@ namespace {
 void check_data(const RobustifyOptions& options, const TrainingData& data) {
   NTKROB_CHECK(data.classes >= 2, ConfigError, "the training data have ", data.classes,
                " classes, at least 2 are needed");
-  NTKROB_CHECK(data.labels != nullptr && static_cast<index>(data.labels->size()) == data.x.rows, ShapeError,
-               "the training data have ", data.x.rows, " images and ", data.labels ? data.labels->size() : 0,
-               " labels");
-  NTKROB_CHECK(data.x.cols == data.shape.size(), ShapeError, "training images have ", data.x.cols,
-               " numbers, expected ", data.shape.height, " x ", data.shape.width, " x ", data.shape.channels);
-  for (index i = 0; i < data.x.rows; ++i) {
-    for (index j = 0; j < data.x.cols; ++j) {
-      const float v = data.x(i, j);
-      NTKROB_CHECK(std::isfinite(v), NonFinite, "training image ", i, " has the value ", v, " at position ", j);
-      NTKROB_CHECK(v >= 0 && v <= 1, ConfigError, "training image ", i, " has the value ", v, " at position ", j,
-                   ", must be in [0, 1]");
-    }
-    const int label = (*data.labels)[static_cast<std::size_t>(i)];
-    NTKROB_CHECK(label >= 0 && label < data.classes, ConfigError, "training image ", i, " has the label ", label,
-                 ", must be in [0, ", data.classes - 1, "]");
-  }
-  const std::vector<index> present = classes_present(class_counts(*data.labels, data.classes));
-  NTKROB_CHECK(present.size() >= 2, ConfigError, "all ", data.x.rows, " training images are of one class, ",
-               present.empty() ? std::string("none") : text(present.front()), ", at least 2 classes are needed");
+  robust::check_images(data);
+  robust::check_several_classes(data);
   ThreatModel threat;
   threat.norm = parse_norm(options.norm);
   threat.eps = static_cast<float>(options.eps);

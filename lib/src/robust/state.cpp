@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ntkrob/base/state_entries.hpp"
+#include "robust/given.hpp"
 #include "robust/loop.hpp"
 
 namespace ntkrob::robust {
@@ -69,25 +70,6 @@ void load_adam(const StateDict& state, const std::string& name, index done, inde
   adam.restore(state, name, rows, cols);
 }
 
-/// FNV-1a over 32-bit words: detects other data, is not meant against forgery.
-class Checksum {
- public:
-  void add(std::uint32_t word) { hash_ = (hash_ ^ word) * 1099511628211ull; }
-  std::uint64_t value() const { return hash_; }
-
- private:
-  std::uint64_t hash_ = 14695981039346656037ull;
-};
-
-void check_options(const StateDict& state, const RobustifyOptions& options) {
-  for (const auto& [name, here] : option_texts(options)) {
-    if (name == "checkpoint-every") continue;  // does not influence the result
-    const std::string& there = state.get<std::string>("options/" + name);
-    NTKROB_CHECK(there == here, ConfigError, "the checkpoint was made with --", name, " ", there, ", this run has --",
-                 name, " ", here, "; resume with the options of the checkpoint");
-  }
-}
-
 /// The record that judge() has kept: the best, of equals the last; null where nothing was validated.
 const StepRecord* best_record(const StepRecord& initial, const std::vector<StepRecord>& history) {
   const StepRecord* best = initial.validated ? &initial : nullptr;
@@ -102,18 +84,7 @@ const StepRecord* best_record(const StepRecord& initial, const std::vector<StepR
 
 template <class R>
 const std::string& Loop<R>::data_checksum() const {
-  if (!data_checksum_.empty()) return data_checksum_;
-  Checksum sum;
-  for (index i = 0; i < data_.x.rows; ++i) {
-    for (index j = 0; j < data_.x.cols; ++j) {
-      std::uint32_t word;
-      std::memcpy(&word, &data_.x(i, j), sizeof word);
-      sum.add(word);
-    }
-    sum.add(static_cast<std::uint32_t>((*data_.labels)[static_cast<std::size_t>(i)]));
-  }
-  data_checksum_ =
-      text(data_.x.rows, " x ", data_.x.cols, ", ", data_.classes, " classes, fnv1a:", std::hex, sum.value());
+  if (data_checksum_.empty()) data_checksum_ = checksum_text(data_);
   return data_checksum_;
 }
 
@@ -153,10 +124,8 @@ template <class R>
 void Loop<R>::restore(const StateDict& state) {
   const std::string& format = state.get<std::string>("format");
   NTKROB_CHECK(format == kFormat, IoError, "the checkpoint has format \"", format, "\", expected \"", kFormat, "\"");
-  check_options(state, options_);
-  const std::string& data = state.get<std::string>("data");
-  NTKROB_CHECK(data == data_checksum(), ConfigError, "the checkpoint was made from other training data (", data,
-               "; given: ", data_checksum(), "); resume with the data it was made from");
+  check_same_options(state, option_texts(options_), "checkpoint-every");
+  check_same_data(state, data_checksum());
 
   // All is read before anything is changed: a damaged checkpoint leaves this object as it was.
   const index n = options_.n, d = data_.x.cols, c = data_.classes;

@@ -1,4 +1,4 @@
-/// Options of the robustifier (adv-KIP), one visit() for parsing, help, echo and storing.
+/// Options of the robustifier (adv-KIP), one visit function for parsing, help, checks, echo and storing.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ntkrob/attack/threat.hpp"
+#include "ntkrob/base/fields.hpp"
 
 namespace ntkrob {
 
@@ -49,40 +50,51 @@ struct RobustifyOptions {
   void validate() const;
 };
 
-/// Calls visitor(name, field, help) for every field: name as on the command line without dashes ("attack-steps").
+/// Calls visitor(name, field, help, about) for every field (base/fields.hpp); about is left out where there is nothing to
+/// say.
 template <class Options, class Visitor>
 void visit_robustify(Options& o, Visitor&& visitor) {
+  const double right_angle = 1.57079632679489662;
+  About in_the_box = within(0, 1, "pixels");
+  in_the_box.low_open = true;
   visitor("kernel", o.kernel, "kernel spec, e.g. fc:3; may be given several times");
-  visitor("kernel-mix", o.kernel_mix, "average | sample: of several kernels, take all in every step, or draw one");
-  visitor("precision", o.precision, "mixed | float64");
-  visitor("n", o.n, "support images in all");
-  visitor("init", o.init, "data | noise");
-  visitor("norm", o.norm, "linf | l2");
-  visitor("eps", o.eps, "radius of the inner attack in pixel units, e.g. 0.1 or 8/255; 0 is KIP");
-  visitor("steps", o.steps, "outer steps");
-  visitor("batch", o.batch, "training images per outer step");
-  visitor("attack-steps", o.attack_steps, "PGD steps of the inner attack");
-  visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps");
-  visitor("inner-loss", o.inner_loss, "ce | mse | margin: what the inner attack maximises");
+  visitor("kernel-mix", o.kernel_mix, "average | sample: of several kernels, take all in every step, or draw one",
+          among("average|sample"));
+  visitor("precision", o.precision, "mixed | float64", among("mixed|float64"));
+  visitor("n", o.n, "support images in all", at_least(1, "images"));
+  visitor("init", o.init, "data | noise", among("data|noise"));
+  visitor("norm", o.norm, "linf | l2", among("linf|l2"));
+  // At most 1 in linf; how large an l2 radius may be depends on the image size. validate() and ThreatModel know.
+  visitor("eps", o.eps, "radius of the inner attack in pixel units, e.g. 0.1 or 8/255; 0 is KIP", at_least(0, "pixels"));
+  visitor("steps", o.steps, "outer steps", at_least(1));
+  visitor("batch", o.batch, "training images per outer step", at_least(1, "images"));
+  visitor("attack-steps", o.attack_steps, "PGD steps of the inner attack", at_least(1));
+  visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps", at_least(0, "pixels"));
+  visitor("inner-loss", o.inner_loss, "ce | mse | margin: what the inner attack maximises", among("ce|mse|margin"));
   visitor("attack-precision", o.attack_precision,
-          "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16 or cuda)");
-  visitor("outer-loss", o.outer_loss, "mse | ce: what the support set minimises");
-  visitor("temperature", o.temperature, "multiplies logits before ce");
-  visitor("optimizer", o.optimizer, "adam | signed (projected on a ball around the initial images)");
-  visitor("lr", o.lr, "step size of the support images");
+          "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16 or cuda)",
+          among("float32|bfloat16"));
+  visitor("outer-loss", o.outer_loss, "mse | ce: what the support set minimises", among("mse|ce"));
+  visitor("temperature", o.temperature, "multiplies logits before ce", positive());
+  visitor("optimizer", o.optimizer, "adam | signed (projected on a ball around the initial images)",
+          among("adam|signed"));
+  visitor("lr", o.lr, "step size of the support images", positive());
   visitor("schedule", o.schedule, "constant | cosine | one-cycle | step");
-  visitor("radius", o.radius, "signed: linf radius of the ball around the initial images");
+  visitor("radius", o.radius, "signed: linf radius of the ball around the initial images", in_the_box);
   visitor("learn-labels", o.learn_labels, "optimise the labels too");
-  visitor("label-lr", o.label_lr, "step size of the labels");
+  visitor("label-lr", o.label_lr, "step size of the labels", positive());
   visitor("clip", o.clip, "keep support pixels in [0,1]");
-  visitor("eps-ramp", o.eps_ramp, "fraction of the steps over which eps grows from 0");
-  visitor("ridge", o.ridge, "ridge relative to trace / n");
+  visitor("eps-ramp", o.eps_ramp, "fraction of the steps over which eps grows from 0", within(0, 1));
+  visitor("ridge", o.ridge, "ridge relative to trace / n", within(0, 1));
   visitor("factor", o.factor,
-          "float64 | refined: a float32 factor, refined to float64 (for devices with slow float64)");
-  visitor("duplicate-angle", o.duplicate_angle, "radians; closer candidates are dropped at initialisation");
-  visitor("validation", o.validation, "training images held out to choose the best iterate; 0: keep the last");
-  visitor("validate-every", o.validate_every, "outer steps between validations");
-  visitor("checkpoint-every", o.checkpoint_every, "outer steps between checkpoints");
+          "float64 | refined: a float32 factor, refined to float64 (for devices with slow float64)",
+          among("float64|refined"));
+  visitor("duplicate-angle", o.duplicate_angle, "radians; closer candidates are dropped at initialisation",
+          within(0, right_angle, "radians"));
+  visitor("validation", o.validation, "training images held out to choose the best iterate; 0: keep the last",
+          at_least(0, "images"));
+  visitor("validate-every", o.validate_every, "outer steps between validations", at_least(1));
+  visitor("checkpoint-every", o.checkpoint_every, "outer steps between checkpoints", at_least(1));
   visitor("seed", o.seed, "seed of every random choice");
 }
 
@@ -91,6 +103,6 @@ void visit_robustify(Options& o, Visitor&& visitor) {
 std::vector<std::string> split_kernels(const std::string& kernels);
 
 /// Every option as (name, text), in the order of visit_robustify; numbers read back to the same bits.
-std::vector<std::pair<std::string, std::string>> option_texts(const RobustifyOptions& options);
+OptionTexts option_texts(const RobustifyOptions& options);
 
 }  // namespace ntkrob
