@@ -39,7 +39,9 @@ Bytes parse_bytes(const std::string& text, const std::string& what) {
                "\", must be a number of bytes, with K, M, G or T for powers of 1024: 1500000 or 2G");
   NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, what, " is \"", text,
                "\", more bytes than this processor can address");
-  return {checked_mul(count, static_cast<std::size_t>(unit), what.c_str())};
+  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, what, " is \"", text,
+               "\", more bytes than this processor can address");
+  return {count * static_cast<std::size_t>(unit)};
 }
 
 std::string value_text(const std::string& value) { return value; }

@@ -1,5 +1,7 @@
 #include "session.hpp"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,8 +72,35 @@ LogSink Console::sink() {
   };
 }
 
+namespace {
+
+/// What loops of products take of the stack of every thread, with a reserve.
+constexpr std::size_t kStack = std::size_t{1} << 20;
+
+/// Touches pages of the stack from the top down, so that it has them.
+__attribute__((noinline)) void touch_stack() {
+  volatile char pages[kStack];
+  for (std::size_t i = kStack; i >= 4096; i -= 4096) pages[i - 1] = 0;
+}
+
+/// The stack grows as it is used, and a process whose limits refuse that ends on the spot: it is asked for before.
+void grow_stack() {
+  rlimit limit;
+  const bool known = ::getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  NTKROB_CHECK(!known || limit.rlim_cur >= kStack, ResourceError, "the limit of the stack is ", limit.rlim_cur >> 10,
+               " KiB, ", kStack >> 10, " KiB are needed; raise it (ulimit -s ", kStack >> 10, ")");
+  void* const room = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  NTKROB_CHECK(room != MAP_FAILED, ResourceError, "the stack needs ", kStack >> 10,
+               " KiB of address space, which this process does not get; raise its limit (ulimit -v)");
+  ::munmap(room, kStack);
+  touch_stack();
+}
+
+}  // namespace
+
 Backend& Session::backend() {
   if (!backend_) {
+    grow_stack();
     backend_ = make_backend(globals.backend, static_cast<int>(globals.threads));
   }
   return *backend_;
@@ -118,13 +147,18 @@ void check_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
   std::error_code error;
-  NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, path, " exists; give --force to overwrite it");
+  const bool wants_folder = path.back() == '/';  // IDX: several files
+  const fs::file_status status = fs::status(path, error);
+  // What no --force replaces is said first.
+  NTKROB_CHECK(wants_folder || !fs::is_directory(status), ResourceError, "cannot write ", path, ": it is a folder");
+  NTKROB_CHECK(!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status), ConfigError, path,
+               ": is not a regular file; give the name of a file");
+  // A link that leads nowhere is there, too.
+  NTKROB_CHECK(force || (!fs::exists(status) && !fs::is_symlink(fs::symlink_status(path, error))), ConfigError, path,
+               " exists; give --force to overwrite it");
   const std::string extension = fs::path(path).extension();
   NTKROB_CHECK((extension != ".h5" && extension != ".hdf5") || std::string(state_extension()) == ".h5", NotCompiled,
                "cannot write ", path, ": this build has no HDF5; use .npz");
-  const bool wants_folder = path.back() == '/';  // IDX: several files
-  NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
-               ": it is a folder");
   fs::path folder = fs::path(wants_folder ? path.substr(0, path.size() - 1) : path).parent_path();
   if (folder.empty()) folder = ".";
   NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",

@@ -13,8 +13,8 @@
 
 namespace ntkrob::cli {
 
-/// The largest --threads, of every subcommand.
-constexpr index kMostThreads = 4096;
+/// The largest --threads, of every subcommand: that of WorkerPool.
+constexpr index kMostThreads = 1024;
 
 /// Options that every subcommand has.
 struct Globals {
@@ -31,7 +31,7 @@ struct Globals {
 
 template <class Visitor>
 void visit_globals(Globals& g, Visitor&& visitor) {
-  visitor("threads", g.threads, "worker threads, up to 4096; 0: all. Results do not depend on it");
+  visitor("threads", g.threads, "worker threads, up to 1024; 0: all. Results do not depend on it");
   visitor("seed", g.seed, "seed of every random choice");
   visitor("memory", g.memory, "limit for what reading a data set takes, and for scratch memory with results, e.g. 2G; 0: three quarters of this machine's for reading, 1 GiB or a quarter for the rest");
   visitor("backend", g.backend, "auto | cpu | reference | cuda[:i], cuda:0,1 or cuda:all; see ntkrob info --backends");
