@@ -124,6 +124,8 @@ void check_format(const FileUse& file) {
   const auto refuse = [&](const char* what, const char* names) {
     throw ConfigError(text(file.option, ": ", file.path, ": ", what, " and needs a name that ends in ", names));
   };
+  NTKROB_CHECK(file.use == Use::writes_set || file.path.back() != '/', ConfigError, file.option, ": ", file.path,
+               ": is a folder; give the name of a file");
   switch (file.use) {
     case Use::writes_set:
       check_dataset_name(file.path);
@@ -163,6 +165,9 @@ std::vector<FileUse> files_of(const std::vector<Given>& given) {
     const Option& option = *one.option;
     const bool positional = option.kind == Option::Kind::positional || option.kind == Option::Kind::list;
     const Use use = use_of(option);
+    for (const std::string& value : one.values)
+      NTKROB_CHECK(!value.empty() || !option.required || use == Use::none, ConfigError,
+                   positional ? option.name : "--" + option.name, ": the name of the file is empty");
     for (const std::string& value : one.values)
       if (use != Use::none && !value.empty())
         files.push_back({positional ? option.name : "--" + option.name, value, use});

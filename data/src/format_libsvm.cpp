@@ -51,11 +51,12 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
     std::uint64_t index = 0;
     double value = 0;
     const char* first = fields[i].data();
-    const bool good = colon != std::string_view::npos &&
-                      std::from_chars(first, first + colon, index).ptr == first + colon && colon > 0 &&
-                      parse_field(fields[i].substr(colon + 1), value);
+    const std::size_t digits = colon == std::string_view::npos ? 0 : colon;
+    const auto [end, error] = std::from_chars(first, first + digits, index);
+    const bool good = digits > 0 && end == first + digits && parse_field(fields[i].substr(colon + 1), value);
     NTKROB_CHECK(good, IoError, path, ": line ", number, ": \"", fields[i].substr(0, 40), "\" is not index:value");
-    NTKROB_CHECK(index <= kMaxIndex, IoError, path, ": line ", number, ": index ", index, ", at most ", kMaxIndex);
+    NTKROB_CHECK(error == std::errc() && index <= kMaxIndex, IoError, path, ": line ", number, ": index ",
+                 fields[i].substr(0, std::min<std::size_t>(digits, 40)), ", at most ", kMaxIndex);
     NTKROB_CHECK(std::isfinite(value), IoError, path, ": line ", number, ": value ", value, "; values must be finite");
     NTKROB_CHECK(data.index.size() == data.begin.back() || data.index.back() < index, IoError, path, ": line ", number,
                  ": index ", index, " behind ", data.index.size() == data.begin.back() ? 0 : data.index.back(),

@@ -106,6 +106,10 @@ class TextTable {
   std::optional<std::size_t> label_;
 };
 
+/// What label columns are called, in the order in which they are believed.
+constexpr const char* kLabelNames[] = {"label",  "class",   "target",   "y",       "digit",
+                                       "labels", "species", "category", "activity"};
+
 /// Of a column that is kept as it was written, beside its characters.
 constexpr std::size_t kTextBytes = 160;
 

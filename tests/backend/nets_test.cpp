@@ -1,35 +1,21 @@
 // Nets in the memory of a device, on every backend of this build that this machine can run and that runs whole nets,
 // against the same nets on the cpu backend.
 #include <cmath>
-#include <cstdio>
-#include <functional>
 
-#include "kit/check.hpp"
-#include "nn/fixture.hpp"
+#include "backend/nets_kit.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/model/iterates.hpp"
-#include "ntkrob/nn/trainer.hpp"
 
 using namespace ntkrob;
 using Catch::Matchers::Contains;
-using nn_test::parabola;
+using nn_test::for_each_device;
+using nn_test::kQuarterNets;
+using nn_test::quarter_net;
+using nn_test::quarters;
 using nn_test::random_matrix;
-using nn_test::same_bits;
 using nn_test::Toy;
 
 namespace {
-
-/// Runs a check on all backends with nets in their own memory. parity_test.cpp says which backends are left out.
-void for_each_device(const std::function<void(Backend& device, Backend& cpu)>& check, int workers = 2) {
-  const auto cpu = make_backend("cpu", 1);
-  for (const BackendState& state : backends()) {
-    if (!state.available) continue;
-    const auto tested = make_backend(state.name, workers);
-    if (Net("mlp:2", {1, 1, 2}, 2, Initialisation::he, 0, *tested).device() == nullptr) continue;
-    INFO("backend " << state.name);
-    check(*tested, *cpu);
-  }
-}
 
 struct Case {
   const char* spec;
@@ -94,41 +80,6 @@ void check_same(const Passes& found, const Passes& expected, double more = 1) {
     near(found.grads[l].weight, expected.grads[l].weight);
     near(found.grads[l].bias, expected.grads[l].bias);
   }
-}
-
-double largest_difference(const Net& a, const Net& b) {
-  double worst = 0;
-  for (std::size_t l = 0; l < a.layers().size(); ++l)
-    for (const auto part : {&LayerParameters::weight, &LayerParameters::bias})
-      worst = std::max(worst, kit::compare((a.layers()[l].*part).view(), (b.layers()[l].*part).view(), 0).worst);
-  return worst;
-}
-
-/// Images of 6 x 6 with a bright quarter, whose number is the label.
-Toy quarters(index n) {
-  Toy toy{random_matrix<float>(n, 36, 7, 0, 0.6), {}};
-  for (index i = 0; i < n; ++i) {
-    const index label = i * 7 % 4;
-    toy.targets.labels.push_back(static_cast<int>(label));
-    for (index y = 0; y < 3; ++y)
-      for (index x = 0; x < 3; ++x) toy.x(i, (label / 2 * 3 + y) * 6 + label % 2 * 3 + x) += 0.4f;
-  }
-  toy.targets.values = centred_one_hot(toy.targets.labels, 4);
-  return toy;
-}
-constexpr const char* kQuarterNets[] = {"mlp:20,12", "conv(6,3,pad=1)-relu-maxpool(2)-dense(10)-relu-dense"};
-Net quarter_net(const char* spec, Backend& backend) {
-  return Net(spec, {6, 6, 1}, 4, Initialisation::uniform, 4, backend);
-}
-
-TrainOptions short_run(const char* loss) {
-  TrainOptions options;
-  options.loss = loss;
-  options.steps = 15;
-  options.lr = 0.2;
-  options.batch = 24;
-  options.weight_decay = 1e-3;
-  return options;
 }
 
 }  // namespace
@@ -258,159 +209,5 @@ TEST_CASE("PGD against a net on a device finds the same in batches of any size, 
       for (index i = 0; i < whole.size(); ++i) different += std::abs(whole.data()[i] - expected.data()[i]) > 1e-6f;
       CHECK(different <= 4);
     }
-  });
-}
-
-TEST_CASE("a training on a device follows that on the cpu backend", "[backend]") {
-  const Toy toy = quarters(150);
-  for_each_device([&](Backend& device, Backend& cpu) {
-    for (const char* spec : kQuarterNets)
-      for (const char* loss : {"mse", "ce"})
-        for (const index batch : {24, 0}) {
-          INFO(spec << ", " << loss << ", batch " << batch);
-          Net there = quarter_net(spec, device), here = quarter_net(spec, cpu);
-          TrainOptions options = short_run(loss);
-          options.batch = batch;
-          const auto curve = [&](Net& net) {
-            std::vector<double> losses;
-            train(net, toy.x.view(), toy.targets, options, [&](const TrainStep& s) {
-              losses.push_back(s.loss);
-              return true;
-            });
-            return losses;
-          };
-          const std::vector<double> found = curve(there), expected = curve(here);
-          REQUIRE(found.size() == expected.size());
-          CHECK(expected.back() < 0.99 * expected.front());
-          // Roundings of float32 in 15 steps that forget slowly.
-          for (std::size_t s = 0; s < found.size(); ++s) CHECK(found[s] == Approx(expected[s]).margin(2e-5));
-          CHECK(largest_difference(there, quarter_net(spec, cpu)) > 1e-3);
-        }
-  });
-}
-
-TEST_CASE("a training on a device has the same bits in every run, and with batches from the host", "[backend]") {
-  const Toy toy = quarters(150);
-  const BatchAttack copies = [](const Net&, ConstView2D<float> x, const int*, index, View2D<float> adversarial) {
-    convert(x, adversarial);
-  };
-  for_each_device([&](Backend& device, Backend&) {
-    for (const char* spec : kQuarterNets) {
-      INFO(spec);
-      const auto trained = [&](const BatchAttack& attack) {
-        Net net = quarter_net(spec, device);
-        train(net, toy.x.view(), toy.targets, short_run("ce"), {}, attack);
-        return net;
-      };
-      const Net once = trained({});
-      CHECK(same_bits(once, trained({})));
-      CHECK(same_bits(once, trained(copies)));
-      const auto other = make_backend(device.info().name, 1);
-      Net net = quarter_net(spec, *other);
-      train(net, toy.x.view(), toy.targets, short_run("ce"));
-      CHECK(same_bits(once, net));
-    }
-  });
-}
-
-TEST_CASE("a training step on a device moves numbers of images, logits and cotangents", "[backend]") {
-  const Toy toy = quarters(150);
-  for_each_device([&](Backend& device, Backend&) {
-    Net net = quarter_net(kQuarterNets[1], device);
-    const auto moved = [&](index steps) {
-      unsigned long long before[2] = {}, after[2] = {};
-      const char* form = "copied %llu bytes to the device and %llu back";
-      REQUIRE(std::sscanf(device.account().c_str(), form, &before[0], &before[1]) == 2);
-      TrainOptions options = short_run("ce");
-      options.steps = steps;
-      train(net, toy.x.view(), toy.targets, options);
-      REQUIRE(std::sscanf(device.account().c_str(), form, &after[0], &after[1]) == 2);
-      return std::pair<index, index>(after[0] - before[0], after[1] - before[1]);
-    };
-    moved(1);
-    const auto few = moved(2), many = moved(6);
-    const index logits = 24 * 4 * 4;  // bytes
-    CHECK(many.first - few.first == 4 * (logits + 24 * 4));
-    CHECK(many.second - few.second == 4 * logits);
-  });
-}
-
-TEST_CASE("parameters of a net on a device are seen and set through layers() at any time", "[backend]") {
-  const Toy toy = quarters(60);
-  for_each_device([&](Backend& device, Backend& cpu) {
-    Net there = quarter_net("mlp:9", device), here = quarter_net("mlp:9", cpu);
-    Matrix<float> found(60, 4), expected(60, 4);
-    const auto check_logits = [&](const Net& net) {
-      net.logits(toy.x.view(), found.view());
-      here.logits(toy.x.view(), expected.view());
-      NTKROB_CHECK_SAME(kit::compare(found.view(), expected.view(), 1e-5));
-    };
-    check_logits(there);
-    std::vector<LayerParameters>& held = there.layers();
-    for (const float value : {0.25f, -1.5f}) {  // through one reference, between passes
-      held[0].weight(3, 7) = here.layers()[0].weight(3, 7) = value;
-      held[1].bias(0, 2) = here.layers()[1].bias(0, 2) = value;
-      check_logits(there);
-    }
-
-    // In the middle of a training: what is read is the step's, what is written is trained on.
-    TrainOptions options = short_run("mse");
-    Net plain = there;
-    const auto spoil = [&](Net& net) {
-      return [&net](const TrainStep& s) {
-        if (s.step == 5) net.layers()[0].weight(2, 2) = 0.5f;
-        if (s.step == 6) CHECK(std::abs(net.layers()[0].weight(2, 2) - 0.5f) < 0.05f);
-        return true;
-      };
-    };
-    train(plain, toy.x.view(), toy.targets, options, [&](const TrainStep& s) {
-      const Net copy = plain;
-      if (s.step % 8 == 1) CHECK(same_bits(copy, plain));
-      return true;
-    });
-    train(there, toy.x.view(), toy.targets, options, spoil(there));
-    train(here, toy.x.view(), toy.targets, options, spoil(here));
-    CHECK(largest_difference(there, here) < 2e-6);
-    CHECK(largest_difference(there, plain) > 1e-2);
-    CHECK(held[0].weight(2, 2) == std::as_const(there).layers()[0].weight(2, 2));
-    check_logits(there);
-    held[1].weight(1, 1) = here.layers()[1].weight(1, 1) = 2;
-    check_logits(there);
-    const Net copy = there, moved = std::move(there);
-    check_logits(copy);
-    check_logits(moved);
-  });
-}
-
-TEST_CASE("a training on a device that fails or is stopped keeps the parameters of the step before", "[backend]") {
-  const Toy toy = quarters(60);
-  for_each_device([&](Backend& device, Backend&) {
-    for (const bool diverges : {true, false}) {
-      Net net = quarter_net("mlp:9", device), last = net;
-      index steps = 0;
-      TrainOptions options = short_run("mse");
-      options.schedule = "constant";
-      if (diverges) options.lr = 1e6;
-      const auto on_step = [&](const TrainStep& s) {
-        steps = s.step;
-        last = net;
-        NTKROB_CHECK(diverges || s.step < 5, Interrupted, "stopped");
-        return true;
-      };
-      if (diverges)
-        CHECK_THROWS_WITH(train(net, toy.x.view(), toy.targets, options, on_step),
-                          Contains("at step ") && Contains("of 15") && Contains("lower --lr"));
-      else
-        CHECK_THROWS_AS(train(net, toy.x.view(), toy.targets, options, on_step), Interrupted);
-      CHECK(steps > 0);
-      CHECK(same_bits(net, last));
-      CHECK(largest_difference(net, quarter_net("mlp:9", device)) > 0);
-    }
-    // The loss of the last step is finite and the last update is not.
-    Net net = quarter_net("mlp:9", device);
-    TrainOptions last = short_run("mse");
-    last.lr = 1e300;
-    last.steps = 1;
-    CHECK_THROWS_WITH(train(net, toy.x.view(), toy.targets, last), Contains("a parameter is"));
   });
 }

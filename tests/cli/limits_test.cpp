@@ -78,6 +78,29 @@ TEST_CASE("too little address space for eigenvalues is one line", "[cli]") {
   CHECK(run(job).code == 0);
 }
 
+TEST_CASE("a stack that cannot grow is one line", "[cli]") {
+  const Folder folder;
+  const std::string data = folder / "strokes.h5";
+  run_ok({"synth", "strokes", "--train", "300", "--test", "20", "--quiet", "-o", data});
+  const std::vector<std::string> job = {"evaluate", "--kernel",  "fc:2",  "--support", data, "--data",
+                                        data,       "--attacks", "clean", "--threads", "2",  "--quiet"};
+  rlimit before;
+  ::getrlimit(RLIMIT_STACK, &before);
+  rlimit small = before;
+  small.rlim_cur = 256 << 10;
+  ::setrlimit(RLIMIT_STACK, &small);
+  const Finished refused = run(job);
+  ::setrlimit(RLIMIT_STACK, &before);
+  CHECK_FAILS(refused, 5, "the limit of the stack is 256 KiB", "ulimit -s 1024");
+  CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
+  for (rlim_t n_mib = 44; n_mib <= 76; n_mib += 2) {
+    const Finished finished = run_within(n_mib * kMiB, job);
+    INFO(n_mib << " MiB: " << finished.err);
+    // Less than the libraries take is not for us to say.
+    if (finished.code != 127) CHECK((finished.code == 0 || finished.code == 5));
+  }
+}
+
 TEST_CASE("more workers than the system has threads for are one line", "[cli]") {
   const Folder folder;
   const std::string data = folder / "strokes.h5";

@@ -182,6 +182,10 @@ TEST_CASE("folders that are not there and names without room are refused before 
   check_refused(f, with(robustify, {"-o", f / (std::string(221, 'n') + ".h5")}),
                 {"the checkpoint of --output", "shorter"});
   check_refused(f, {"synth", "strokes", "-o", f / (std::string(210, 'n') + ".idx")}, {"--output", "shorter"});
+  std::filesystem::create_symlink("no/x.h5", f / "dangling.h5");
+  check_refused(f, with(robustify, {"-o", f / "dangling.h5"}), {"dangling.h5", "exists"});
+  check_refused(f, with(robustify, {"-o", f / "r.h5", "--json", "/dev/null"}), {"not a regular file"});
+  check_refused(f, with(robustify, {"-o", f / "r.h5", "--json", f / ""}), {"--json", "is a folder"});
   std::string deep = f / "";
   while (deep.size() < 5000) deep += "./";
   check_refused(f, with(robustify, {"-o", deep + "r.h5"}), {"--output", "shorter"});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -36,6 +37,16 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
+
+/// Seconds that f takes, whatever it throws.
+inline double seconds_of(const std::function<void()>& f) {
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    f();
+  } catch (const Error&) {
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 inline std::string slurp(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -209,6 +209,10 @@ TEST_CASE("ARFF and LIBSVM give the tables that they say", "[data]") {
   CHECK_CONTAINS(message_of([&] { open_dataset({svm}); }), "several labels");
   kit::spill(svm, "1 2:0.5 2:0.7\n");
   CHECK_CONTAINS(message_of([&] { open_dataset({svm}); }), "index 2 behind 2");
+  for (const char* index : {"100000001", "4294967297", "18446744073709551616", "99999999999999999999"}) {
+    kit::spill(svm, std::string("1 1:0.5\n2 ") + index + ":1\n");
+    CHECK_CONTAINS(message_of([&] { open_dataset({svm}); }), std::string("index ") + index + ", at most 100000000");
+  }
   kit::spill(arff, "@relation r\n@attribute a numeric\n@attribute c {0,1}\n@data\n{0 1}\n");
   CHECK_CONTAINS(message_of([&] { open_dataset({arff}); }), "a sparse row");
 }

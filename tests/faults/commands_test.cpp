@@ -168,7 +168,7 @@ std::string value_for(const Known& option, const World& w, Dice& dice) {
                            "no/such.h5", "./a.h5", "sub/../a.h5", "o/"};
   if (dice.one_in(40)) return std::string(5000, 'z');
   if (option.name == "backend") return dice.of({"auto", "cpu", "reference", "cuda", "abacus", "cuda:99", ""});
-  if (option.name == "threads") return dice.of({"0", "1", "2", "-1", "4097", "x"});
+  if (option.name == "threads") return dice.of({"0", "1", "2", "-1", "1025", "x"});
   if (option.name == "out") return w / "demo";
   if (option.type == "N") return dice.of(counts);
   if (option.type == "NUMBER") return dice.of(numbers);

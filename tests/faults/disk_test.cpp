@@ -229,3 +229,26 @@ TEST_CASE("a checkpoint or a log that cannot be written costs no result", "[faul
   CHECK(checkpoints >= 10);
   CHECK(logs >= 5);
 }
+
+TEST_CASE("finished rows of a kernel that cannot be kept cost no result", "[faults]") {
+  const Folder f;
+  const std::string s = f / "s.h5", good = f / "good", out = f / "out";
+  REQUIRE(run({"synth", "strokes", "--train", "40", "--test", "0", "--quiet", "-o", s}).code == 0);
+  fs::create_directory(good);
+  const Words job{"kernel", s, "--kernel", "cnn:3", "-o", "OUT/k.h5"};
+  REQUIRE(run_with(in_folder(job, good), 0, 0, false, f / "count").code == 0);
+  const long calls = std::stol(read_file(f / "count"));
+  long checkpoints = 0;
+  for (long at = 1; at <= calls; ++at) {
+    fs::remove_all(out);
+    fs::create_directory(out);
+    const Finished finished = run_with(in_folder(job, out), at, ENOSPC, true, f / "count");
+    INFO("call " << at << " of " << calls << ": " << finished.err);
+    if (!contains(finished.err, "warning: the checkpoint cannot be written")) continue;
+    ++checkpoints;
+    CHECK(finished.code == 0);
+    CHECK(read_file(out + "/k.h5") == read_file(good + "/k.h5"));
+    CHECK(content(out).size() == 1);
+  }
+  CHECK(checkpoints >= 1);
+}

@@ -52,7 +52,9 @@ Bytes parse_bytes(const std::string& text, const std::string& what) {
                ": 1500000 or 2G");
   NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, field(what), " is \"", given(text),
                "\", more bytes than this processor can address");
-  return {checked_mul(count, static_cast<std::size_t>(unit), what.c_str())};
+  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, field(what), " is \"", given(text),
+               "\", more bytes than this processor can address");
+  return {count * static_cast<std::size_t>(unit)};
 }
 
 About among(const std::string& values) {

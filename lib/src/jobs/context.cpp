@@ -7,6 +7,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "jobs/stack.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 
@@ -33,7 +34,10 @@ Context::Context(Listener& listener)
 Context::~Context() = default;
 
 Backend& Context::backend() {
-  if (!backend_) backend_ = make_backend(settings.backend, static_cast<int>(settings.threads));
+  if (!backend_) {
+    grow_stack();
+    backend_ = make_backend(settings.backend, static_cast<int>(settings.threads));
+  }
   return *backend_;
 }
 
@@ -123,14 +127,18 @@ void check_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   NTKROB_CHECK(!path.empty(), ConfigError, "the name of the output is empty");
   std::error_code error;
-  NTKROB_CHECK(force || !fs::exists(path, error), ConfigError, given(path), " exists; ",
-               advice("give ", field("force", "true"), " to overwrite it"));
+  const bool wants_folder = path.back() == '/';  // IDX: several files
+  const fs::file_status status = fs::status(path, error);
+  // What no --force replaces is said first.
+  NTKROB_CHECK(wants_folder || !fs::is_directory(status), ResourceError, "cannot write ", path, ": it is a folder");
+  NTKROB_CHECK(!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status), ConfigError, path,
+               ": is not a regular file; give the name of a file");
+  // A link that leads nowhere is there, too.
+  NTKROB_CHECK(force || (!fs::exists(status) && !fs::is_symlink(fs::symlink_status(path, error))), ConfigError, path,
+               " exists; ", advice("give ", field("force", "true"), " to overwrite it"));
   const std::string extension = fs::path(path).extension();
   NTKROB_CHECK((extension != ".h5" && extension != ".hdf5") || std::string(state_extension()) == ".h5", NotCompiled,
                "cannot write ", path, ": this build has no HDF5; use .npz");
-  const bool wants_folder = path.back() == '/';  // IDX: several files
-  NTKROB_CHECK(wants_folder || !fs::is_directory(path, error), ResourceError, "cannot write ", path,
-               ": it is a folder");
   fs::path folder = fs::path(wants_folder ? path.substr(0, path.size() - 1) : path).parent_path();
   if (folder.empty()) folder = ".";
   NTKROB_CHECK(fs::is_directory(folder, error), ResourceError, "cannot write ", path, ": there is no folder ",

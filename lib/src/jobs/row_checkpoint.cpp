@@ -18,6 +18,7 @@ RowCheckpoint::RowCheckpoint(CheckpointOptions options, OptionTexts identity, in
       path_(options.path),
       identity_(std::move(identity)),
       rows_(rows),
+      context_(context),
       seconds_per_byte_(kFirstGuess) {}
 
 void RowCheckpoint::load(const std::function<std::size_t(index first, index rows)>& bytes_of,
@@ -67,19 +68,26 @@ index RowCheckpoint::finished() const {
 
 void RowCheckpoint::append(index first, index rows, const std::vector<std::pair<const void*, std::size_t>>& blocks,
                            double seconds) {
-  if (!kept()) return;
+  if (!kept() || failed_) return;
   std::size_t bytes = 0;
   for (const auto& block : blocks) bytes += block.second;
   if (seconds < kCostShare * seconds_per_byte_ * static_cast<double>(bytes)) return;
   const Stopwatch watch;
-  if (!journal_) {
-    check_checkpoint_target(path_);
-    JournalHead head;
-    for (const auto& [name, value] : checkpoint_.identity()) head.emplace_back("run/" + name, value);
-    head.insert(head.end(), identity_.begin(), identity_.end());
-    journal_ = Journal::create(path_, head);
+  try {
+    if (!journal_) {
+      check_checkpoint_target(path_);
+      JournalHead head;
+      for (const auto& [name, value] : checkpoint_.identity()) head.emplace_back("run/" + name, value);
+      head.insert(head.end(), identity_.begin(), identity_.end());
+      journal_ = Journal::create(path_, head);
+    }
+    journal_->append(first, rows, blocks);
+  } catch (const ResourceError& error) {
+    // The result is worth more than its checkpoint.
+    context_.listener().warn(text("the checkpoint cannot be written, the run goes on without it: ", error.marked()));
+    failed_ = true;
+    return;
   }
-  journal_->append(first, rows, blocks);
   seconds_per_byte_ = watch.seconds() / static_cast<double>(std::max<std::size_t>(bytes, 4096));
   kept_[first] = first + rows;
   checkpoint_.set_on_disk();

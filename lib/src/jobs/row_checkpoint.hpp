@@ -29,7 +29,8 @@ class RowCheckpoint {
   /// The first row at or behind `row` that is not kept, and how many of them follow each other; {rows, 0} for none.
   std::pair<index, index> missing(index row) const;
   index finished() const;
-  /// Rows [first, first + rows), whose computation has taken this long.
+  /// Rows [first, first + rows), whose computation has taken this long. Where there is no room for them, that is said
+  /// once, and the run goes on without.
   void append(index first, index rows, const std::vector<std::pair<const void*, std::size_t>>& blocks, double seconds);
 
   void finish() { checkpoint_.finish(); }
@@ -40,6 +41,8 @@ class RowCheckpoint {
   OptionTexts identity_;
   index rows_;
   std::map<index, index> kept_;  // first row -> end
+  Context& context_;
+  bool failed_ = false;  // the run goes on without a checkpoint
   std::optional<Journal> journal_;
   double seconds_per_byte_;  // of writing
 };

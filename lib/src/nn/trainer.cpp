@@ -5,148 +5,17 @@
 #include <functional>
 
 #include "nn/blocks.hpp"
-#include "nn/on_device.hpp"
+#include "nn/gradients.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/base/state_entries.hpp"
-#include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
 namespace {
 
 constexpr index kCountLimit = 1000000000;  // epochs and steps: their products fit 64 bits
-constexpr index kUpdateBlock =
-    32768;  // parameters per update task: parameter, gradient and velocity fit the L2 cache together
 
 bool needs_targets(const std::string& loss) { return loss == "mse"; }
-
-/// SGD over all parameters of a net in blocks of rows, each with its own velocity: every block is read and written
-/// once, by one worker. The update is elementwise, so the partition does not show in the result.
-class BlockedSgd {
- public:
-  BlockedSgd(std::vector<LayerParameters>& parameters, const std::vector<LayerParameters>& grads,
-             Sgd<float>::Options options) {
-    for (std::size_t l = 0; l < parameters.size(); ++l) {
-      add(parameters[l].weight, grads[l].weight, options);
-      add(parameters[l].bias, grads[l].bias, options);
-    }
-  }
-
-  void step(Backend& backend, double lr) {
-    const Unstoppable whole(backend);  // a moment's work; half of it would be no step
-    const auto update = [&](index k, int) {
-      Block& block = blocks_[static_cast<std::size_t>(k)];
-      block.sgd.step(block.parameters, block.gradient, lr);
-    };
-    backend.for_each(static_cast<index>(blocks_.size()), std::ref(update));
-  }
-
-  /// Velocities in the order of the blocks, which is that of layers, weight and bias, rows.
-  void get(std::vector<LayerParameters>& velocities) const {
-    walk(velocities, [](const Block& block, View2D<float> rows) {
-      if (!block.sgd.velocity().empty()) convert(block.sgd.velocity().view(), rows);
-    });
-  }
-  void set(std::vector<LayerParameters>& velocities) {
-    walk(velocities, [](Block& block, View2D<float> rows) { block.sgd.set_velocity(Matrix<float>(rows)); });
-  }
-
- private:
-  struct Block {
-    View2D<float> parameters;
-    ConstView2D<float> gradient;
-    Sgd<float> sgd;
-  };
-
-  void add(Matrix<float>& parameters, const Matrix<float>& gradient, Sgd<float>::Options options) {
-    if (parameters.empty()) return;  // a layer without parameters
-    const index rows = std::max<index>(1, kUpdateBlock / parameters.cols());
-    for (index first = 0; first < parameters.rows(); first += rows) {
-      const index n = std::min(rows, parameters.rows() - first);
-      blocks_.push_back(
-          {parameters.view().middle_rows(first, n), gradient.view().middle_rows(first, n), Sgd<float>(options)});
-    }
-  }
-
-  template <class Visit>
-  void walk(std::vector<LayerParameters>& of, const Visit& visit) const {
-    auto block = blocks_.begin();
-    for (LayerParameters& layer : of)
-      for (Matrix<float>* part : {&layer.weight, &layer.bias})
-        for (index first = 0; first < part->rows() && !part->empty(); ++block) {
-          const index n = block->parameters.rows;
-          visit(const_cast<Block&>(*block), part->view().middle_rows(first, n));
-          first += n;
-        }
-  }
-
-  std::vector<Block> blocks_;
-};
-
-/// Where gradients come from and go to. Images are given as a batch, or as numbers in the training set.
-class Gradients {
- public:
-  virtual ~Gradients() = default;
-  /// Derivatives by the parameters, of a batch.   rows: numbers of images, or null: all of them   x: the batch, or no
-  /// data where the training set is on a device
-  virtual void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) = 0;
-  /// One step of SGD by them.
-  virtual void descend(double lr) = 0;
-  /// velocities: of the shapes of the parameters
-  virtual void get_velocities(std::vector<LayerParameters>& velocities) = 0;
-  virtual void set_velocities(std::vector<LayerParameters>& velocities) = 0;
-};
-
-/// Matrices of the shapes of a net's parameters, all 0.
-std::vector<LayerParameters> shaped_like(const Net& net) {
-  std::vector<LayerParameters> like;
-  for (const LayerParameters& layer : net.layers())
-    like.push_back(
-        {Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(layer.bias.rows(), layer.bias.cols())});
-  return like;
-}
-
-class HostGradients final : public Gradients {
- public:
-  HostGradients(Net& net, Sgd<float>::Options options)
-      : net_(net), grads_(shaped_like(net)), sgd_(net.layers(), grads_, options) {}
-  void compute(const index*, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
-    net_.logits_and_parameter_grad(x, cotangent, logits, grads_);
-  }
-  void descend(double lr) override { sgd_.step(net_.backend(), lr); }
-
-  void get_velocities(std::vector<LayerParameters>& velocities) override { sgd_.get(velocities); }
-  void set_velocities(std::vector<LayerParameters>& velocities) override { sgd_.set(velocities); }
-
- private:
-  Net& net_;
-  std::vector<LayerParameters> grads_;
-  BlockedSgd sgd_;
-};
-
-/// On a backend that runs whole nets: images, gradients and velocities stay there.
-class DeviceGradients final : public Gradients {
- public:
-  /// images: the training set, or no data where every batch comes from the host
-  DeviceGradients(nn::OnDevice& device, ConstView2D<float> images, Sgd<float>::Options options)
-      : device_(device), training_(device, images, options.momentum, options.weight_decay) {}
-  void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
-    if (x.data == nullptr)
-      device_.ready().batch_grad(rows, logits.rows, cotangent, logits);
-    else
-      device_.ready().parameter_grad(x, cotangent, logits);
-  }
-  void descend(double lr) override {
-    device_.ready().sgd_step(lr);
-    device_.updated();
-  }
-  void get_velocities(std::vector<LayerParameters>& velocities) override { training_.get_velocities(velocities); }
-  void set_velocities(std::vector<LayerParameters>& velocities) override { training_.set_velocities(velocities); }
-
- private:
-  nn::OnDevice& device_;
-  nn::OnDevice::Training training_;
-};
 
 /// Which rows of the training set a step uses.
 class Batches {
@@ -322,7 +191,7 @@ class Trainer::Impl {
 
   StateDict state() const {
     const Net& net = net_;
-    std::vector<LayerParameters> velocities = shaped_like(net);
+    std::vector<LayerParameters> velocities = nn::shaped_like(net);
     if (done_ > 0) gradients_->get_velocities(velocities);
     StateDict state;
     state.set("format", std::string(kFormat));
@@ -343,7 +212,7 @@ class Trainer::Impl {
     NTKROB_CHECK(format == kFormat, IoError, "the state has format \"", format, "\", expected \"", kFormat, "\"");
     // All is read before anything is changed.
     const index done = get_index(state, "step", steps_);
-    std::vector<LayerParameters> parameters = shaped_like(net_), velocities = shaped_like(net_);
+    std::vector<LayerParameters> parameters = nn::shaped_like(net_), velocities = nn::shaped_like(net_);
     for (std::size_t l = 0; l < parameters.size(); ++l)
       for (const auto& [kind, layer] : {std::pair("parameters", &parameters[l]), std::pair("velocity", &velocities[l])})
         for (const auto& [part, values] : {std::pair("weight", &layer->weight), std::pair("bias", &layer->bias)})
@@ -369,9 +238,9 @@ class Trainer::Impl {
   void start() {
     const Sgd<float>::Options sgd{options_.momentum, options_.weight_decay};
     if (nn::OnDevice* const device = net_.device(); device != nullptr)
-      gradients_ = std::make_unique<DeviceGradients>(*device, need_images_ ? ConstView2D<float>() : x_, sgd);
+      gradients_ = std::make_unique<nn::DeviceGradients>(*device, need_images_ ? ConstView2D<float>() : x_, sgd);
     else
-      gradients_ = std::make_unique<HostGradients>(net_, sgd);
+      gradients_ = std::make_unique<nn::HostGradients>(net_, sgd);
   }
 
   void gather(const index* rows) {
@@ -402,7 +271,7 @@ class Trainer::Impl {
   ConstView2D<float> batch_x_, batch_targets_;
   const int* batch_labels_;
   CotangentFn mean_loss_;
-  std::unique_ptr<Gradients> gradients_;
+  std::unique_ptr<nn::Gradients> gradients_;
 };
 
 Trainer::Trainer(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,

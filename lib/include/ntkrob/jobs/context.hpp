@@ -22,8 +22,8 @@
 
 namespace ntkrob::jobs {
 
-/// The largest number of threads.
-constexpr index kMostThreads = 4096;
+/// The largest number of threads: that of WorkerPool.
+constexpr index kMostThreads = 1024;
 
 /// Options that every job has.
 struct Settings {
@@ -36,7 +36,7 @@ struct Settings {
 
 template <class Options, class Visitor>
 void visit_settings(Options& o, Visitor&& visitor) {
-  visitor("threads", o.threads, "worker threads, up to 4096; 0: all. Results do not depend on it",
+  visitor("threads", o.threads, "worker threads, up to 1024; 0: all. Results do not depend on it",
           within(0, kMostThreads));
   visitor("seed", o.seed, "seed of every random choice");
   visitor("memory", o.memory,
