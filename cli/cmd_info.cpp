@@ -9,6 +9,7 @@
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/journal.hpp"
 #include "ntkrob/jobs/input.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -117,6 +118,14 @@ std::string entry_text(const Json& entry) {
   return line;
 }
 
+/// The checkpoint of kernel and predict: what its rows are of.
+Json journal_json(const std::string& path) {
+  Json json{{"file", path}, {"kind", "checkpoint"}, {"schema", "rows of a result"}};
+  json["entries"] = Json::object();
+  for (const auto& [name, value] : Journal::read_head(path)) json["entries"][name] = value;
+  return json;
+}
+
 /// A model, kernel, prediction or checkpoint: its entries, and for a model its parameter count.
 /// Arrays beyond `largest` bytes are described by their shape.
 Json state_json(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest) {
@@ -174,7 +183,10 @@ void info(const InfoParams& p, Session& session) {
     report["rules"] = rules_json();
     lines += rules_text();
   }
-  if (!p.file.empty()) {
+  if (!p.file.empty() && Journal::is_journal(p.file)) {
+    report["file"] = journal_json(p.file);
+    lines += state_text(report["file"]);
+  } else if (!p.file.empty()) {
     const auto [kind, schema] = identify(p.file);
     const bool ours = kind != "plain", summed = ours && has_file_checksum(p.file);
     const char* kNoChecksum =

@@ -159,6 +159,11 @@ void check_format(const FileUse& file) {
 
 }  // namespace
 
+bool writes_file(const Option& option) {
+  const Use use = use_of(option);
+  return use != Use::none && use != Use::reads;
+}
+
 std::vector<FileUse> files_of(const std::vector<Given>& given) {
   std::vector<FileUse> files;
   for (const Given& one : given) {
@@ -182,6 +187,9 @@ void check_files(const std::vector<FileUse>& files, bool force, bool resume) {
     for (std::size_t a = 0; a < b; ++a) compare(files[a], files[b], identities[a], identities[b]);
   for (const FileUse& file : files) {
     if (!writes(file)) continue;
+    NTKROB_CHECK(file.path != "-", ConfigError, file.option,
+                 " is -, and nothing is written to the standard output; "
+                 "give the name of a file (./- is one)");
     check_length(file);
     check_format(file);
     if (file.use == Use::keeps) check_checkpoint_target(file.path);

@@ -23,6 +23,8 @@ struct FileUse {
   Use use = Use::none;
 };
 
+/// Whether an option names a file that is written.
+bool writes_file(const Option& option);
 /// The files that options name, in their order.
 std::vector<FileUse> files_of(const std::vector<Given>& given);
 

@@ -191,6 +191,9 @@ int run_command(const Row& row, const std::vector<std::string>& typed, Speaker& 
     throw ConfigError(error.marked() + remedy);
   }
   session.console.set_quiet(session.globals.quiet);
+  for (const Given& given : arguments.given)
+    if (writes_file(*given.option) && given.values.back().empty() && given.where.empty())
+      session.console.note(text(field(given.option->name), " is empty: no such file is written"));
   // All files before any work.
   std::vector<FileUse> files = files_of(arguments.given);
   if (command.files)

@@ -210,6 +210,14 @@ Journal Journal::open(const std::string& path) {
   return Journal(std::move(impl));
 }
 
+JournalHead Journal::read_head(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  NTKROB_CHECK(descriptor >= 0, IoError, "cannot open ", path, ": ", std::strerror(errno));
+  Impl impl(path, descriptor);
+  impl.open();
+  return impl.head();
+}
+
 bool Journal::is_journal(const std::string& path) noexcept {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return false;

@@ -81,7 +81,7 @@ TEST_CASE("a field refuses what its description does not allow, and stays as it 
   };
   CHECK(set("norm", "l3") == "norm: norm is \"l3\", must be linf | l2");
   CHECK(set("eps", "2") == "eps: eps is 2, must be in [0, 1]");
-  CHECK(set("lr", "0") == "lr: lr is 0, must be positive and finite");
+  CHECK(set("lr", "0") == "lr: lr is 0, must be positive and at most 3.40282e+38");
   CHECK(set("n", "0").find("n is") != std::string::npos);
   CHECK(set("n", "1.5").find("n is") != std::string::npos);
   CHECK(set("seed", "-1").rfind("seed: seed is \"-1\"", 0) == 0);
@@ -103,7 +103,7 @@ TEST_CASE("values that were not parsed are checked by the same description", "[b
   CHECK(check([](Options& o) { o.norm = ""; }) == "norm: norm is \"\", must be linf | l2");
   CHECK(check([](Options& o) { o.eps = std::numeric_limits<double>::quiet_NaN(); }) ==
         "eps: eps is nan, must be in [0, 1]");
-  CHECK(check([](Options& o) { o.lr = -1; }) == "lr: lr is -1, must be positive and finite");
+  CHECK(check([](Options& o) { o.lr = -1; }) == "lr: lr is -1, must be positive and at most 3.40282e+38");
   CHECK(check([](Options& o) { o.n = 0; }).rfind("n: n is 0, must be in [1,", 0) == 0);
 }
 

@@ -158,7 +158,7 @@ void FieldChecker::operator()(const char* name, double value, const std::string&
                  limit("in (", about.low, ", ", about.high, "]"));
   else if (about.low_open && about.low == 0)
     NTKROB_CHECK(inside && value <= std::numeric_limits<float>::max(), ConfigError, field(name), " is ", given(value),
-                 ", must be ", limit("positive and finite"));
+                 ", must be ", limit("positive and at most ", std::numeric_limits<float>::max()));
   else if (std::isfinite(about.low))
     NTKROB_CHECK(inside, ConfigError, field(name), " is ", given(value), ", must be ",
                  limit("finite and at least ", about.low));

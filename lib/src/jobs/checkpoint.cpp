@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/data/journal.hpp"
 #include "ntkrob/jobs/checkpoint_file.hpp"
 #include "ntkrob/version.hpp"
 
@@ -19,6 +20,22 @@ constexpr double kCostShare = 20;  // and this many times what the last one took
 bool same_bytes(const std::string& a, const std::string& b) {
   const auto fused = [](const std::string& set) { return set == "avx2" || set == "avx512"; };
   return a == b || (fused(a) && fused(b));
+}
+
+/// The job whose state a file is, or an empty text.
+std::string job_of(const std::string& path) {
+  constexpr std::size_t kTexts = 4096;  // larger arrays are not read
+  try {
+    if (!Journal::is_journal(path)) {
+      const StateDict state = load_state(path, kSchema, kTexts);
+      return state.contains("run/job") ? state.get<std::string>("run/job") : std::string("an earlier version");
+    }
+    for (const auto& [name, value] : Journal::read_head(path))
+      if (name == "run/job") return value;
+  } catch (const Error&) {
+    return {};
+  }
+  return {};
 }
 
 }  // namespace
@@ -37,6 +54,10 @@ void Checkpoint::check(const CheckpointOptions& options, Context& context) {
   const bool there = std::filesystem::exists(path, error);
   NTKROB_CHECK(!options.resume || there, IoError, field("resume", "true"), ": there is no checkpoint ", path,
                "; start without ", field("resume", "true"), ", or name it by ", field("checkpoint"));
+  const std::string other = !options.resume && there ? job_of(path) : options.job;
+  NTKROB_CHECK(other == options.job || context.settings.force, ConfigError, field("checkpoint"), ": ", given(path),
+               " exists and is the state of ntkrob ", other, "; ",
+               advice("name another file, or give ", field("force", "true"), ", which replaces it"));
   NTKROB_CHECK(options.resume || context.settings.force || !there, ConfigError, path,
                " exists: an earlier run was stopped; give ", field("resume", "true"), " to go on with it, or ",
                field("force", "true"), " to start anew");

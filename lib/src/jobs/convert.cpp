@@ -16,11 +16,14 @@ namespace {
 /// Images of more bytes are read and written in parts. Below it, what is written is compressed.
 const std::size_t kInMemory = SaveOptions().plain_from;
 
-bool is_hdf5_name(const std::string& path) {
+/// In lower case, with its dot.
+std::string extension_of(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending == ".h5" || ending == ".hdf5";
+  return ending;
 }
+
+bool is_hdf5_name(const std::string& path) { return extension_of(path) == ".h5" || extension_of(path) == ".hdf5"; }
 
 std::string named_input(const PartFiles& parts) {
   return parts.train_images.empty() ? parts.test_images : parts.train_images;
@@ -97,8 +100,13 @@ void run_convert(const ConvertJob& job, const Dataset& data, Context& context) {
   };
   save_dataset(data, job.output, save);
   say_left_out(context, data, job.output);
+  const std::string ending = extension_of(job.output);
+  if (ending == ".png") return context.listener().note(text("wrote ", job.output, ": a picture of the first images"));
+  const std::string names = ending != ".idx" ? job.output
+                                             : job.output.substr(0, job.output.size() - ending.size()) +
+                                                   "-{train,t10k}-{images,labels}-idx*-ubyte";
   context.listener().note(
-      text("wrote ", job.output, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
+      text("wrote ", names, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
 }
 
 }  // namespace ntkrob::jobs

@@ -131,6 +131,9 @@ void check_demo(const DemoJob& job, Context& context) {
   visit_demo(job, FieldChecker());
   robustify_job(job, "", context.settings.seed).options->validate();
   std::error_code error;
+  NTKROB_CHECK(!job.out.empty(), ConfigError, field("out"), " is empty; ", advice("give the name of a folder"));
+  NTKROB_CHECK(!fs::exists(job.out, error) || fs::is_directory(job.out, error), ConfigError, field("out"), ": ",
+               given(job.out), " is no folder; ", advice("name another one"));
   NTKROB_CHECK(context.settings.force || !fs::exists(job.out, error) || fs::is_empty(job.out, error), ConfigError,
                field("out"), ": ", given(job.out), " exists and is not empty; ",
                advice("give ", field("force", "true"), " to overwrite what is in it, or another ", field("out")));

@@ -68,8 +68,8 @@ void warn_about_part(const ImageChoice& choice, const Dataset& data, const std::
 
 std::vector<index> choose_images(const ImageChoice& choice, const Dataset& data, Listener& listener) {
   const Split& split = data.split(choice.split);
-  NTKROB_CHECK(choice.n >= 0 && choice.n <= split.n, ConfigError, field(choice.n_option), " is ", given(choice.n), ", but split ",
-               choice.split, " of ", choice.file, " has only ", split.n, " images");
+  NTKROB_CHECK(choice.n >= 0 && choice.n <= split.n, ConfigError, field(choice.n_option), " is ", given(choice.n),
+               ", but split ", choice.split, " of ", choice.file, " has only ", split.n, " images");
   NTKROB_CHECK(!choice.balanced || choice.n > 0, ConfigError, field(choice.balanced_option), " needs ",
                field(choice.n_option), ", the number of images to choose");
   const std::vector<index> held = class_counts(split.labels, data.classes);

@@ -93,8 +93,12 @@ void stream_matrix(const Kernel& whole, ConstView2D<R> x, ConstView2D<R> y, Pair
       rest[k] = strip[k].middle_cols(on_diagonal, m - on_diagonal);
     }
     const ConstView2D<R> rows = x.middle_rows(i, n);
-    if (half) compute(kernel, rows, rows, Pairing::same, square, outputs.size());
-    compute(kernel, rows, y.middle_rows(first + on_diagonal, m - on_diagonal), Pairing::cross, rest, outputs.size());
+    try {
+      if (half) compute(kernel, rows, rows, Pairing::same, square, outputs.size());
+      compute(kernel, rows, y.middle_rows(first + on_diagonal, m - on_diagonal), Pairing::cross, rest, outputs.size());
+    } catch (const ResourceError& error) {
+      throw ResourceError(error.marked() + " (one half of the memory limit is for rows of the result: give twice that)");
+    }
     std::copy_n(strip, outputs.size(), finished.begin());
     if (wanted.keep) wanted.keep(i, finished);
     hand_over_strip(pairing, outputs, i, finished, sink);

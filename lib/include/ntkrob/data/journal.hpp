@@ -24,6 +24,8 @@ class Journal {
   /// One that exists, to read and to go on with: what stands behind its last whole part is cut off.
   ///   throws: IoError (no journal, or a damaged head); ResourceError
   static Journal open(const std::string& path);
+  /// The head of one that exists, which stays as it is.   throws: IoError (no journal, or a damaged head)
+  static JournalHead read_head(const std::string& path);
   /// Whether this file begins as a journal. Never throws.
   static bool is_journal(const std::string& path) noexcept;
 

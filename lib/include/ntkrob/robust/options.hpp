@@ -69,7 +69,7 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("steps", o.steps, "outer steps", at_least(1));
   visitor("batch", o.batch, "training images per outer step", at_least(1, "images"));
   visitor("attack-steps", o.attack_steps, "PGD steps of the inner attack", at_least(1));
-  visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps", at_least(0, "pixels"));
+  visitor("attack-step", o.attack_step, "PGD step size; 0: 2.5 eps / attack-steps", within(0, 1e6, "pixels"));
   visitor("inner-loss", o.inner_loss, "ce | mse | margin: what the inner attack maximises", among("ce|mse|margin"));
   visitor("attack-precision", o.attack_precision,
           "float32 | bfloat16: operands of the inner attack's products (bfloat16 needs AVX512_BF16 or cuda)",
