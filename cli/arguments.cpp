@@ -241,4 +241,25 @@ std::string readable_error(const std::string& message, const std::vector<std::st
   return line.substr(0, head) + " [...] " + line.substr(tail);
 }
 
+bool writes_file(const Option& option) {
+  const Use use = use_of(option);
+  return use != Use::none && use != Use::reads;
+}
+
+std::vector<FileUse> files_of(const std::vector<Given>& given) {
+  std::vector<FileUse> files;
+  for (const Given& one : given) {
+    const Option& option = *one.option;
+    const bool positional = option.kind == Option::Kind::positional || option.kind == Option::Kind::list;
+    const Use use = use_of(option);
+    for (const std::string& value : one.values)
+      NTKROB_CHECK(!value.empty() || !option.required || use == Use::none, ConfigError,
+                   positional ? option.name : "--" + option.name, ": the name of the file is empty");
+    for (const std::string& value : one.values)
+      if (use != Use::none && !value.empty())
+        files.push_back({positional ? option.name : "--" + option.name, value, use, option.name == "log"});
+  }
+  return files;
+}
+
 }  // namespace ntkrob::cli

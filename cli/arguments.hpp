@@ -40,6 +40,11 @@ Arguments read_words(const std::vector<std::string>& words, const std::vector<co
 ///   throws: ConfigError: one is missing, or as Option::set, with Given::where in front
 void set_options(const std::vector<Given>& given, const std::vector<const Option*>& options);
 
+/// Whether an option names a file that is written.
+bool writes_file(const Option& option);
+/// The files that options name, in their order.
+std::vector<FileUse> files_of(const std::vector<Given>& given);
+
 /// "; did you mean --train?" or nothing: the name that is nearest to what was typed.
 std::string suggestion(const std::string& typed, const std::vector<std::string>& names, const std::string& dashes);
 /// Names of all options that are no positional arguments, and help.

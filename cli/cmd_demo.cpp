@@ -1,21 +1,16 @@
 /// ntkrob demo: the whole job on the built-in data.
 #include <algorithm>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "json_text.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/jobs/demo.hpp"
-#include "ntkrob/version.hpp"
-#include "report/jobs_json.hpp"
+#include "ntkrob/jobs/report.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void report(const DemoJob& p, const DemoOutcome& outcome, Session& session) {
   const double seconds = outcome.seconds;
@@ -23,29 +18,12 @@ void report(const DemoJob& p, const DemoOutcome& outcome, Session& session) {
   std::vector<std::vector<std::string>> rows{{"model", "trained on", "decay"}};
   rows[0].insert(rows[0].end(), names.begin(), names.end());
   rows[0].push_back("worst case");
-  Json json;
-  json["schema"] = "ntkrob.demo/1";
-  json["version"] = kVersion;
-  json["norm"] = "linf";
-  json["eps"] = p.eps;
-  json["seed"] = session.settings.seed;
-  json["test_images"] = std::min(p.judge, p.test);
   for (const DemoVerdict& v : outcome.verdicts) {
     rows.push_back({v.model, text(p.n, " ", v.trained_on), v.weight_decay ? format_number(*v.weight_decay) : "-"});
-    Json model{{"model", v.model}, {"trained_on", v.trained_on}};
-    if (v.weight_decay) model["weight_decay"] = *v.weight_decay;
-    for (std::size_t a = 0; a < names.size(); ++a) {
-      rows.back().push_back(percent_text(v.report.attacks[a].accuracy));
-      model["accuracy"][names[a]] = v.report.attacks[a].accuracy;
-    }
+    for (std::size_t a = 0; a < names.size(); ++a) rows.back().push_back(percent_text(v.report.attacks[a].accuracy));
     rows.back().push_back(percent_text(v.report.worst_case));
-    model["worst_case"] = v.report.worst_case;
-    model["eps0"] = v.report.eps0;
-    json["models"].push_back(model);
   }
-  json["robustify"] = robustify_json(outcome.job, outcome.robustify, session);
-  json["seconds"] = seconds;
-  write_text(p.out + "/demo.json", json_text(json), session.settings.force);
+  write_text(p.out + "/demo.json", json_text(demo_report(p, outcome, session)), session.settings.force);
   std::cout << "\nAccuracy on " << std::min(p.judge, p.test) << " test images, linf, eps " << format_number(p.eps)
             << "\n\n"
             << table_text(rows) << "\nAn upper bound of the true robustness: other attacks may leave less.\n"

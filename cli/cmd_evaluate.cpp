@@ -1,6 +1,5 @@
 /// ntkrob evaluate: attacks on a net or on a kernel machine.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "json_text.hpp"
@@ -14,7 +13,6 @@
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/nn/device.hpp"
 #include "report/evaluate_report.hpp"
-#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -92,10 +90,10 @@ void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
   const EvaluateOutcome outcome = run_evaluate(p.job, model, &net, data, session);
   const EvaluateOutcome beside = evaluate_float32(p, static_cast<index>(outcome.samples.size()), net, data, session);
   if (!p.job.json.empty()) {
-    nlohmann::ordered_json json = evaluate_json(p.job, outcome);
-    json["reading"] = readings_json(session);
+    Report json = evaluate_report(p.job, outcome);
+    json["reading"] = readings_report(session);
     json["dtype"] = "int8";
-    json["float32"] = float32_json(beside);
+    json["float32"] = float32_report(beside);
     write_text(p.job.json, json_text(json), session.settings.force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.settings.force);
@@ -136,9 +134,9 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
   const bool force = session.settings.force;
   if (!p.job.json.empty()) {
-    nlohmann::ordered_json json = evaluate_json(p.job, outcome);
-    json["reading"] = readings_json(session);
-    if (const auto solve = solve_json(machine); !solve.is_null()) json["solve"] = solve;
+    Report json = evaluate_report(p.job, outcome);
+    json["reading"] = readings_report(session);
+    if (const auto solve = solve_report(machine); !solve.is_null()) json["solve"] = solve;
     write_text(p.job.json, json_text(json), force);
   }
   if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);

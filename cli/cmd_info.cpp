@@ -13,7 +13,6 @@
 #include "ntkrob/jobs/input.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
-#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -79,35 +78,6 @@ Json rules_json() {
   return rows;
 }
 
-/// Shape and range of an array entry, or null.
-template <class T>
-void describe_array(const StateDict::Value& value, const char* dtype, Json& json) {
-  const auto* array = std::get_if<NdArray<T>>(&value);
-  if (array == nullptr) return;
-  json["dtype"] = dtype;
-  json["shape"] = array->shape;
-  constexpr std::size_t kShown = 8;  // short ones (a shape) are shown whole
-  const bool left_out =
-      array->values.empty() && std::all_of(array->shape.begin(), array->shape.end(), [](index n) { return n > 0; });
-  if (array->values.size() <= kShown && !left_out) json["values"] = array->values;
-  if (array->values.empty()) return;
-  const auto [low, high] = std::minmax_element(array->values.begin(), array->values.end());
-  json["min"] = *low;
-  json["max"] = *high;
-}
-
-Json entry_json(const StateDict::Value& value) {
-  if (const auto* s = std::get_if<std::string>(&value)) return *s;
-  if (const auto* i = std::get_if<std::int64_t>(&value)) return *i;
-  if (const auto* d = std::get_if<double>(&value)) return *d;
-  Json json = Json::object();
-  describe_array<float>(value, "float32", json);
-  describe_array<double>(value, "float64", json);
-  describe_array<std::int64_t>(value, "int64", json);
-  describe_array<std::uint8_t>(value, "uint8", json);
-  return json;
-}
-
 std::string entry_text(const Json& entry) {
   if (entry.is_string()) return entry.get<std::string>();
   if (!entry.is_object()) return entry.dump();
@@ -116,37 +86,6 @@ std::string entry_text(const Json& entry) {
   for (std::size_t i = 0; i < entry["shape"].size(); ++i) line += (i == 0 ? "" : " x ") + entry["shape"][i].dump();
   if (entry.contains("min")) line += "  from " + entry["min"].dump() + " to " + entry["max"].dump();
   return line;
-}
-
-/// The checkpoint of kernel and predict: what its rows are of.
-Json journal_json(const std::string& path) {
-  Json json{{"file", path}, {"kind", "checkpoint"}, {"schema", "rows of a result"}};
-  json["entries"] = Json::object();
-  for (const auto& [name, value] : Journal::read_head(path)) json["entries"][name] = value;
-  return json;
-}
-
-/// A model, kernel, prediction or checkpoint: its entries, and for a model its parameter count.
-/// Arrays beyond `largest` bytes are described by their shape.
-Json state_json(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest) {
-  const StateDict state = load_state(path, schema, largest);
-  Json json;
-  json["file"] = path;
-  json["kind"] = kind;
-  json["schema"] = schema;
-  std::size_t parameters = 0;
-  Json entries = Json::object();
-  const std::vector<std::string> names = kind == "model" ? stored_class_names(state) : std::vector<std::string>();
-  for (const auto& [name, value] : state.entries()) {
-    if (!names.empty() && name.rfind("class_names/", 0) == 0) continue;
-    entries[name] = entry_json(value);
-    if (const auto* array = std::get_if<NdArray<float>>(&value))
-      if (name.rfind("layers/", 0) == 0) parameters += array->values.size();
-  }
-  if (kind == "model") json["parameters"] = parameters;
-  if (!names.empty()) json["class_names"] = names;
-  json["entries"] = entries;
-  return json;
 }
 
 std::string state_text(const Json& json) {
@@ -183,25 +122,23 @@ void info(const InfoParams& p, Session& session) {
     report["rules"] = rules_json();
     lines += rules_text();
   }
-  if (!p.file.empty() && Journal::is_journal(p.file)) {
-    report["file"] = journal_json(p.file);
-    lines += state_text(report["file"]);
-  } else if (!p.file.empty()) {
-    const auto [kind, schema] = identify(p.file);
-    const bool ours = kind != "plain", summed = ours && has_file_checksum(p.file);
+  if (!p.file.empty()) {
+    const auto [kind, schema] =
+        Journal::is_journal(p.file) ? std::pair<std::string, std::string>("checkpoint", "rows") : identify(p.file);
+    const bool ours = kind != "plain", summed = ours && (schema == "rows" || has_file_checksum(p.file));
     const char* kNoChecksum =
         "no checksum over the file: an earlier ntkrob wrote it, or another program changed it; damage may go unseen";
     if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
-      report["file"] = state_json(kind, p.file, schema, session.memory_limit());
+      report["file"] = to_json(state_report(kind, p.file, schema, session.memory_limit()));
       lines += state_text(report["file"]) + (summed ? "" : text("note      ", kNoChecksum, "\n"));
     } else {
       const Dataset data = open_input(session, p.file, p.read);
       report["file"] = {{"file", p.file}, {"kind", "dataset"}, {"schema", schema}};
-      report["file"].update(dataset_json(data));
+      report["file"].update(to_json(dataset_report(data)));
       const std::string checksum = data.train.empty() ? "" : data.checksum();
       report["file"]["checksum"] = checksum;
       report["file"]["reading"] = data.notes;
-      report["file"]["provenance"] = provenance_json(data.provenance);
+      report["file"]["provenance"] = to_json(provenance_report(data.provenance));
       lines += "dataset   " + p.file + (schema.empty() ? "" : "  (schema " + schema + ")") + "\n" + dataset_text(data);
       for (const std::string& note : data.notes) lines += "note      " + note + "\n";
       if (ours && !summed) lines += text("note      ", kNoChecksum, "\n");
@@ -210,7 +147,7 @@ void info(const InfoParams& p, Session& session) {
     }
     if (ours) report["file"]["file_checksum"] = summed;
   }
-  if (!session.readings.empty()) report["reading"] = readings_json(session);
+  if (!session.readings.empty()) report["reading"] = to_json(readings_report(session));
   if (p.json == "-")
     std::cout << json_text(report);
   else

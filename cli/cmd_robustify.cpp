@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "json_text.hpp"
@@ -11,7 +10,6 @@
 #include "ntkrob/jobs/robustify.hpp"
 #include "ntkrob/kernel/spec.hpp"
 #include "ntkrob/optim/optimizer.hpp"
-#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -94,7 +92,7 @@ void robustify(RobustifyParams& p, Session& session) {
   if (session.globals.dry_run || session.globals.explain) std::cout << robustify_plan(job, data, session);
   if (session.globals.dry_run) return;
   const RobustifyOutcome outcome = run_robustify(job, data, session);
-  if (!p.json.empty()) write_text(p.json, json_text(robustify_json(job, outcome, session)), session.settings.force);
+  if (!p.json.empty()) write_text(p.json, json_text(robustify_report(job, outcome, session)), session.settings.force);
   for (const auto& [name, value] : outcome.facts)
     if (name == "duplicates_dropped" && value > 0)
       session.console.note(text("replaced ", value, " near-duplicates in the initial draw"));

@@ -1,6 +1,5 @@
 /// ntkrob train: plain gradient descent on a data file.
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "json_text.hpp"
@@ -9,7 +8,6 @@
 #include "ntkrob/jobs/input.hpp"
 #include "ntkrob/jobs/train.hpp"
 #include "ntkrob/optim/optimizer.hpp"
-#include "report/jobs_json.hpp"
 
 namespace ntkrob::cli {
 
@@ -71,7 +69,7 @@ void train_net(TrainParams& p, Session& session) {
   }
   if (session.globals.dry_run) return;
   const TrainOutcome outcome = run_train(p.job, data, test, session);
-  if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
+  if (!p.json.empty()) write_text(p.json, json_text(train_report(p.job, outcome, session)), force);
   std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)
             << "\n";
   if (outcome.test_accuracy) std::cout << "test      accuracy " << percent_text(*outcome.test_accuracy) << "\n";

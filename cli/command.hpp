@@ -7,7 +7,6 @@
 
 #include "arguments.hpp"
 #include "options.hpp"
-#include "outputs.hpp"
 #include "session.hpp"
 
 namespace ntkrob::cli {

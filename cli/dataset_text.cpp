@@ -1,7 +1,6 @@
 #include "dataset_text.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "ntkrob/base/printable.hpp"
@@ -11,8 +10,6 @@
 namespace ntkrob::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::vector<index> class_counts(const Dataset& data, const Split& split) {
   std::vector<index> counts(static_cast<std::size_t>(data.classes), 0);
@@ -37,16 +34,6 @@ std::string split_text(const char* name, const Dataset& data, const Split& split
   return lines + "\n";
 }
 
-Json split_json(const Dataset& data, const Split& split) {
-  const auto [low, high] = split.extremes();
-  return {{"n", split.n},
-          {"dtype", split.is_bytes() ? "uint8" : "float32"},
-          {"min", low},
-          {"max", high},
-          {"targets", !split.targets.empty()},
-          {"class_counts", class_counts(data, split)}};
-}
-
 }  // namespace
 
 std::string dataset_text(const Dataset& data) {
@@ -62,21 +49,6 @@ std::string dataset_text(const Dataset& data) {
   return lines;
 }
 
-Json dataset_json(const Dataset& data) {
-  Json json;
-  const char* kinds[] = {"pictures", "signals", "rows"};
-  json["data"] = kinds[static_cast<int>(data.kind())];
-  json["shape"] = {data.shape.height, data.shape.width, data.shape.channels};
-  json["classes"] = data.classes;
-  json["class_names"] = data.class_names;
-  if (!data.feature_names.empty()) json["feature_names"] = data.feature_names;
-  if (!data.feature_low.empty()) json["feature_range"] = {data.feature_low, data.feature_high};
-  json["value_range"] = {data.value_low, data.value_high};
-  if (!data.train.empty()) json["train"] = split_json(data, data.train);
-  if (!data.test.empty()) json["test"] = split_json(data, data.test);
-  return json;
-}
-
 std::string provenance_text(const Provenance& p) {
   if (p.command.empty() && p.options.empty() && p.parent.empty()) return "";
   std::string lines = "made by   " + p.command + "  (ntkrob " + p.library_version + ")\n";
@@ -90,22 +62,6 @@ std::string provenance_text(const Provenance& p) {
                     format_number(values.back()), "\n");
   if (!p.initial_images.empty()) lines += text("initial   ", p.initial_images.rows(), " initial images are stored\n");
   return lines;
-}
-
-Json provenance_json(const Provenance& p) {
-  Json json;
-  json["library_version"] = p.library_version;
-  json["command"] = p.command;
-  json["parent"] = p.parent;
-  json["parent_checksum"] = p.parent_checksum;
-  json["chain"] = p.chain;
-  json["reading"] = p.reading;
-  json["options"] = Json::object();
-  for (const auto& [name, value] : p.options) json["options"][name] = value;
-  json["curves"] = Json::object();
-  for (const auto& [name, values] : p.curves) json["curves"][name] = values;
-  json["initial_images"] = p.initial_images.rows();
-  return json;
 }
 
 std::string formats_text() {

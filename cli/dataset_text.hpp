@@ -1,7 +1,6 @@
-/// Descriptions of data sets and formats for the terminal and for JSON.
+/// Descriptions of data sets and formats for the terminal.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "ntkrob/data/dataset.hpp"
@@ -10,11 +9,8 @@ namespace ntkrob::cli {
 
 /// Shapes, element type, value range, class counts; several lines.
 std::string dataset_text(const Dataset& data);
-/// The same as an object.
-nlohmann::ordered_json dataset_json(const Dataset& data);
 /// What made the data set, or "" where nothing is recorded.
 std::string provenance_text(const Provenance& provenance);
-nlohmann::ordered_json provenance_json(const Provenance& provenance);
 /// The table of formats, for help and `info --formats`.
 std::string formats_text();
 

@@ -4,7 +4,31 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "ntkrob/jobs/report.hpp"
+
 namespace ntkrob::cli {
+
+inline nlohmann::ordered_json to_json(const jobs::Report& report) {
+  using Json = nlohmann::ordered_json;
+  return std::visit(
+      [](const auto& value) -> Json {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::monostate>) {
+          return Json();
+        } else if constexpr (std::is_same_v<T, jobs::Report::List>) {
+          Json list = Json::array();
+          for (const jobs::Report& item : value) list.push_back(to_json(item));
+          return list;
+        } else if constexpr (std::is_same_v<T, jobs::Report::Members>) {
+          Json object = Json::object();
+          for (const auto& [name, member] : value) object[name] = to_json(member);
+          return object;
+        } else {
+          return Json(value);
+        }
+      },
+      report.value());
+}
 
 /// Indented, with a line feed at the end. Names from files may be no UTF-8, which JSON cannot hold: such bytes become
 /// U+FFFD. All control characters are written as \uNNNN, also those that JSON would allow and a terminal obeys (DEL, C1).
@@ -29,5 +53,7 @@ inline std::string json_text(const nlohmann::ordered_json& json) {
   }
   return text + "\n";
 }
+
+inline std::string json_text(const jobs::Report& report) { return json_text(to_json(report)); }
 
 }  // namespace ntkrob::cli

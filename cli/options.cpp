@@ -33,7 +33,7 @@ Option& OptionSet::insert(Option option) {
 }
 
 Use use_of(const Option& option) {
-  if (option.use != Use::automatic) return option.use;
+  if (option.use) return *option.use;
   if (option.kind == Option::Kind::positional || option.kind == Option::Kind::list) return Use::reads;
   if (option.name == "checkpoint") return Use::keeps;
   if (option.name == "json" || option.name == "html" || option.name == "log") return Use::writes_text;

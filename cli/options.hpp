@@ -5,27 +5,17 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ntkrob/base/fields.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/files.hpp"
 
 namespace ntkrob::cli {
 
-/// What a command does with the file that an option names.
-enum class Use {
-  automatic,  // by name and type, see use_of()
-  none,
-  reads,  // a file or a folder
-  writes_set,    // a data set, in the format of the extension
-  writes_state,  // a net or a prediction: HDF5 or NPZ
-  writes_hdf5,   // HDF5 alone
-  writes_picture,
-  writes_block,  // bytes for a device, a header or ONNX
-  writes_text,   // a report, a page, a log
-  keeps          // a checkpoint: read, replaced and removed
-};
+using namespace jobs;
 
 struct Option {
   enum class Kind { value, flag, positional, list };
@@ -38,13 +28,13 @@ struct Option {
   std::string group;   // heading in the help, or empty
   std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
   std::string separator;  // of a value that is a list in one text ("a,b"): what is between its items; empty: it is none
-  Use use = Use::automatic;
+  std::optional<Use> use;  // absent: by name and type, see use_of()
   std::string not_here;   // of a subcommand with variants: why the one that was chosen has no such option
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text
 };
 
-/// Of options whose use is automatic: --checkpoint keeps, --json, --html and --log write texts, every other one of type
+/// Of options without a use: --checkpoint keeps, --json, --html and --log write texts, every other one of type
 /// FILE and every positional argument is read; the rest names no file.
 Use use_of(const Option& option);
 

@@ -1,7 +1,6 @@
 #include "report/class_text.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "ntkrob/base/printable.hpp"
 #include "session.hpp"
@@ -10,20 +9,10 @@ namespace ntkrob::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 double share(index part, index all) { return static_cast<double>(part) / static_cast<double>(all); }
 
 std::string mistake_text(const ClassReport& report, index to, index count) {
   return to < 0 ? std::string("-") : text(class_label(report, to, 16), " (", count, ")");
-}
-
-Json matrix_json(const Confusion& confusion, index classes) {
-  const auto k = static_cast<std::size_t>(classes);
-  std::vector<std::vector<index>> rows(k, std::vector<index>(k, 0));
-  for (const auto& [pair, n] : confusion)
-    rows[static_cast<std::size_t>(pair.first)][static_cast<std::size_t>(pair.second)] = n;
-  return rows;
 }
 
 }  // namespace
@@ -64,29 +53,6 @@ std::string class_table(const ClassReport& report) {
     if (report.under_attack) rows.back().push_back(mistake_text(report, r.attacked_for, r.attacked));
   }
   return table_text(rows) + rest;
-}
-
-Json per_class_json(const ClassReport& report) {
-  Json rows = Json::array();
-  for (const ClassResult& r : report.results) {
-    Json row{{"class", r.label}};
-    if (static_cast<std::size_t>(r.label) < report.names.size())
-      row["name"] = report.names[static_cast<std::size_t>(r.label)];
-    row["n"] = r.samples;
-    row["clean"] = r.samples > 0 ? Json(share(r.clean, r.samples)) : Json();
-    if (report.under_attack) row["worst_case"] = r.samples > 0 ? Json(share(r.worst_case, r.samples)) : Json();
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-Json confusion_json(const ClassReport& report) {
-  constexpr index kMostClasses = 1000;
-  const bool fits = report.classes <= kMostClasses;
-  Json json{{"clean", fits ? matrix_json(report.clean, report.classes) : Json()}};
-  if (report.under_attack) json["worst_case"] = fits ? matrix_json(report.worst_case, report.classes) : Json();
-  if (!fits) json["note"] = text("left out for more than ", kMostClasses, " classes; count from the samples");
-  return json;
 }
 
 }  // namespace ntkrob::cli

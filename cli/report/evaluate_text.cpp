@@ -1,7 +1,7 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "report/class_text.hpp"
-#include "session.hpp"
 #include "report/evaluate_report.hpp"
+#include "session.hpp"
 
 namespace ntkrob::cli {
 
@@ -36,23 +36,6 @@ std::string checks_text(const MaskingReport& masking) {
 }
 
 }  // namespace
-
-std::string attack_note(const EvaluateJob& job, const EvaluateOutcome& outcome) {
-  if (job.int8) {
-    EvaluateJob as_float32 = job;
-    as_float32.int8 = false;
-    const std::string more = attack_note(as_float32, outcome);
-    return "Rounding has no gradient: gradient attacks follow the float32 net's and are judged in int8; transfer(...) "
-           "is made "
-           "on float32 alone; square needs no gradient." +
-           (more.empty() ? "" : " " + more);
-  }
-  if (job.fast)
-    return "Preset fast: this is NOT AutoAttack. Short attacks on few samples, for development; not for publication.";
-  for (const std::string& attack : outcome.attacks)
-    if (attack.compare(0, 10, "autoattack") == 0) return {};
-  return "The list has no autoattack: the worst case is an upper bound, stronger attacks may leave much less.";
-}
 
 std::string beside_text(const EvaluateOutcome& int8, const EvaluateOutcome& float32) {
   Rows rows{{"attack", "float32", "int8", "int8, found on float32"}};

@@ -1,4 +1,4 @@
-#include "outputs.hpp"
+#include "ntkrob/jobs/files.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,9 +10,9 @@
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/jobs/checkpoint_file.hpp"
-#include "session.hpp"
+#include "ntkrob/jobs/context.hpp"
 
-namespace ntkrob::cli {
+namespace ntkrob::jobs {
 
 namespace {
 
@@ -159,27 +159,6 @@ void check_format(const FileUse& file) {
 
 }  // namespace
 
-bool writes_file(const Option& option) {
-  const Use use = use_of(option);
-  return use != Use::none && use != Use::reads;
-}
-
-std::vector<FileUse> files_of(const std::vector<Given>& given) {
-  std::vector<FileUse> files;
-  for (const Given& one : given) {
-    const Option& option = *one.option;
-    const bool positional = option.kind == Option::Kind::positional || option.kind == Option::Kind::list;
-    const Use use = use_of(option);
-    for (const std::string& value : one.values)
-      NTKROB_CHECK(!value.empty() || !option.required || use == Use::none, ConfigError,
-                   positional ? option.name : "--" + option.name, ": the name of the file is empty");
-    for (const std::string& value : one.values)
-      if (use != Use::none && !value.empty())
-        files.push_back({positional ? option.name : "--" + option.name, value, use});
-  }
-  return files;
-}
-
 void check_files(const std::vector<FileUse>& files, bool force, bool resume) {
   std::vector<Identity> identities;
   for (const FileUse& file : files) identities.push_back(identity_of(file.path));
@@ -193,7 +172,7 @@ void check_files(const std::vector<FileUse>& files, bool force, bool resume) {
     check_length(file);
     check_format(file);
     if (file.use == Use::keeps) check_checkpoint_target(file.path);
-    check_output(file.path, force || file.use == Use::keeps || (resume && file.option == "--log"));
+    check_output(file.path, force || file.use == Use::keeps || (resume && file.goes_on));
   }
 }
 
@@ -204,4 +183,4 @@ std::vector<std::unique_ptr<OutputLock>> lock_files(const std::vector<FileUse>& 
   return locks;
 }
 
-}  // namespace ntkrob::cli
+}  // namespace ntkrob::jobs
