@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "command.hpp"
-#include "device_file.hpp"
+#include "device_weights.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/version.hpp"
 

@@ -1,5 +1,5 @@
-/// Data sets and nets for devices: the blocks of bytes that ntkrob::micro reads and writes, made and read on the
-/// host.
+/// Data sets for devices: the blocks of bytes that ntkrob::micro reads, made on the host. (device_weights.hpp: the way
+/// back.)
 #pragma once
 
 #include <string>
@@ -56,9 +56,5 @@ std::string device_header(const std::string& bytes, const std::string& name, con
 Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Session& session);
 /// throws: ConfigError unless it is an identifier
 void check_identifier(const std::string& name);
-
-/// A net with the weights of a file in the format of micro/weights.hpp.   where: for messages
-///   throws: IoError with the reason; ConfigError where ntkrob::nn has no such net
-Net decode_weights(const std::string& bytes, const std::string& where, Backend& backend);
 
 }  // namespace ntkrob::cli
