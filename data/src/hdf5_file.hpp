@@ -107,6 +107,10 @@ std::size_t memory_bytes(const Stored& stored);
 bool is_text(hid_t dataset);
 /// Rows in a chunk, 1 of what is not chunked.
 std::size_t chunk_rows(hid_t dataset);
+/// Before rows first .. first + n are read: in a file without our checksum every chunk that they lie in must unpack to the
+/// bytes of its shape. Nothing where filters are rare (the child process has read those), or in a build without zlib.
+///   throws: IoError   cost: unpacks them once more
+void check_chunks(hid_t dataset, std::size_t first, std::size_t n, const std::string& where);
 /// Rows first .. first + n of a dataset of numbers.
 RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::size_t n, const std::string& where);
 /// A dataset as bytes, ints, float32 or texts.

@@ -117,6 +117,18 @@ std::size_t chunk_bytes(hid_t properties, std::size_t number_bytes, const std::s
   return checked_mul(product({chunk.begin(), chunk.begin() + rank}, where), number_bytes, "HDF5 chunk");
 }
 
+/// What the file stores of a dataset, in bytes. The library adds up what headers and chunks claim, and takes that much
+/// memory for a chunk before it looks; no more than the file itself can be true.
+std::size_t stored_bytes(hid_t dataset, const std::string& where) {
+  const std::size_t in_file = H5Dget_storage_size(dataset);
+  Handle file(H5Iget_file_id(dataset), H5Fclose);
+  hsize_t file_bytes = 0;
+  if (!file.valid() || H5Fget_filesize(file, &file_bytes) < 0) fail(where, "cannot ask for the size of its file");
+  NTKROB_CHECK(in_file <= file_bytes, IoError, where, ": claims to store ", in_file, " bytes, in a file of ",
+               file_bytes, "; the file is damaged, get it again");
+  return in_file;
+}
+
 /// Parts that nobody wrote read as zeros: black images of class 0.
 void check_written(hid_t dataset, hid_t properties, const Stored& stored, std::size_t in_file,
                    const std::string& where) {
@@ -156,7 +168,13 @@ Stored inspect_dataset(hid_t dataset, const std::string& where) {
   stored.type = classify(type, where);
   take_extents(space, where, stored);
   const std::size_t claimed = stored.count * std::max<std::size_t>(1, H5Tget_size(type));
-  const std::size_t in_file = H5Dget_storage_size(dataset);
+  const std::size_t in_file = stored_bytes(dataset, where);
+  // Without chunks all is stored or nothing is; the library reads behind the end of what a damaged header stores less
+  // of.
+  const H5D_layout_t layout = H5Pget_layout(properties);
+  if (layout == H5D_COMPACT || (layout == H5D_CONTIGUOUS && in_file > 0))
+    NTKROB_CHECK(claimed <= in_file, IoError, where, ": the shape needs ", claimed, " bytes, but the file stores ",
+                 in_file, "; the file is damaged, get it again");
   const int n_filters = H5Pget_nfilters(properties);
   for (int i = 0; i < n_filters; ++i) {
     char name[64] = "";
@@ -175,11 +193,24 @@ Stored inspect_dataset(hid_t dataset, const std::string& where) {
   return stored;
 }
 
+namespace {
+
+void check_all_chunks(hid_t dataset, const std::string& where) {
+  Handle space(H5Dget_space(dataset), H5Sclose);
+  Stored stored;
+  take_extents(space, where, stored);
+  if (!stored.shape.empty() && stored.count > 0) check_chunks(dataset, 0, stored.shape[0], where);
+}
+
+}  // namespace
+
 void read_dataset(hid_t dataset, hid_t memory_type, void* target, const std::string& where) {
+  check_all_chunks(dataset, where);
   if (H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target) < 0) fail(where, "cannot read the values");
 }
 
 std::vector<std::int64_t> read_integers(hid_t dataset, const Stored& stored, const std::string& where) {
+  check_all_chunks(dataset, where);
   Handle type(H5Dget_type(dataset), H5Tclose);
   return int_values(type, stored.count, where, [&](hid_t memory_type, void* target) {
     return H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, target);
@@ -304,13 +335,6 @@ bool is_text(hid_t dataset) {
   return H5Tget_class(type) == H5T_STRING;
 }
 
-std::size_t chunk_rows(hid_t dataset) {
-  Handle properties(H5Dget_create_plist(dataset), H5Pclose);
-  std::vector<hsize_t> chunk(H5S_MAX_RANK, 1);
-  if (H5Pget_layout(properties) != H5D_CHUNKED || H5Pget_chunk(properties, H5S_MAX_RANK, chunk.data()) < 0) return 1;
-  return chunk[0];
-}
-
 RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::size_t n, const std::string& where) {
   RawArray raw;
   raw.where = where;
@@ -323,6 +347,7 @@ RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::
   take_extents(file_space, where, now);
   NTKROB_CHECK(now.shape == stored.shape, IoError, where, ": changed its shape while it was read");
   const bool all = n == stored.shape[0];
+  if (count > 0) check_chunks(dataset, first, n, where);
   if (!all) {
     std::vector<hsize_t> start(stored.shape.size(), 0), extent(raw.shape.begin(), raw.shape.end());
     start[0] = first;

@@ -1,5 +1,6 @@
-/// What stands between the HDF5 library and files of others: child processes, limits, links. All files here are sound;
-/// the guards are met by limits that a sound file exceeds.
+/// What stands between the HDF5 library and files of others: child processes, limits, links. Most files here are sound;
+/// the guards are met by limits that a sound file exceeds, and by files that the library reads without harm. Longer
+/// than 400 lines, for one set of helpers makes them all.
 #include <dirent.h>
 #include <hdf5.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "data/data_kit.hpp"
 #include "hdf5_screen.hpp"
 #include "ntkrob/base/state_dict.hpp"
+#include "packing.hpp"
 
 using namespace ntkrob;
 using kit::message_of;
@@ -116,6 +118,100 @@ double seconds_of(const std::function<void()>& f) {
 }
 
 }  // namespace
+
+TEST_CASE("an array without chunks is stored as a whole", "[data]") {
+  const kit::TemporaryFolder folder;
+  const std::string path = folder.file("short.h5");
+  constexpr std::uint64_t kRows = 1237;  // a number that stands nowhere else in the file
+  {
+    const std::vector<float> x(kRows, 0.5f);
+    const std::vector<int> y(kRows + 1, 0);
+    const Id file{create(path)};
+    add_numbers(file, "x_train", {kRows, 1}, H5T_NATIVE_FLOAT, x.data());
+    add_numbers(file, "y_train", {kRows + 1}, H5T_NATIVE_INT, y.data());
+  }
+  // One row more in the shape: its bytes are those of what lies behind in the file.
+  std::string bytes = kit::slurp(path);
+  const auto of = [](std::uint64_t n) { return std::string(reinterpret_cast<const char*>(&n), sizeof n); };
+  int places = 0;
+  for (std::size_t at = 0; (at = bytes.find(of(kRows), at)) != std::string::npos; ++places)
+    bytes.replace(at, sizeof kRows, of(kRows + 1));
+  REQUIRE(places >= 1);
+  kit::spill(path, bytes);
+  CHECK_CONTAINS(message_of([&] { open_dataset({path}); }), "the shape needs 4952 bytes, but the file stores 4948");
+}
+
+TEST_CASE("a chunk that unpacks to another size than its shape's is refused, packed or not", "[data]") {
+  const kit::TemporaryFolder folder;
+  // Longer ones alone, which the library takes without harm.
+  constexpr std::size_t kRows = 8, kBytes = 4 * kRows;
+  for (const bool packed : {false, true})
+    for (const std::size_t more : {std::size_t{0}, std::size_t{4}}) {
+      const std::string path = folder.file("chunk.h5");
+      {
+        const std::vector<int> y(kRows, 0);
+        std::string content(kBytes + more, '\0');
+        const float one = 1;
+        std::memcpy(content.data(), &one, sizeof one);
+        std::string stored = content;
+        if (packed) {
+          const auto deflated = io::deflated(content, "the chunk");
+          if (!deflated) continue;  // a build without zlib
+          // What zlib writes around deflate: a head, and a sum.
+          std::uint32_t a = 1, b = 0;
+          for (const char c : content) a = (a + static_cast<unsigned char>(c)) % 65521, b = (b + a) % 65521;
+          stored = "\x78\x01" + *deflated;
+          for (const std::uint32_t byte : {b >> 8, b & 255, a >> 8, a & 255}) stored += static_cast<char>(byte);
+        }
+        const hsize_t shape[] = {kRows, 1}, start[] = {0, 0};
+        const Id file{create(path)}, space{H5Screate_simple(2, shape, nullptr)},
+            properties{H5Pcreate(H5P_DATASET_CREATE)};
+        H5Pset_chunk(properties, 2, shape);
+        H5Pset_deflate(properties, 1);
+        const Id set{H5Dcreate2(file, "x_train", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT)};
+        REQUIRE(H5Dwrite_chunk(set, H5P_DEFAULT, packed ? 0 : 1, start, stored.size(), stored.data()) >= 0);
+        add_numbers(file, "y_train", {kRows}, H5T_NATIVE_INT, y.data());
+      }
+      INFO((packed ? "packed, " : "as it is, ") << more << " bytes more");
+      if (more == 0) {
+        CHECK(open_dataset({path}).train.pixels.data()[0] == 1);
+        continue;
+      }
+      CHECK_CONTAINS(message_of([&] { open_dataset({path}); }), "its shape 32; the file is damaged");
+      CHECK_CONTAINS(message_of([&] { load_arrays(path); }), "its shape 32; the file is damaged");
+    }
+}
+
+TEST_CASE("a chunk cannot claim more bytes than its file has", "[data]") {
+  const kit::TemporaryFolder folder;
+  const std::string path = folder.file("claims.h5");
+  std::string key(32, '\0');  // of the one chunk: its bytes, filters that were left out, where it begins
+  {
+    std::vector<float> x(64 * 16);
+    for (std::size_t k = 0; k < x.size(); ++k) x[k] = static_cast<float>(k % 37) / 36;
+    const std::vector<int> y(64, 0);
+    const hsize_t shape[] = {64, 16};
+    const Id file{create(path)}, space{H5Screate_simple(2, shape, nullptr)}, properties{H5Pcreate(H5P_DATASET_CREATE)};
+    H5Pset_chunk(properties, 2, shape);
+    H5Pset_deflate(properties, 1);
+    const Id set{H5Dcreate2(file, "x_train", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT)};
+    REQUIRE(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x.data()) >= 0);
+    add_numbers(file, "y_train", {64}, H5T_NATIVE_INT, y.data());
+    const auto size = static_cast<std::uint32_t>(H5Dget_storage_size(set));
+    std::memcpy(key.data(), &size, sizeof size);
+  }
+  CHECK(open_dataset({path}).train.n == 64);
+  std::string bytes = kit::slurp(path);
+  const std::size_t at = bytes.find(key);
+  REQUIRE(at != std::string::npos);
+  REQUIRE(bytes.find(key, at + 1) == std::string::npos);
+  for (const std::uint32_t claimed : {std::uint32_t{1} << 30, static_cast<std::uint32_t>(bytes.size() + 1)}) {
+    std::memcpy(bytes.data() + at, &claimed, sizeof claimed);
+    kit::spill(path, bytes);
+    CHECK_CONTAINS(message_of([&] { open_dataset({path}); }), "claims to store");
+    CHECK_CONTAINS(message_of([&] { load_arrays(path); }), "claims to store");
+  }
+}
 
 TEST_CASE("a child process gives its answer or says how it ended, and leaves nothing behind", "[data][child]") {
   const long descriptors = open_descriptors();

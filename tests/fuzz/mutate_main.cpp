@@ -1,8 +1,8 @@
 /// fuzz_mutate [--runs N] [--seed S] [--write-seeds FOLDER] [TARGET ...]: changes sound inputs by a seeded generator
 /// and runs them.
 ///
-/// Equal seeds give equal inputs. An input that takes more than kMostSeconds is a finding, as a crash is; it is written
-/// to the current folder as finding-TARGET-RUN.
+/// Equal seeds give equal inputs. An input that takes more than Target::most_seconds is a finding, as a crash is; it is
+/// written to the current folder as finding-TARGET-RUN.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -16,7 +16,6 @@
 namespace ntkrob::fuzz {
 namespace {
 
-constexpr double kMostSeconds = 5;
 using Draw = std::mt19937_64;
 
 std::size_t below(Draw& draw, std::size_t n) { return n == 0 ? 0 : draw() % n; }
@@ -159,8 +158,7 @@ struct Trace {
 
 int fuzz(const Target& target, std::size_t runs, std::uint64_t seed) {
   const std::vector<std::string> seeds = target.seeds();
-  for (const std::string& sound : seeds)
-    run_one(target, sound);
+  for (const std::string& sound : seeds) run_one(target, sound);
   const auto begin = std::chrono::steady_clock::now();
   const Trace trace{text("/dev/shm/ntkrob-fuzz-", target.name, "-running")};
   std::size_t read = 0;
@@ -173,7 +171,7 @@ int fuzz(const Target& target, std::size_t runs, std::uint64_t seed) {
     read += run_one(target, bytes) ? 1 : 0;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
     slowest = std::max(slowest, seconds);
-    if (seconds > kMostSeconds) {
+    if (seconds > target.most_seconds) {
       std::fprintf(stderr, "%s: run %zu of seed %llu takes %.1f s: %s\n", target.name.c_str(), i,
                    static_cast<unsigned long long>(seed), seconds, trace.path.c_str());
       return 1;

@@ -18,6 +18,7 @@ struct Target {
   bool text = false;                                  // mutations that keep to text are worth more
   std::function<std::vector<std::string>()> seeds;    // sound inputs
   std::function<void(const std::string& bytes)> run;  // throws: ntkrob::Error
+  double most_seconds = 5;                            // more is a finding
 };
 
 const std::vector<Target>& targets();

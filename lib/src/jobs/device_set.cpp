@@ -11,7 +11,6 @@
 #include "ntkrob/jobs/device.hpp"
 #include "ntkrob/micro/crc32.hpp"
 #include "ntkrob/micro/device_data.hpp"
-#include "ntkrob/micro/weights.hpp"
 #include "ntkrob/model/classes.hpp"
 
 namespace ntkrob::jobs {

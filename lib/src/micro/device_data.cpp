@@ -7,6 +7,12 @@ namespace {
 
 uint64_t padded(uint64_t n) { return (n + 3) & ~static_cast<uint64_t>(3); }
 
+/// Whether every number that a pixel may be gives a finite value: the ends of its type do.
+bool finite_pixels(const DeviceData& data) {
+  const float low = data.pixel_bytes == 1 ? 0.0f : -32768.0f, high = data.pixel_bytes == 1 ? 255.0f : 32767.0f;
+  return is_finite(data.offset + data.scale * low) && is_finite(data.offset + data.scale * high);
+}
+
 Status read_source(const void* context, uint32_t i, Row& row) {
   return read(*static_cast<const DeviceData*>(context), i, row);
 }
@@ -44,7 +50,7 @@ Status open(DeviceData& data, const void* bytes, size_t n) {
   data.hash = load32(p + 40) | static_cast<uint64_t>(load32(p + 44)) << 32;
   const bool sane = data.rows > 0 && data.shape.size() > 0 && data.classes > 0 && (p[24] == 1 || p[24] == 2) &&
                     p[25] <= 1 && p[26] <= 1 && p[27] == 0 && is_finite(data.scale) && is_finite(data.offset) &&
-                    is_finite(data.eps) && data.eps >= 0;
+                    finite_pixels(data) && is_finite(data.eps) && data.eps >= 0;
   return sane && lay_out(data) && data.total == total ? Status::ok : Status::bad_header;
 }
 
@@ -61,8 +67,10 @@ Status read(const DeviceData& data, uint32_t i, Row& row) {
   if (row.label >= data.classes) return Status::bad_label;
   row.has_soft = data.soft && row.soft != nullptr;
   if (row.has_soft)
-    for (uint32_t j = 0; j < data.classes; ++j)
+    for (uint32_t j = 0; j < data.classes; ++j) {
       row.soft[j] = load_float(data.bytes + data.soft_labels + 4 * (static_cast<size_t>(i) * data.classes + j));
+      if (!is_finite(row.soft[j])) return Status::not_finite;
+    }
   return Status::ok;
 }
 

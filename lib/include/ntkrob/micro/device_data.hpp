@@ -36,7 +36,7 @@ bool lay_out(DeviceData& data);
 ///   n: bytes there are; more than the set needs is fine   returns: ok, truncated, bad_magic, bad_version, bad_header,
 ///   bad_crc
 Status open(DeviceData& data, const void* bytes, size_t n);
-/// returns: ok, bad_row, bad_label
+/// returns: ok, bad_row, bad_label, not_finite (a soft label; pixels cannot be)
 Status read(const DeviceData& data, uint32_t i, Row& row);
 /// data must outlive the source.
 Source source(const DeviceData& data);

@@ -15,7 +15,8 @@ enum class Status : uint8_t {
   no_attack,        // the session was opened without Options::attack
   bad_label,        // not below the number of classes
   bad_row,          // row number beyond the set
-  not_finite,       // a logit, a loss or a parameter is NaN or infinite: training has diverged, lower the rate
+  not_finite,       // a logit, a loss or a parameter is NaN or infinite: training has diverged, lower the rate;
+                    // or a soft label of a set is
   shape_mismatch,   // the data or the weights belong to another net
   truncated,        // a file is shorter than its header says, or than a header
   bad_magic,        // no file of this kind

@@ -1,22 +1,29 @@
-/// Nets for devices: the images that quantise them, and the weights that come back.
+/// The weights that a device has trained, as a net of the host.
+
 #include <cstring>
 
+#include "ntkrob/base/error.hpp"
 #include "ntkrob/jobs/device.hpp"
-#include "ntkrob/jobs/input.hpp"
 #include "ntkrob/micro/weights.hpp"
 
 namespace ntkrob::jobs {
-
 namespace {
 
 /// The layers in the grammar of ntkrob::nn.
-std::string spec_of(const micro::WeightsFile& file) {
+///   throws: IoError where they have no words there
+std::string spec_of(const micro::WeightsFile& file, const std::string& where) {
   std::string spec;
   bool image = false;  // something before looked at rows and columns
+  // A flatten of the net's input goes without saying where a dense layer is next. A window would see an image again.
+  bool unsaid = false;
   for (std::uint32_t l = 0; l < file.count; ++l) {
     const micro::Layer& layer = file.layers[l];
     const int kernel = layer.kernel, stride = layer.stride, pad = layer.pad;
     std::string item;
+    const bool window =
+        layer.kind == micro::Kind::conv || layer.kind == micro::Kind::max_pool || layer.kind == micro::Kind::avg_pool;
+    NTKROB_CHECK(!(window && unsaid), IoError, where, ": layer ", l,
+                 " looks at windows of an input that was flattened; such nets stay on their device");
     switch (layer.kind) {
       case micro::Kind::dense:
         item = l + 1 == file.count ? "dense" : text("dense(", layer.outputs, ")");
@@ -35,32 +42,35 @@ std::string spec_of(const micro::WeightsFile& file) {
         break;
       case micro::Kind::flatten:
         if (image) item = "flatten";
+        unsaid = !image && spec.empty();
         break;
     }
+    if (layer.kind == micro::Kind::dense) unsaid = false;
     image = image || (layer.kind != micro::Kind::dense && layer.kind != micro::Kind::relu);
     if (!item.empty()) spec += (spec.empty() ? "" : "-") + item;
   }
   return spec;
 }
 
-}  // namespace
-
-Matrix<float> calibration_images(const std::string& path, const Net& net, const ReadOptions& read, Context& context) {
-  const Dataset data = open_input(context, path, read, 2);
-  NTKROB_CHECK(data.shape == net.input_shape(), ShapeError, field("calibrate"), ": images of ", path, " are ",
-               data.shape.height, " x ", data.shape.width, " x ", data.shape.channels, ", the net takes ",
-               net.input_shape().height, " x ", net.input_shape().width, " x ", net.input_shape().channels);
-  NTKROB_CHECK(!data.train.empty(), ConfigError, field("calibrate"), ": ", path, " has no train split");
-  return data.images("train");
+Net net_of(const micro::WeightsFile& file, const std::string& where, Backend& backend) {
+  const std::string spec = spec_of(file, where);
+  try {
+    return Net(spec, {file.input.height, file.input.width, file.input.channels}, file.layers[file.count - 1].outputs,
+               Initialisation::uniform, 0, backend);
+  } catch (const ConfigError& error) {
+    throw IoError(
+        text(where, ": holds the net ", shortened_line(spec, 200), ", which the host does not have: ", error.marked()));
+  }
 }
+
+}  // namespace
 
 Net decode_weights(const std::string& bytes, const std::string& where, Backend& backend) {
   micro::WeightsFile file;
   const micro::Status status = micro::open(file, bytes.data(), bytes.size());
   NTKROB_CHECK(status == micro::Status::ok, IoError, where, ": ", micro::to_string(status), " (", bytes.size(),
                " bytes)");
-  Net net(spec_of(file), {file.input.height, file.input.width, file.input.channels},
-          file.layers[file.count - 1].outputs, Initialisation::uniform, 0, backend);
+  Net net = net_of(file, where, backend);
   NTKROB_CHECK(net.parameter_count() == static_cast<index>(file.parameters), IoError, where, ": holds ",
                file.parameters, " parameters, the net ", net.spec(), " has ", net.parameter_count());
   // The same order on both sides: layer by layer, the weight before the bias.
