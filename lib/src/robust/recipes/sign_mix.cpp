@@ -265,9 +265,10 @@ class SignMix final : public PerImage {
 };
 
 index SignMixOptions::images(const RecipeInput& input) const {
-  NTKROB_CHECK(n <= input.data.x.rows, ConfigError, field("n"), " is ", given(n), ", but there are only ",
-               limit(input.data.x.rows), " training images; ", advice("lower it (0: all)"));
-  const index each = n > 0 ? n : input.data.x.rows;
+  const index given_images = image_count(input);
+  NTKROB_CHECK(n <= given_images, ConfigError, field("n"), " is ", given(n), ", but there are only ",
+               limit(given_images), " training images; ", advice("lower it (0: all)"));
+  const index each = std::max<index>(1, n > 0 ? n : given_images);
   NTKROB_CHECK(copies <= kMostCounted / each, ResourceError, field("copies"), " is ", given(copies), " of ", each,
                " images each, more than ", limit(kMostCounted), " images in all; ", advice("lower it"));
   return copies * each;
