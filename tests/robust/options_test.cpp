@@ -41,7 +41,7 @@ TEST_CASE("each bad option is refused with its name, its value and its range", "
       {[](auto& o) { o.temperature = 0; }, {"temperature", "0", "positive"}},
       {[](auto& o) { o.optimizer = "sgd"; }, {"optimizer", "sgd", "adam | signed"}},
       {[](auto& o) { o.lr = 0; }, {"lr", "0", "positive"}},
-      {[=](auto& o) { o.lr = nan; }, {"lr", "nan", "finite"}},
+      {[=](auto& o) { o.lr = nan; }, {"lr", "nan", "positive"}},
       {[](auto& o) { o.schedule = "linear"; }, {"linear", "cosine"}},
       {[](auto& o) { o.radius = 0; }, {"radius", "0", "(0, 1]"}},
       {[](auto& o) { o.label_lr = -2; }, {"label-lr", "-2", "positive"}},

@@ -139,8 +139,14 @@ TEST_CASE("every recipe refuses images and targets that are none, naming them, a
     const auto options = example.options();
     const auto refusal = [&](const RecipeInput& input) { return message_of([&] { options->make(input); }); };
     RecipeInput input = bench.input(example);
-    CHECK(options->plan(input).size() > 20);
-    CHECK(options->plan(input).back() == '\n');
+    const std::string plan = options->plan(input);
+    CHECK(plan.size() > 20);
+    CHECK(plan.back() == '\n');
+    RecipeInput unread = input;
+    unread.data.x = {};
+    if (unread.model == nullptr) CHECK(options->plan(unread) == plan);
+    unread.model = nullptr;
+    CHECK_THAT(options->plan(unread), !Catch::Contains(" 0 images"));
 
     bench.blobs.x(3, 2) = NAN;
     CHECK_THAT(refusal(input), Catch::Contains("training image 3 has the value nan at position 2"));

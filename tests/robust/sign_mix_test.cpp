@@ -254,7 +254,7 @@ TEST_CASE("sign-mix refuses what cannot be, naming the field", "[sign_mix]") {
   };
   CHECK_THAT(refusal({{"n", "31"}}, "n"), Catch::Contains("n is 31") && Catch::Contains("only 30"));
   CHECK_THAT(refusal({{"n", "2"}}, "n"), Catch::Contains("n is 2") && Catch::Contains("3 classes"));
-  CHECK_THAT(refusal({{"copies", "0"}}, ""), Catch::Contains("copies") && Catch::Contains("0"));
+  CHECK_THAT(refusal({{"copies", "0"}}, "copies"), Catch::Contains("copies") && Catch::Contains("0"));
   CHECK_THAT(refusal({{"eps", "1.1"}}, "eps"), Catch::Contains("eps is 1.1, must be in [0, 1]"));
   CHECK_THAT(refusal({{"clean", "-0.1"}}, "clean"), Catch::Contains("clean is -0.1"));
   CHECK_THAT(refusal({{"fields", "digit,ghost"}}, "fields"), Catch::Contains("\"ghost\"") && Catch::Contains("smooth"));

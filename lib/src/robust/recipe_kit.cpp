@@ -53,7 +53,7 @@ void check_input(const RecipeInput& input, const std::string& recipe, bool needs
 }
 
 ThreatModel threat_of(const RecipeInput& input, const std::string& norm, double eps) {
-  const index d = input.data.x.cols;
+  const index d = input.data.shape.size();
   const double most = norm == "linf" ? 1 : norm == "l2" ? std::sqrt(static_cast<double>(d)) : static_cast<double>(d);
   NTKROB_CHECK(eps >= 0 && eps <= most, ConfigError, field("eps"), " is ", given(eps), ", must be ",
                limit("in [0, ", most, "]"), ", the size of the box in ", field("norm", norm), "; ",
@@ -62,7 +62,7 @@ ThreatModel threat_of(const RecipeInput& input, const std::string& norm, double 
 }
 
 std::size_t set_bytes(const RecipeInput& input, index images, index numbers) {
-  const auto each = static_cast<std::size_t>(input.data.x.cols + numbers) * sizeof(float) + sizeof(int);
+  const auto each = static_cast<std::size_t>(input.data.shape.size() + numbers) * sizeof(float) + sizeof(int);
   return checked_mul(static_cast<std::size_t>(images), each, "the result");
 }
 

@@ -64,6 +64,11 @@ void check_input(const RecipeInput& input, const std::string& recipe, bool needs
 /// "linf", "l2" or "l1" and a radius for the given images.   throws: ConfigError about the field "norm" or "eps"
 ThreatModel threat_of(const RecipeInput& input, const std::string& norm, double eps);
 
+/// Of the given images. A plan may be asked for before their pixels are read, so it counts labels and asks the shape.
+inline index image_count(const RecipeInput& input) {
+  return input.data.labels == nullptr ? input.data.x.rows : static_cast<index>(input.data.labels->size());
+}
+
 /// Blocks of `batch` images, the last one smaller.
 inline index steps_of(index images, index batch) { return images / batch + (images % batch != 0); }
 

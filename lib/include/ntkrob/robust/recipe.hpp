@@ -76,7 +76,8 @@ class RecipeOptions {
   virtual void validate() const = 0;
   /// throws: ConfigError (options, images, or a model that is missing, too many or of another shape), NotSupported
   virtual std::unique_ptr<Recipe> make(const RecipeInput& input) const = 0;
-  /// What the work will take, lines of text for those who ask before it.
+  /// What the work will take, lines of text for those who ask before it. Pixels and model need not be there yet: labels,
+  /// shape and targets tell the sizes.
   virtual std::string plan(const RecipeInput& input) const = 0;
   /// Whether pixels may leave [0,1].
   virtual bool leaves_box() const { return false; }

@@ -108,7 +108,7 @@ class AdvKipOptions final : public RecipeOptions {
     kernel_options.memory_budget = input.memory_budget;
     kernel_options.shape = input.data.shape;
     const Factor factor = parse_factor(o.factor);
-    const index d = input.data.x.cols;
+    const index d = input.data.shape.size();
     std::string plans;
     std::size_t gram = 0;  // the same for each kernel
     for (const std::string& spec : split_kernels(o.kernel)) {

@@ -62,7 +62,7 @@ class Relabel final : public PerImage {
                   model_text(*input.model, input.data.x),
                   input.data.x.rows,
                   options.batch,
-                  {{"agreement", Column::Kind::fraction, true}},
+                  {{"agreement", Column::Kind::fraction, true, true}},
                   1}),
         options_(options),
         outputs_(input.data.x.rows, input.data.classes) {
@@ -166,7 +166,7 @@ std::unique_ptr<Recipe> RelabelOptions::make(const RecipeInput& input) const {
 }
 
 std::string RelabelOptions::plan(const RecipeInput& input) const {
-  const index n = input.data.x.rows;
+  const index n = image_count(input);
   std::string passes = "1 pass";
   if (!attack.empty() && input.model != nullptr) {
     const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));

@@ -120,7 +120,7 @@ class StaticAdversarial final : public PerImage {
                   model_text(*input.model, input.data.x),
                   input.data.x.rows,
                   options.batch,
-                  {{"robust", Column::Kind::fraction, true}, {"fooled", Column::Kind::fraction, true}},
+                  {{"robust", Column::Kind::fraction, true, true}, {"fooled", Column::Kind::fraction, true, true}},
                   2}),
         options_(options),
         attack_(make_attack(options.attack)),
@@ -210,7 +210,7 @@ std::unique_ptr<Recipe> StaticAdversarialOptions::make(const RecipeInput& input)
 }
 
 std::string StaticAdversarialOptions::plan(const RecipeInput& input) const {
-  const index n = input.data.x.rows;
+  const index n = image_count(input);
   std::string passes = "the passes of the attack and 1";
   if (input.model != nullptr) {
     const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));
