@@ -57,7 +57,7 @@ void Checkpoint::check(const CheckpointOptions& options, Context& context) {
   const std::string other = !options.resume && there ? job_of(path) : options.job;
   NTKROB_CHECK(other == options.job || context.settings.force, ConfigError, field("checkpoint"), ": ", given(path),
                " exists and is the state of ntkrob ", other, "; ",
-               advice("name another file, or give ", field("force", "true"), ", which replaces it"));
+               ntkrob::advice("name another file, or give ", field("force", "true"), ", which replaces it"));
   NTKROB_CHECK(options.resume || context.settings.force || !there, ConfigError, path,
                " exists: an earlier run was stopped; give ", field("resume", "true"), " to go on with it, or ",
                field("force", "true"), " to start anew");

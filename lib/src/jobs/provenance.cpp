@@ -29,7 +29,7 @@ std::string canonical_command(const std::string& job, const std::string& data, c
     } else if (value == "true" || value == "false") {
       line += " " + dashes + (value == "true" ? "" : "no-") + name;
     } else {
-      line += " " + dashes + name + " " + value;
+      line += " " + dashes + name + (value.empty() ? std::string("=") : " " + value);
     }
   }
   return line + read_arguments(read);

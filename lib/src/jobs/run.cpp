@@ -81,7 +81,11 @@ std::string progress_text(const std::vector<Column>& columns, const Row& row, in
             (columns[c].kind == Column::Kind::fraction ? percent_text(*row.values[c]) : std::string(number));
   }
   char rate[40];
-  std::snprintf(rate, sizeof rate, "  %.1f steps/min", 60 / std::max(1e-9, seconds_per_step));
+  const double per_second = 1 / std::max(1e-9, seconds_per_step);
+  if (per_second < 10)
+    std::snprintf(rate, sizeof rate, "  %.1f steps/min", 60 * per_second);
+  else
+    std::snprintf(rate, sizeof rate, "  %.0f steps/s", per_second);
   return line + rate + "  " + duration_text(seconds_per_step * static_cast<double>(steps - row.step)) + " left";
 }
 
