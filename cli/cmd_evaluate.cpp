@@ -3,151 +3,36 @@
 
 #include "command.hpp"
 #include "json_text.hpp"
-#include "ntkrob/base/printable.hpp"
+#include "ntkrob/attack/attack.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/jobs/device.hpp"
-#include "ntkrob/jobs/evaluate.hpp"
-#include "ntkrob/jobs/input.hpp"
-#include "ntkrob/jobs/machine.hpp"
-#include "ntkrob/jobs/model.hpp"
-#include "ntkrob/kernel/kernel.hpp"
-#include "ntkrob/nn/device.hpp"
+#include "ntkrob/jobs/evaluate_files.hpp"
+#include "ntkrob/kernel/spec.hpp"
 #include "report/evaluate_report.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
 
-struct EvaluateParams {
-  std::string model, data;
-  MachineJob machine;
-  std::string transfer_from;
-  MachineJob source;
-  EvaluateJob job;
-  ReadOptions read;
-};
-
-/// The report calls classes as the data do, or as the model does where the data have no names.
-void use_names(EvaluateJob& job, const std::vector<std::string>& of_model, Dataset& data, Session& session) {
-  match_classes(data, job.data, of_model, job.model, session.console);
-  job.class_names = data.class_names.empty() ? of_model : data.class_names;
-}
-
-/// All that can be refused before files are read.
-void check(EvaluateParams& p, Session& session) {
-  const bool machine = !p.machine.kernel.empty() || !p.machine.support.empty();
-  NTKROB_CHECK(p.model.empty() != !machine, ConfigError,
-               "name either a MODEL file, or a kernel machine by --kernel and --support");
-  NTKROB_CHECK(!machine || !p.machine.kernel.empty(), ConfigError, "--support needs --kernel");
-  NTKROB_CHECK(!machine || !p.machine.support.empty(), ConfigError, "--kernel needs --support");
-  NTKROB_CHECK(machine || (p.machine.n == 0 && !p.machine.balanced), ConfigError,
-               "--n-support and --balanced-support are about kernel machines; give --kernel and --support");
-  if (machine) check_machine(p.machine);
-  NTKROB_CHECK(p.source.kernel.empty() == p.source.support.empty(), ConfigError,
-               "--source-kernel and --source-support belong together: give both or none");
-  NTKROB_CHECK(p.transfer_from.empty() || p.source.kernel.empty(), ConfigError,
-               "name one source of transferred attacks: --transfer-from, or --source-kernel and --source-support");
-  p.job.seed = session.settings.seed;
-  p.job.data = p.data;
-  p.job.model = model_text(p.model, p.machine);
-  p.job.source = model_text(p.transfer_from, p.source);
-  if (p.job.int8) {
-    NTKROB_CHECK(!machine, ConfigError, "--int8 is about nets, not about kernel machines");
-    NTKROB_CHECK(p.job.source.empty(), ConfigError,
-                 "with --int8 attacks named transfer(ATTACK) are made on the float32 net; leave the other source out");
-    p.job.source = p.model + ", float32";
-    p.job.model = text(p.model, ", int8, calibrated on ", p.job.calibrate);
-  }
-  check_evaluate(p.job, session);
-}
-
-/// The float32 net under the attacks of the list, on the n samples that --fast takes, without report files.
-EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& net, const Dataset& data,
-                                 Session& session) {
-  EvaluateJob job = p.job;
-  job.model = job.source;
-  job.source.clear();
-  job.int8 = job.resume = false;
-  job.checks = "off";
-  std::string attacks;
-  for (const std::string& attack : p.job.attack_list())
-    if (transfer_spec(attack).empty()) attacks += (attacks.empty() ? "" : ",") + attack;
-  job.attacks = attacks;
-  if (job.fast) job.n = n;
-  job.fast = false;
-  job.json.clear();
-  job.html.clear();
-  job.checkpoint.clear();
-  return run_evaluate(job, net, nullptr, data, session);
-}
-
-/// Judges the net after quantisation, and beside it the net.
-void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
-  const StateDict state = load_state(p.model, kModelSchema);
-  const Net net(state, session.backend());
-  use_names(p.job, stored_class_names(state), data, session);
-  const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, session).view());
-  const EvaluateOutcome outcome = run_evaluate(p.job, model, &net, data, session);
-  const EvaluateOutcome beside = evaluate_float32(p, static_cast<index>(outcome.samples.size()), net, data, session);
-  if (!p.job.json.empty()) {
-    Report json = evaluate_report(p.job, outcome);
-    json["reading"] = readings_report(session);
-    json["dtype"] = "int8";
-    json["float32"] = float32_report(beside);
-    write_text(p.job.json, json_text(json), session.settings.force);
-  }
-  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), session.settings.force);
-  remove_checkpoint(p.job, session);
-  std::cout << printable(evaluate_text(p.job, outcome)) << "\n" << beside_text(outcome, beside);
-}
-
-void evaluate_model(EvaluateParams& p, Session& session) {
-  check(p, session);
-  const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
-  // What was trained on says how features are scaled.
-  if (!p.model.empty()) adopt_features(session, load_state(p.model, kModelSchema), p.model);
-  if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(session, p.machine.support, p.read, 2);
-  Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
-  ThreatModel::of(p.job.norm, p.job.eps, data.shape.size());  // refused before the models are made
-  if (session.globals.dry_run || session.globals.explain) {
-    TextCollector collector;
-    visit_evaluate(p.job, collector);
-    if (!p.machine.kernel.empty()) visit_machine(p.machine, collector);
-    std::cout << "model     " << p.job.model << "\noptions\n" << options_text(collector.texts) << backend_text(session);
-    if (!p.machine.kernel.empty()) {
-      KernelOptions options;
-      options.memory_budget = session.settings.memory.value;
-      options.shape = data.shape;
-      const Dataset support = open_input(session, p.machine.support, p.read, 2);
-      const index n = support_size(p.machine, support);
-      const Kernel kernel(KernelSpec::parse(p.machine.kernel), session.backend(), options);
-      std::cout << block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes) +
-                                            explain_machine(p.machine, support, session));
-    }
-  }
+void evaluate_model(EvaluateFiles& files, Session& session) {
+  check_evaluate_files(files, session);
+  Dataset data = open_evaluate(files, session);
+  if (session.globals.dry_run || session.globals.explain) std::cout << evaluate_plan(files, data, session);
   if (session.globals.dry_run) return;
-  if (p.job.int8) return evaluate_int8(p, data, session);
-  const Machine machine = open_model(p.model, p.machine, p.read, session);
-  const Machine source = open_model(p.transfer_from, p.source, p.read, session);
-  p.job.fitted_classes = machine.fitted_classes;
-  use_names(p.job, machine.class_names, data, session);
-  const EvaluateOutcome outcome = run_evaluate(p.job, *machine.model, source.model.get(), data, session);
+  const EvaluatedFiles evaluated = run_evaluate_files(files, data, session);
+  const EvaluateOutcome& outcome = evaluated.outcome;
+  const EvaluateJob& job = files.job;
   const bool force = session.settings.force;
-  if (!p.job.json.empty()) {
-    Report json = evaluate_report(p.job, outcome);
-    json["reading"] = readings_report(session);
-    if (const auto solve = solve_report(machine); !solve.is_null()) json["solve"] = solve;
-    write_text(p.job.json, json_text(json), force);
-  }
-  if (!p.job.html.empty()) write_text(p.job.html, evaluate_html(p.job, outcome), force);
-  remove_checkpoint(p.job, session);
-  std::cout << printable(evaluate_text(p.job, outcome));
+  if (!job.json.empty()) write_text(job.json, json_text(evaluated_report(files, evaluated, session)), force);
+  if (!job.html.empty()) write_text(job.html, evaluate_html(job, outcome), force);
+  remove_checkpoint(job, session);
+  std::cout << printable(evaluate_text(job, outcome));
+  if (evaluated.float32) std::cout << "\n" << beside_text(outcome, *evaluated.float32);
 }
 
 }  // namespace
 
 Command make_evaluate() {
-  auto p = std::make_shared<EvaluateParams>();
+  auto p = std::make_shared<EvaluateFiles>();
   Command command;
   OptionSet& set = command.options;
   set.add_positional("MODEL", p->model, "a net written by ntkrob train");

@@ -29,14 +29,6 @@ struct InfoParams {
   ReadOptions read;
 };
 
-Json backends_json() {
-  Json rows = Json::array();
-  for (const BackendState& b : backends())
-    rows.push_back(
-        {{"name", b.name}, {"description", b.description}, {"available", b.available}, {"reason", b.reason}});
-  return rows;
-}
-
 std::string backends_text() {
   std::string lines = "Backends, best first:\n";
   for (const BackendState& b : backends()) {
@@ -45,37 +37,6 @@ std::string backends_text() {
     if (!b.available) lines += std::string(12, ' ') + b.reason + "\n";
   }
   return lines;
-}
-
-Json formats_json() {
-  Json rows = Json::array();
-  for (const FormatInfo& f : formats())
-    rows.push_back({{"name", f.name},
-                    {"extensions", f.extensions},
-                    {"description", f.description},
-                    {"readable", f.readable},
-                    {"writable", f.writable}});
-  return rows;
-}
-
-/// The rows of lib/doc/reading.md.
-std::string rules_text() {
-  std::string lines, kind;
-  for (const ReadingRule& rule : reading_rules()) {
-    if (rule.kind != kind)
-      lines += (kind.empty() ? "" : "\n") +
-               text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");
-    kind = rule.kind;
-    lines += text("| ", rule.content, " | ", rule.answer, " | ", rule.words, " |\n");
-  }
-  return lines;
-}
-
-Json rules_json() {
-  Json rows = Json::array();
-  for (const ReadingRule& r : reading_rules())
-    rows.push_back({{"id", r.id}, {"kind", r.kind}, {"content", r.content}, {"answer", r.answer}, {"words", r.words}});
-  return rows;
 }
 
 std::string entry_text(const Json& entry) {
@@ -111,15 +72,15 @@ void info(const InfoParams& p, Session& session) {
   report["schema"] = "ntkrob.info/1";
   std::string lines;
   if (p.backends) {
-    report["backends"] = backends_json();
+    report["backends"] = to_json(backends_report());
     lines += backends_text();
   }
   if (p.formats) {
-    report["formats"] = formats_json();
+    report["formats"] = to_json(formats_report());
     lines += formats_text();
   }
   if (p.reading) {
-    report["rules"] = rules_json();
+    report["rules"] = to_json(rules_report());
     lines += rules_text();
   }
   if (!p.file.empty()) {

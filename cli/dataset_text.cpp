@@ -6,16 +6,11 @@
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/model/classes.hpp"
 
 namespace ntkrob::cli {
 
 namespace {
-
-std::vector<index> class_counts(const Dataset& data, const Split& split) {
-  std::vector<index> counts(static_cast<std::size_t>(data.classes), 0);
-  for (const int label : split.labels) ++counts[static_cast<std::size_t>(label)];
-  return counts;
-}
 
 std::string split_text(const char* name, const Dataset& data, const Split& split) {
   if (split.empty()) return text(name, "     absent\n");
@@ -24,7 +19,7 @@ std::string split_text(const char* name, const Dataset& data, const Split& split
       text(name, "     ", split.n, " ", data.kind_text(), ", ", split.is_bytes() ? "uint8" : "float32",
            ", values from ", low, " to ", high, split.targets.empty() ? "" : ", with real-valued targets", "\n");
   lines += "          per class:";
-  const std::vector<index> counts = class_counts(data, split);
+  const std::vector<index> counts = class_counts(split.labels, data.classes);
   constexpr std::size_t kShown = 20;
   for (std::size_t c = 0; c < std::min(kShown, counts.size()); ++c) lines += text(" ", counts[c]);
   if (counts.size() > kShown) {

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <unistd.h>
 
+#include "jobs/folder.hpp"
 #include "kit/check.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/data/format.hpp"
@@ -52,20 +52,6 @@ class Toy : public Stepped {
   index stop_at_;
 };
 
-/// A folder that is gone at the end.
-class Folder {
- public:
-  Folder() : path_(std::filesystem::temp_directory_path() / text("ntkrob-run-", ::getpid())) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::vector<std::string> lines_of(const std::string& path) {
   std::ifstream in(path);
   std::vector<std::string> lines;
@@ -95,7 +81,7 @@ std::string interrupted(const std::function<void()>& act) {
 }  // namespace
 
 TEST_CASE("a job that is stopped at any step and resumed ends with the same bits and the same log", "[jobs]") {
-  const Folder folder;
+  const Folder folder("run");
   const std::string state = folder / (std::string("toy.ckpt") + state_extension());
   Context context;
   Stop stop;
@@ -142,7 +128,7 @@ TEST_CASE("a job without a checkpoint stops, too, and says that nothing was writ
 }
 
 TEST_CASE("checkpoints come every so many steps where that is asked for", "[jobs]") {
-  const Folder folder;
+  const Folder folder("run");
   const std::string state = folder / (std::string("toy.ckpt") + state_extension());
   Context context;
   class Watched : public Toy {
@@ -159,7 +145,7 @@ TEST_CASE("checkpoints come every so many steps where that is asked for", "[jobs
 }
 
 TEST_CASE("programs that handle signals hear when a stop is answered", "[jobs]") {
-  const Folder folder;
+  const Folder folder("run");
   Ear ear;
   Context context(ear);
   Stop stop;
@@ -177,7 +163,7 @@ TEST_CASE("programs that handle signals hear when a stop is answered", "[jobs]")
 }
 
 TEST_CASE("a checkpoint of another job, of other words or of none is refused, with what to do", "[jobs]") {
-  const Folder folder;
+  const Folder folder("run");
   const std::string state = folder / (std::string("toy.ckpt") + state_extension());
   Context context;
   Toy job(4);

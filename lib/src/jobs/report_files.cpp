@@ -4,16 +4,12 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/journal.hpp"
 #include "ntkrob/jobs/report.hpp"
+#include "ntkrob/model/classes.hpp"
+#include "ntkrob/runtime/runtime.hpp"
 
 namespace ntkrob::jobs {
 
 namespace {
-
-std::vector<index> class_counts(const Dataset& data, const Split& split) {
-  std::vector<index> counts(static_cast<std::size_t>(data.classes), 0);
-  for (const int label : split.labels) ++counts[static_cast<std::size_t>(label)];
-  return counts;
-}
 
 Report split_tree(const Dataset& data, const Split& split) {
   const auto [low, high] = split.extremes();
@@ -22,7 +18,7 @@ Report split_tree(const Dataset& data, const Split& split) {
           {"min", low},
           {"max", high},
           {"targets", !split.targets.empty()},
-          {"class_counts", class_counts(data, split)}};
+          {"class_counts", class_counts(split.labels, data.classes)}};
 }
 
 /// Shape and range of an array entry, or null.
@@ -116,6 +112,44 @@ Report state_report(const std::string& kind, const std::string& path, const std:
   if (!names.empty()) json["class_names"] = names;
   json["entries"] = entries;
   return json;
+}
+
+Report backends_report() {
+  Report rows = Report::list();
+  for (const BackendState& b : backends())
+    rows.push_back(
+        {{"name", b.name}, {"description", b.description}, {"available", b.available}, {"reason", b.reason}});
+  return rows;
+}
+
+Report formats_report() {
+  Report rows = Report::list();
+  for (const FormatInfo& f : formats())
+    rows.push_back({{"name", f.name},
+                    {"extensions", f.extensions},
+                    {"description", f.description},
+                    {"readable", f.readable},
+                    {"writable", f.writable}});
+  return rows;
+}
+
+Report rules_report() {
+  Report rows = Report::list();
+  for (const ReadingRule& r : reading_rules())
+    rows.push_back({{"id", r.id}, {"kind", r.kind}, {"content", r.content}, {"answer", r.answer}, {"words", r.words}});
+  return rows;
+}
+
+std::string rules_text() {
+  std::string lines, kind;
+  for (const ReadingRule& rule : reading_rules()) {
+    if (rule.kind != kind)
+      lines += (kind.empty() ? "" : "\n") +
+               text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");
+    kind = rule.kind;
+    lines += text("| ", rule.content, " | ", rule.answer, " | ", rule.words, " |\n");
+  }
+  return lines;
 }
 
 }  // namespace ntkrob::jobs

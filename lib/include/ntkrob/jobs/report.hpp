@@ -99,6 +99,13 @@ Report confusion_report(const ClassReport& report);
 /// What a data set holds, and how it came to be.
 Report dataset_report(const Dataset& data);
 Report provenance_report(const Provenance& provenance);
+/// What this build has: backends, formats, and how readers decide.
+Report backends_report();
+Report formats_report();
+Report rules_report();
+/// The same rules as the tables of lib/doc/reading.md.
+std::string rules_text();
+
 /// The entries of a model, kernel, prediction or checkpoint; arrays beyond `largest` bytes by their shape.
 ///   kind, schema: as identify() says   throws: as load_state
 Report state_report(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest);
