@@ -4,7 +4,6 @@
 #include "command.hpp"
 #include "json_text.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/jobs/input.hpp"
 #include "ntkrob/jobs/train.hpp"
 #include "ntkrob/optim/optimizer.hpp"
@@ -29,46 +28,19 @@ void add_decay(OptionSet& set, TrainParams& p) {
   };
 }
 
-/// The set of --test: its test split, or all of a file that has one split only; classes are those of the training set.
-void take_as_test(Dataset& other, const TrainParams& p, const Dataset& data, Session& session) {
-  if (other.test.empty() && p.test != p.job.data) {
-    session.console.note(
-        text("reading ", p.test, ": has one split, whose ", other.train.n, " samples are the test split"));
-    other.test = std::move(other.train);
-    other.train = Split();
-  }
-  match_classes(other, p.test, data.class_names, p.job.data, session.console);
-}
-
 void train_net(TrainParams& p, Session& session) {
   const bool force = session.settings.force;
   if (!p.json.empty()) check_output(p.json, force);
   check_train(p.job, session);
-  const std::size_t inputs = p.test.empty() ? 1 : 2;
-  const Dataset data = open_input(session, p.job.data, p.job.read, inputs);
-  Dataset other = p.test.empty() ? Dataset() : open_input(session, p.test, p.job.read, inputs);
-  if (!p.test.empty()) take_as_test(other, p, data, session);
-  const Dataset& test = p.test.empty() ? data : other;
-  NTKROB_CHECK(p.test.empty() || !test.test.empty(), ConfigError, "test: ", p.test, " has no test split");
-  check_two_classes(data, p.job.data);
+  const TrainInput in = open_train(p.job, p.test, session);
   if (p.chooses_decay) {
-    const DecayChoice choice = choose_decay(p.job, data);
+    const DecayChoice choice = choose_decay(p.job, in.data);
     p.job.train.weight_decay = choice.weight_decay;
     if (!choice.note.empty()) session.console.note(choice.note);
   }
-  if (session.globals.dry_run || session.globals.explain) {
-    const Net net(p.job.model, data.shape, data.classes, parse_initialisation(p.job.init), p.job.train.seed,
-                  session.backend());
-    TextCollector collector;
-    visit_train_job(p.job, collector);
-    std::cout << "options\n"
-              << options_text(collector.texts) << "data      " << p.job.data << ": " << data.train.n << " images, "
-              << data.shape.size() << " pixels, " << data.classes << " classes\nnet       " << net.parameter_count()
-              << " parameters\n"
-              << backend_text(session);
-  }
+  if (session.globals.dry_run || session.globals.explain) std::cout << train_plan(p.job, in, session);
   if (session.globals.dry_run) return;
-  const TrainOutcome outcome = run_train(p.job, data, test, session);
+  const TrainOutcome outcome = run_train(p.job, in.data, in.test(), session);
   if (!p.json.empty()) write_text(p.json, json_text(train_report(p.job, outcome, session)), force);
   std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)
             << "\n";

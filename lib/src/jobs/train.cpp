@@ -160,6 +160,37 @@ std::string TrainJob::checkpoint_path() const {
   return checkpoint.empty() && !output.empty() ? output + ".ckpt" + state_extension() : checkpoint;
 }
 
+TrainInput open_train(const TrainJob& job, const std::string& test, Context& context) {
+  const std::size_t inputs = test.empty() ? 1 : 2;
+  TrainInput in;
+  in.data = open_input(context, job.data, job.read, inputs);
+  if (!test.empty()) {
+    in.has_other = true;
+    in.other = open_input(context, test, job.read, inputs);
+    if (in.other.test.empty() && test != job.data) {
+      context.listener().note(
+          text("reading ", test, ": has one split, whose ", in.other.train.n, " samples are the test split"));
+      in.other.test = std::move(in.other.train);
+      in.other.train = Split();
+    }
+    match_classes(in.other, test, in.data.class_names, job.data, context.listener());
+    NTKROB_CHECK(!in.other.test.empty(), ConfigError, field("test"), ": ", test, " has no test split");
+  }
+  check_two_classes(in.data, job.data);
+  return in;
+}
+
+std::string train_plan(const TrainJob& job, const TrainInput& in, Context& context) {
+  const Dataset& data = in.data;
+  const Net net(job.model, data.shape, data.classes, parse_initialisation(job.init), job.train.seed, context.backend());
+  TextCollector collector;
+  visit_train_job(job, collector);
+  return "options\n" + options_text(collector.texts) +
+         text("data      ", job.data, ": ", data.train.n, " images, ", data.shape.size(), " pixels, ", data.classes,
+              " classes\nnet       ", net.parameter_count(), " parameters\n") +
+         backend_text(context);
+}
+
 TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& test, Context& context) {
   check_train(job, context);
   check_train_data(job, data, test);

@@ -70,6 +70,20 @@ struct DecayChoice {
 /// --adversarial, 0. On MNIST itself that decay would cost one to two points of clean accuracy.
 DecayChoice choose_decay(const TrainJob& job, const Dataset& data);
 
+/// What it works on.
+struct TrainInput {
+  Dataset data;
+  Dataset other;          // of `test`
+  bool has_other = false;
+  /// The data whose test split is judged.
+  const Dataset& test() const { return has_other ? other : data; }
+};
+/// Opens the data of the job and the set `test` (empty: none), of which the test split is taken, or all of a file that
+/// has one split; its classes are numbered as those of the data.   throws: ConfigError; as open_input
+TrainInput open_train(const TrainJob& job, const std::string& test, Context& context);
+/// Options, data, net and backend, lines of text.
+std::string train_plan(const TrainJob& job, const TrainInput& in, Context& context);
+
 struct TrainOutcome {
   std::unique_ptr<Net> net;
   double loss = 0;      // mean over the training set, after training
