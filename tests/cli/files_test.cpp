@@ -202,7 +202,7 @@ TEST_CASE("kernel prints eigenvalues with bounds and the largest learning rate, 
   CHECK(entries["eigenvalues/ntk"]["values"][0] > entries["eigenvalues/ntk"]["values"][2]);
   CHECK(!entries.contains("ntk"));
   CHECK_FAILS(run({"kernel", folder / "a.h5", folder / "a.h5", "--eigenvalues", "3"}), 2, "--eigenvalues");
-  CHECK_FAILS(run({"kernel", folder / "a.h5"}), 2, "-o FILE");
+  CHECK_FAILS(run({"kernel", folder / "a.h5"}), 2, "name the file to write");
 }
 
 TEST_CASE("predict writes means and variances, at infinite time those of the kernel machine", "[cli]") {

@@ -47,7 +47,7 @@ TEST_CASE("usage mistakes end with code 2 and one line that names them", "[cli]"
   CHECK_FAILS(run({"synth", "strokes", "extra", "-o", "x.h5"}), 2, "unexpected argument \"extra\"");
   CHECK_FAILS(run({"synth", "photos", "-o", "x.h5"}), 2, "\"photos\"", "strokes");
   CHECK_FAILS(run({"synth", "strokes", "--train", "many", "-o", "x.h5"}), 2, "--train", "many");
-  CHECK_FAILS(run({"synth", "strokes", "--train", "0", "-o", "x.h5"}), 2, "--train is 0, must be");
+  CHECK_FAILS(run({"synth", "strokes", "--train", "0", "-o", "x.h5"}), 2, "--train is \"0\", must be");
   CHECK_FAILS(run({"synth", "strokes", "--seed", "-1", "-o", "x.h5"}), 2, "--seed is \"-1\"");
   CHECK_FAILS(run({"synth", "strokes", "--memory", "2X", "-o", "x.h5"}), 2, "--memory is \"2X\"", "2G");
   CHECK_FAILS(run({"info"}), 2, "name a FILE");
@@ -60,7 +60,7 @@ TEST_CASE("robustify refuses options out of range before it reads data", "[cli]"
                                                     {"--eps", "8/0", "--eps"},
                                                     {"--norm", "l7", "l7"},
                                                     {"--init", "zeros", "zeros"},
-                                                    {"--steps", "0", "--steps is 0"},
+                                                    {"--steps", "0", "--steps is \"0\""},
                                                     {"--kernel", "fc:3-tanhh", "tanhh"},
                                                     {"--optimizer", "newton", "newton"},
                                                     {"--schedule", "zigzag", "zigzag"},

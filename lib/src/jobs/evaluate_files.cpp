@@ -52,6 +52,8 @@ EvaluatedFiles evaluate_int8(EvaluateFiles& p, Dataset& data, Context& context) 
 
 void check_evaluate_files(EvaluateFiles& p, Context& context) {
   const bool machine = !p.machine.kernel.empty() || !p.machine.support.empty();
+  NTKROB_CHECK(p.model.empty() == machine, ConfigError, "name either a MODEL file, or a kernel machine by ",
+               field("kernel"), " and ", field("support"));
   check_model_choice(p.model, p.machine, ModelNeed::one, "evaluate");
   NTKROB_CHECK(p.source.kernel.empty() == p.source.support.empty(), ConfigError, field("source-kernel"), " and ",
                field("source-support"), " belong together: give both or none");

@@ -8,7 +8,10 @@ namespace ntkrob::jobs {
 
 namespace {
 
-constexpr double kCostShare = 20;        // rows are kept where computing takes this many times what writing takes
+constexpr double kCostShare = 20;  // rows are kept where computing takes this many times what writing takes
+/// Options by their names, other things as they are called.
+std::string named(const std::string& name) { return name.find(' ') == std::string::npos ? text(field(name)) : name; }
+
 constexpr double kFirstGuess = 1 / 4e8;  // seconds per byte, before anything has been written
 
 }  // namespace
@@ -34,8 +37,8 @@ void RowCheckpoint::load(const std::function<std::size_t(index first, index rows
   checkpoint_.check_identity([&](const std::string& name) { return stored("run/" + name); });
   for (const auto& [name, here] : identity_) {
     const std::string there = stored(name);
-    NTKROB_CHECK(there == here, ConfigError, field("resume"), ": ", path_, " was made with ", name, " ", there,
-                 ", this run has ", name, " ", here, "; resume with the options and data it was started with");
+    NTKROB_CHECK(there == here, ConfigError, field("resume"), ": ", path_, " was made with ", named(name), " ", there,
+                 ", this run has ", named(name), " ", here, "; resume with the options and data it was started with");
   }
   journal_->read([&](std::int64_t first, std::int64_t rows, const std::vector<char>& bytes) {
     NTKROB_CHECK(first >= 0 && rows > 0 && first < rows_ && rows <= rows_ - first, IoError, path_, ": a part has rows ",
