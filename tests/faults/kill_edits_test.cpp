@@ -22,11 +22,11 @@ bool names(const std::string& error, const std::string& entry, const StateDict& 
     return contains(error, "--" + option) || contains(error, entry) ||
            (option == "data" && contains(error, "other training data"));
   }
-  const std::pair<const char*, const char*> spoken[] = {{"cli/job", "is the checkpoint of ntkrob"},
-                                                        {"cli/instructions", "was computed with"},
-                                                        {"cli/version", "was written by version"},
-                                                        {"cli/backend", "was written by backend"},
-                                                        {"cli/samples", "is about"},
+  const std::pair<const char*, const char*> spoken[] = {{"run/job", "is the checkpoint of ntkrob"},
+                                                        {"run/instructions", "was computed with"},
+                                                        {"run/version", "was written by version"},
+                                                        {"run/backend", "was written by backend"},
+                                                        {"run/samples", "is about"},
                                                         {"data", "other training data"},
                                                         {"format", "has format"}};
   for (const auto& [name, words] : spoken)
