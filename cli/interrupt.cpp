@@ -34,6 +34,7 @@ void say(const char* words) {
 
 [[noreturn]] void end_now(const char* words) {
   remove_temporary_files();
+  end_child_processes();
   say(words);
   _exit(Interrupted("").exit_code());
 }
@@ -78,6 +79,7 @@ extern "C" void on_deadline(int) {
 /// A reader of our output has gone: silent, as for every program in a pipe, but without leftovers.
 extern "C" void on_closed_pipe(int number) {
   remove_temporary_files();
+  end_child_processes();
   std::signal(number, SIG_DFL);
   std::raise(number);
 }
