@@ -79,7 +79,7 @@ void Checkpoint::check_identity(const std::function<std::string(const std::strin
 }
 
 void Checkpoint::load(const std::function<void(const StateDict&)>& restore) {
-  const StateDict state = load_state(options_.path, kSchema);
+  const StateDict state = load_state(options_.path, kSchema, {session_.globals.memory.value});
   try {
     check_identity([&](const std::string& name) { return state.get<std::string>("cli/" + name); });
     restore(state);

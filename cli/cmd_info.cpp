@@ -117,9 +117,9 @@ std::string entry_text(const Json& entry) {
 }
 
 /// A model, kernel, prediction or checkpoint: its entries, and for a model its parameter count.
-/// Arrays beyond `largest` bytes are described by their shape.
-Json state_json(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest) {
-  const StateDict state = load_state(path, schema, largest);
+/// Arrays that do not fit are described by their shape.
+Json state_json(const std::string& kind, const std::string& path, const std::string& schema, StateLimits limits) {
+  const StateDict state = load_state(path, schema, limits);
   Json json;
   json["file"] = path;
   json["kind"] = kind;
@@ -179,7 +179,7 @@ void info(const InfoParams& p, Session& session) {
     const char* kNoChecksum =
         "no checksum over the file: an earlier ntkrob wrote it, or another program changed it; damage may go unseen";
     if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
-      report["file"] = state_json(kind, p.file, schema, session.memory_limit());
+      report["file"] = state_json(kind, p.file, schema, {session.globals.memory.value, session.memory_limit()});
       lines += state_text(report["file"]) + (summed ? "" : text("note      ", kNoChecksum, "\n"));
     } else {
       const Dataset data = open_input(session, p.file, p.read);

@@ -37,7 +37,7 @@ void convert_model(const ConvertModelParams& p, const std::string& output, Sessi
   if (!p.order.empty()) options.order = split_list(p.order, "order");
   TorchModel imported;
   try {
-    imported = import_torch(load_arrays(p.weights, p.group), p.spec, shape, options);
+    imported = import_torch(load_arrays(p.weights, p.group, session.globals.memory.value), p.spec, shape, options);
   } catch (const IoError& error) {
     const std::string what = error.what();
     throw IoError(what.rfind(p.weights, 0) == 0 ? what : p.weights + ": " + what);
