@@ -22,6 +22,7 @@ namespace {
 Stop stop;
 std::atomic<bool> keeps_state{false};
 std::atomic<long> asked_at{0};  // milliseconds
+std::atomic<bool> writing{false};
 // A text that is never changed once it is published here.
 std::atomic<const char*> last_words{nullptr};
 
@@ -71,9 +72,11 @@ extern "C" void on_signal(int) {
 }
 
 extern "C" void on_deadline(int) {
+  say(writing ? "\nthe checkpoint could not be written in time, the disk may hang; what is newer than the last one is "
+                "lost\n"
+              : "\nthe step in hand did not end in time, what it did is lost\n");
   const char* words = last_words;
-  end_now(words != nullptr ? words
-                           : "\nntkrob: interrupted; the step in hand did not end in time, no state was kept\n");
+  end_now(words != nullptr ? words : "\nntkrob: interrupted; no state was kept\n");
 }
 
 /// A reader of our output has gone: silent, as for every program in a pipe, but without leftovers.
@@ -119,7 +122,8 @@ bool InterruptScope::requested() { return stop.requested(); }
 void InterruptScope::look() { look_for_stop(&stop); }
 
 void InterruptScope::answered() {
-  set_deadline(0);
+  writing = true;
+  set_deadline(kWritingPatience);
   backend_.set_stop(nullptr);
 }
 

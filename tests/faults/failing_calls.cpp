@@ -2,9 +2,9 @@
 ///
 /// Counted are calls about regular files: write, pwrite, fsync, rename, link, posix_fallocate and the opening of new
 /// files. FAULT_AT: the first that fails (0: none); FAULT_ERROR: the errno that it fails with; FAULT_ONCE: later calls
-/// work again; FAULT_COUNT: a file that gets the number of calls of the whole process. FAULT_CHILD: a file that gets the
-/// process number of a child of the command, which then sleeps instead of its work and does not end with its parent, as on
-/// systems other than Linux.
+/// work again; FAULT_COUNT: a file that gets the number of calls of the whole process. FAULT_STUCK: fsync() never comes
+/// back. FAULT_CHILD: a file that gets the process number of a child of the command, which then sleeps instead of its
+/// work and does not end with its parent, as on systems other than Linux.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -85,6 +85,8 @@ ssize_t pwrite64(int d, const void* data, size_t n, off_t at) {
   return next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite64")(d, data, n, at);
 }
 int fsync(int d) {
+  if (is_regular(d) && number("FAULT_STUCK") != 0)
+    while (true) ::sleep(1000);
   if (is_regular(d) && fails()) return -1;
   return next<int (*)(int)>("fsync")(d);
 }
