@@ -90,7 +90,8 @@ void info(const InfoParams& p, Session& session) {
     const char* kNoChecksum =
         "no checksum over the file: an earlier ntkrob wrote it, or another program changed it; damage may go unseen";
     if (kind == "model" || kind == "kernel" || kind == "prediction" || kind == "checkpoint") {
-      report["file"] = to_json(state_report(kind, p.file, schema, session.memory_limit()));
+      report["file"] =
+          to_json(state_report(kind, p.file, schema, {session.settings.memory.value, session.memory_limit()}));
       lines += state_text(report["file"]) + (summed ? "" : text("note      ", kNoChecksum, "\n"));
     } else {
       const Dataset data = open_input(session, p.file, p.read);

@@ -22,6 +22,7 @@ namespace {
 Stop stop;
 std::atomic<bool> keeps_state{false};
 std::atomic<long> asked_at{0};  // milliseconds
+std::atomic<bool> writing{false};
 // A text that is never changed once it is published here.
 std::atomic<const char*> last_words{nullptr};
 
@@ -34,6 +35,7 @@ void say(const char* words) {
 
 [[noreturn]] void end_now(const char* words) {
   remove_temporary_files();
+  end_child_processes();
   say(words);
   _exit(Interrupted("").exit_code());
 }
@@ -70,14 +72,17 @@ extern "C" void on_signal(int) {
 }
 
 extern "C" void on_deadline(int) {
+  say(writing ? "\nthe checkpoint could not be written in time, the disk may hang; what is newer than the last one is "
+                "lost\n"
+              : "\nthe step in hand did not end in time, what it did is lost\n");
   const char* words = last_words;
-  end_now(words != nullptr ? words
-                           : "\nntkrob: interrupted; the step in hand did not end in time, no state was kept\n");
+  end_now(words != nullptr ? words : "\nntkrob: interrupted; no state was kept\n");
 }
 
 /// A reader of our output has gone: silent, as for every program in a pipe, but without leftovers.
 extern "C" void on_closed_pipe(int number) {
   remove_temporary_files();
+  end_child_processes();
   std::signal(number, SIG_DFL);
   std::raise(number);
 }
@@ -102,7 +107,10 @@ void answer_signals() {
 
 Stop& stop_request() { return stop; }
 void keep_state(bool yes) { keeps_state = yes; }
-void lift_deadline() { set_deadline(0); }
+void give_time_to_write() {
+  writing = true;
+  set_deadline(kWritingPatience);
+}
 
 void set_last_words(const std::string& words) {
   // Jobs have one or two texts in their life. They stay: a handler may be reading.

@@ -60,7 +60,7 @@ void Console::on_refresh(const std::string& line) {
 }
 
 void Console::answers_stop(bool yes) { keep_state(yes); }
-void Console::stopping() { lift_deadline(); }
+void Console::stopping() { give_time_to_write(); }
 void Console::on_last_words(const std::string& words) { set_last_words(words); }
 
 std::string spelt_as_flag(const std::string& name, const std::string& value) {

@@ -10,6 +10,8 @@
 #endif
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -19,6 +21,7 @@
 #include <new>
 
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/data/temporary_files.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define NTKROB_SANITIZED 1
@@ -33,6 +36,33 @@ namespace {
 
 // The last byte of an answer: only a child that came to its end writes one.
 constexpr char kDone = 'd', kNoMemory = 'm', kFailed = 'f';
+
+// The children that run, for the handler of a signal; 0 is a free place. More at one time than places are ended by the
+// system or by their limits.
+static_assert(std::atomic<pid_t>::is_always_lock_free, "the handler of a signal reads them");
+std::array<std::atomic<pid_t>, 16> running;
+
+/// A child in the list while this lives: until it is collected, for then its number may become another's.
+class Listed {
+ public:
+  explicit Listed(pid_t id) {
+    for (std::atomic<pid_t>& place : running) {
+      pid_t free = 0;
+      if (!place.compare_exchange_strong(free, id)) continue;
+      place_ = &place;
+      return;
+    }
+  }
+  Listed(const Listed&) = delete;
+  ~Listed() { clear(); }
+  void clear() {
+    if (place_ != nullptr) *place_ = 0;
+    place_ = nullptr;
+  }
+
+ private:
+  std::atomic<pid_t>* place_ = nullptr;
+};
 
 /// Resource: an int or an enumeration, as the system likes it.
 template <class Resource>
@@ -157,6 +187,7 @@ ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLi
                              "; allow more processes (ulimit -u) or free memory"));
   }
 
+  Listed listed(id);
   ChildAnswer answer;
   bool at_end = false;
   try {
@@ -181,6 +212,11 @@ ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLi
   ::close(ends[0]);
   if (!at_end) ::kill(id, SIGKILL);
   int status = 0;
+  // Ended, but not collected: until then the number is its own.
+  siginfo_t ended{};
+  while (::waitid(P_PID, static_cast<id_t>(id), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  listed.clear();
   pid_t collected;
   while ((collected = ::waitpid(id, &status, 0)) < 0 && errno == EINTR) {
   }
@@ -196,3 +232,12 @@ ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLi
 }
 
 }  // namespace ntkrob::io
+
+namespace ntkrob {
+
+void end_child_processes() noexcept {
+  for (const std::atomic<pid_t>& place : io::running)
+    if (const pid_t id = place; id > 0) ::kill(id, SIGKILL);
+}
+
+}  // namespace ntkrob

@@ -3,7 +3,7 @@
 /// The child is a fork: it has the memory, the open files and the calling thread alone, not the other threads. It leaves by
 /// _exit, so that nothing of the parent is written twice and no function of atexit runs in it; its error output goes
 /// nowhere, signals have their default actions, and it ends with its parent. The parent waits and collects it, so that no
-/// zombie stays. The callers of this component see one SIGCHLD.
+/// zombie stays; it can be interrupted by the handler of a signal, which ends the child by end_child_processes(). The callers of this component see one SIGCHLD.
 #pragma once
 
 #include <cstddef>

@@ -149,8 +149,8 @@ RawDataset read_npy(const std::vector<std::string>& inputs, const ReadOptions& o
   return read_parts(files, options);
 }
 
-StateDict npz_arrays(const std::string& path) {
-  const auto budget = budget_of({});
+StateDict npz_arrays(const std::string& path, std::size_t memory) {
+  const auto budget = std::make_shared<ReadBudget>(read_limit(memory));
   const ZipReader archive(path, budget);
   StateDict arrays;
   for (const ZipMember& member : archive.members()) {

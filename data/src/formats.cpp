@@ -278,12 +278,12 @@ Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& 
   return io::assemble(std::move(raw), reading);
 }
 
-StateDict load_arrays(const std::string& path, const std::string& group) {
+StateDict load_arrays(const std::string& path, const std::string& group, std::size_t memory) {
   const io::Probe probe = io::probe_of(path);
-  if (io::recognise_hdf5(probe)) return io::hdf5_arrays(path, group);
+  if (io::recognise_hdf5(probe)) return io::hdf5_arrays(path, group, memory);
   NTKROB_CHECK(io::recognise_npz(probe), IoError, path, ": is neither an NPZ nor an HDF5 file");
   NTKROB_CHECK(group.empty(), ConfigError, path, ": is an NPZ file and has no group \"", group, "\"");
-  return io::npz_arrays(path);
+  return io::npz_arrays(path, memory);
 }
 
 namespace {

@@ -46,8 +46,8 @@ void check_idx(const Dataset& data, const std::string& path);
 void check_png(const Dataset& data, const std::string& path);
 
 /// For load_arrays.
-StateDict npz_arrays(const std::string& path);
-StateDict hdf5_arrays(const std::string& path, const std::string& group);
+StateDict npz_arrays(const std::string& path, std::size_t memory);
+StateDict hdf5_arrays(const std::string& path, const std::string& group, std::size_t memory);
 
 const std::vector<Format>& format_table();
 

@@ -31,10 +31,10 @@ namespace io {
 RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions&) { fail_reading(inputs[0]); }
 Catalogue hdf5_catalogue(const std::string& path) { fail_reading(path); }
 void write_hdf5(const Dataset&, const std::string& path, const SaveOptions&) { fail(path); }
-StateDict hdf5_arrays(const std::string& path, const std::string&) { fail_reading(path); }
+StateDict hdf5_arrays(const std::string& path, const std::string&, std::size_t) { fail_reading(path); }
 std::string hdf5_schema(const std::string& path) { fail_reading(path); }
 void save_state_hdf5(const StateDict&, const std::string&, const std::string& path, bool) { fail(path); }
-StateDict load_state_hdf5(const std::string& path, const std::string&, std::size_t) { fail_reading(path); }
+StateDict load_state_hdf5(const std::string& path, const std::string&, const StateLimits&) { fail_reading(path); }
 
 }  // namespace io
 

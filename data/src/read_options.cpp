@@ -139,7 +139,7 @@ std::size_t default_read_limit() {
 
 std::shared_ptr<ReadBudget> budget_of(const ReadOptions& options) {
   if (options.budget) return options.budget;
-  return std::make_shared<ReadBudget>(options.memory > 0 ? options.memory : default_read_limit());
+  return std::make_shared<ReadBudget>(read_limit(options.memory));
 }
 
 void check(const ReadOptions& o) {

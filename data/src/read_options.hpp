@@ -37,6 +37,8 @@ constexpr std::size_t kMaxColumns = std::size_t{1} << 20;
 
 /// The limit for reading where nobody sets one: three quarters of this machine's memory.
 std::size_t default_read_limit();
+/// memory: what somebody set, or 0
+inline std::size_t read_limit(std::size_t memory) { return memory > 0 ? memory : default_read_limit(); }
 /// That of an open_dataset that is running; one of its own elsewhere.
 std::shared_ptr<ReadBudget> budget_of(const ReadOptions& options);
 

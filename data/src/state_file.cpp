@@ -32,9 +32,9 @@ void save_state(const StateDict& state, const std::string& schema, const std::st
     io::save_state_hdf5(state, schema, path, force);
 }
 
-StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array) {
+StateDict load_state(const std::string& path, const std::string& schema, const StateLimits& limits) {
   const bool npz = io::is_file(path) && io::InputFile(path).head(4) == "PK\x03\x04";
-  return npz ? io::load_state_npz(path, schema, largest_array) : io::load_state_hdf5(path, schema, largest_array);
+  return npz ? io::load_state_npz(path, schema, limits) : io::load_state_hdf5(path, schema, limits);
 }
 
 }  // namespace ntkrob

@@ -3,18 +3,18 @@
 
 #include <string>
 
-#include "ntkrob/base/state_dict.hpp"
+#include "ntkrob/data/format.hpp"
 
 namespace ntkrob::io {
 
 /// throws: as save_state and load_state
 void save_state_hdf5(const StateDict& state, const std::string& schema, const std::string& path, bool force);
-StateDict load_state_hdf5(const std::string& path, const std::string& schema, std::size_t largest_array);
+StateDict load_state_hdf5(const std::string& path, const std::string& schema, const StateLimits& limits);
 
 /// Every entry is a member <name>.npy, numbers and texts are single values, and the member ntkrob_schema.npy names the
 /// kind. NumPy reads such files.   throws: as save_state and load_state
 void save_state_npz(const StateDict& state, const std::string& schema, const std::string& path, bool force);
-StateDict load_state_npz(const std::string& path, const std::string& schema, std::size_t largest_array);
+StateDict load_state_npz(const std::string& path, const std::string& schema, const StateLimits& limits);
 /// The text of ntkrob_schema.npy, empty in an archive without one. throws: IoError
 std::string npz_schema(const std::string& path);
 

@@ -100,7 +100,8 @@ StateDict::Value read_attribute(hid_t object, const std::string& name, const std
 /// All entries below a group of a file.
 class StateReader {
  public:
-  /// largest: arrays of more bytes come without their values   memory: what all values may take
+  /// largest: arrays of more bytes come without their values, and where it is set those that do not fit   memory: what
+  /// all values may take
   StateReader(std::string file, std::size_t largest, std::size_t memory)
       : file_(std::move(file)), largest_(largest), budget_(memory) {}
 
@@ -160,6 +161,7 @@ class StateReader {
     NdArray<T> a;
     a.shape.assign(stored.shape.begin(), stored.shape.end());
     if (stored.count > largest_ / sizeof(T)) return a;
+    if (largest_ != SIZE_MAX && stored.count * sizeof(T) > budget_.limit() - budget_.taken()) return a;
     budget_.take(stored.count * sizeof(T), where);
     if (stored.count == 0) return a;
     if constexpr (std::is_same_v<T, std::int64_t>) {
@@ -180,7 +182,7 @@ class StateReader {
 
 }  // namespace
 
-StateDict hdf5_arrays(const std::string& path, const std::string& group) {
+StateDict hdf5_arrays(const std::string& path, const std::string& group, std::size_t memory) {
   const Reading file(screen(path));
   Handle at(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
   if (!at.valid()) fail(path, "cannot open the root");
@@ -193,7 +195,7 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group) {
     }
     begin = end + 1;
   }
-  return StateReader(path, SIZE_MAX, default_read_limit()).read(at);
+  return StateReader(path, SIZE_MAX, read_limit(memory)).read(at);
 }
 
 void write_entries(hid_t file, const StateDict& state, const std::string& schema) {
@@ -216,13 +218,13 @@ void save_state_hdf5(const StateDict& state, const std::string& schema, const st
   file.save(path, force);
 }
 
-StateDict load_state_hdf5(const std::string& path, const std::string& schema, std::size_t largest_array) {
+StateDict load_state_hdf5(const std::string& path, const std::string& schema, const StateLimits& limits) {
   const Reading file(screen(path));
   const auto found = find_text(file, kSchemaAttribute, path);
   NTKROB_CHECK(found.has_value(), IoError, path, ": has no attribute ", kSchemaAttribute, "; expected a file of kind ",
                schema);
   check_schema(*found, schema, path);
-  return StateReader(path, largest_array, default_read_limit()).read(file);
+  return StateReader(path, limits.largest_array, read_limit(limits.memory)).read(file);
 }
 
 }  // namespace io

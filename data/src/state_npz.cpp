@@ -3,6 +3,7 @@
 #include "atomic_file.hpp"
 #include "npy.hpp"
 #include "raw_array.hpp"
+#include "read_options.hpp"
 #include "state_file.hpp"
 #include "zip_file.hpp"
 
@@ -54,37 +55,59 @@ std::vector<T> values_of(const std::string& content, const NpyHeader& header, st
 }
 
 template <class T>
-StateDict::Value array_of(const std::string& content, const NpyHeader& header, std::size_t count, std::size_t largest) {
+StateDict::Value array_of(const std::string& content, const NpyHeader& header, std::size_t count, std::size_t largest,
+                          ReadBudget& budget, const std::string& where) {
   const std::vector<index> shape(header.shape.begin(), header.shape.end());
-  if (count > largest / sizeof(T)) return NdArray<T>{shape, {}};
+  const std::size_t n_bytes = count * sizeof(T);
+  if (n_bytes > largest) return NdArray<T>{shape, {}};
+  if (largest != SIZE_MAX && n_bytes > budget.limit() - budget.taken()) return NdArray<T>{shape, {}};
+  budget.take(n_bytes, where);
   return NdArray<T>{shape, values_of<T>(content, header, count)};
 }
 
-StateDict::Value decode(const std::string& content, std::size_t largest, const std::string& where) {
-  const NpyHeader header = parse_npy_header(content, where);
-  const std::size_t count = product(header.shape, where);
-  NTKROB_CHECK(content.size() - header.data_offset == count * header.width, IoError, where, ": needs ",
-               count * header.width, " bytes, the archive holds ", content.size() - header.data_offset,
-               "; the file is damaged");
-  const bool single = header.shape.empty();
+/// The number of values. throws: IoError: the member is smaller or larger than they are, or not as ntkrob writes it
+std::size_t count_of(const NpyHeader& header, std::size_t member_bytes, const std::string& where) {
+  const std::size_t count = product(header.shape, where), held = member_bytes - header.data_offset;
+  NTKROB_CHECK(held == count * header.width, IoError, where, ": needs ", count * header.width,
+               " bytes, the archive holds ", held, "; the file is damaged");
   NTKROB_CHECK(!header.big_endian && !header.fortran, IoError, where, ": is not stored as ntkrob stores arrays");
+  return count;
+}
+
+/// The bytes of the value are taken from the budget.
+StateDict::Value decode(const std::string& content, std::size_t largest, ReadBudget& budget, const std::string& where) {
+  const NpyHeader header = parse_npy_header(content, where);
+  const std::size_t count = count_of(header, content.size(), where);
+  const bool single = header.shape.empty();
   if (header.kind == 'S' && single) {
+    budget.take(content.size() - header.data_offset, where);
     const std::string bytes = content.substr(header.data_offset);
     return bytes.substr(0, bytes.find('\0'));
   }
   if (header.kind == 'i' && header.width == 8) {
     if (single) return values_of<std::int64_t>(content, header, 1)[0];
-    return array_of<std::int64_t>(content, header, count, largest);
+    return array_of<std::int64_t>(content, header, count, largest, budget, where);
   }
   if (header.kind == 'f' && header.width == 8) {
     if (single) return values_of<double>(content, header, 1)[0];
-    return array_of<double>(content, header, count, largest);
+    return array_of<double>(content, header, count, largest, budget, where);
   }
-  if (header.kind == 'f' && header.width == 4 && !single) return array_of<float>(content, header, count, largest);
+  if (header.kind == 'f' && header.width == 4 && !single)
+    return array_of<float>(content, header, count, largest, budget, where);
   if (header.kind == 'u' && header.width == 1 && !single)
-    return array_of<std::uint8_t>(content, header, count, largest);
+    return array_of<std::uint8_t>(content, header, count, largest, budget, where);
   throw IoError(text(where, ": numpy type ", header.kind, header.width, single ? ", a single value," : "",
                      " is none that ntkrob writes"));
+}
+
+/// An array by its header alone.
+StateDict::Value outline(const NpyHeader& header, const std::string& where) {
+  const std::vector<index> shape(header.shape.begin(), header.shape.end());
+  if (header.kind == 'i' && header.width == 8) return NdArray<std::int64_t>{shape, {}};
+  if (header.kind == 'f' && header.width == 8) return NdArray<double>{shape, {}};
+  if (header.kind == 'f' && header.width == 4) return NdArray<float>{shape, {}};
+  if (header.kind == 'u' && header.width == 1) return NdArray<std::uint8_t>{shape, {}};
+  throw IoError(text(where, ": numpy type ", header.kind, header.width, " is none that ntkrob writes"));
 }
 
 }  // namespace
@@ -103,18 +126,30 @@ void save_state_npz(const StateDict& state, const std::string& schema, const std
   write_whole(path, content.data(), content.size(), force);
 }
 
-StateDict load_state_npz(const std::string& path, const std::string& schema, std::size_t largest_array) {
+StateDict load_state_npz(const std::string& path, const std::string& schema, const StateLimits& limits) {
   const std::string found = npz_schema(path);
   NTKROB_CHECK(!found.empty(), IoError, path, ": has no array ", kSchemaMember, "; expected a file of kind ", schema);
   check_schema(found, schema, path);
-  const ZipReader archive(path);
+  const auto budget = std::make_shared<ReadBudget>(read_limit(limits.memory));
+  const ZipReader archive(path, budget);
   StateDict state;
   for (const ZipMember& member : archive.members()) {
     NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", member.name, " is no .npy array");
     const std::string name = member.name.substr(0, member.name.size() - kEnding.size());
     if (name == kSchemaMember) continue;
     NTKROB_CHECK(!state.contains(name), IoError, path, ": ", name, " is there twice; the file is damaged");
-    state.set(name, decode(archive.content(member), largest_array, path + ": " + name));
+    const std::string where = path + ": " + name;
+    // What no room is left for is described by its head.
+    if (limits.largest_array != SIZE_MAX && member.n_bytes + member.packed_bytes > budget->limit() - budget->taken()) {
+      const NpyHeader header = parse_npy_header(archive.head(member, kNpyHeadBytes), where);
+      if (!header.shape.empty()) {
+        count_of(header, member.n_bytes, where);
+        state.set(name, outline(header, where));
+        continue;
+      }
+    }
+    state.set(name, decode(archive.content(member), limits.largest_array, *budget, where));
+    archive.give_back(member);
   }
   return state;
 }
@@ -123,7 +158,8 @@ std::string npz_schema(const std::string& path) {
   const ZipReader archive(path);
   for (const ZipMember& member : archive.members())
     if (member.name == kSchemaMember + kEnding) {
-      const StateDict::Value value = decode(archive.content(member), SIZE_MAX, path + ": " + kSchemaMember);
+      ReadBudget budget;
+      const StateDict::Value value = decode(archive.content(member), SIZE_MAX, budget, path + ": " + kSchemaMember);
       const std::string* schema = std::get_if<std::string>(&value);
       NTKROB_CHECK(schema != nullptr, IoError, path, ": ", kSchemaMember, " is no text");
       return *schema;

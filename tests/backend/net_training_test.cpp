@@ -1,4 +1,5 @@
 // Trainings in the memory of a device, on the backends of nets_test.cpp, against the same trainings on the cpu backend.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -85,6 +86,50 @@ TEST_CASE("a training on a device has the same bits in every run, and with batch
       train(net, toy.x.view(), toy.targets, short_run("ce"));
       CHECK(same_bits(once, net));
     }
+  });
+}
+
+TEST_CASE("a training on a device that is cut after any step and restored ends with the same bits", "[backend]") {
+  const Toy toy = quarters(150);
+  const BatchAttack copies = [](const Net&, ConstView2D<float> x, const int*, index, View2D<float> adversarial) {
+    convert(x, adversarial);
+  };
+  for_each_device([&](Backend& device, Backend& cpu) {
+    for (const char* spec : kQuarterNets)
+      for (const BatchAttack& attack : {BatchAttack(), copies}) {
+        INFO(spec << (attack ? ", batches from the host" : ", batches on the device"));
+        const TrainOptions options = short_run("ce");
+        REQUIRE(options.momentum > 0);
+        Net whole = quarter_net(spec, device);
+        train(whole, toy.x.view(), toy.targets, options, {}, attack);
+
+        Net net = quarter_net(spec, device);
+        Trainer cut(net, toy.x.view(), toy.targets, options, attack);
+        for (index step = 0; step <= cut.steps(); ++step) {
+          INFO("after step " << step);
+          const StateDict state = cut.state();
+          const std::vector<float>& velocity = state.get<NdArray<float>>("velocity/0/weight").values;
+          CHECK(std::any_of(velocity.begin(), velocity.end(), [](float v) { return v != 0; }) == (step > 0));
+          Net other(spec, {6, 6, 1}, 4, Initialisation::he, 99, device);
+          Trainer restored(other, toy.x.view(), toy.targets, options, attack);
+          restored.step();  // what it has done before does not count
+          restored.restore(state);
+          CHECK(same_bits(other, net));
+          while (!restored.done()) restored.step();
+          CHECK(same_bits(other, whole));
+          if (!cut.done()) cut.step();
+        }
+        CHECK(same_bits(net, whole));
+        // What a device has left is taken up by the processor, and the other way about.
+        Net here = quarter_net(spec, cpu);
+        Trainer on_cpu(here, toy.x.view(), toy.targets, options, attack);
+        while (on_cpu.steps_done() < 7) on_cpu.step();
+        Net there = quarter_net(spec, device);
+        Trainer resumed(there, toy.x.view(), toy.targets, options, attack);
+        resumed.restore(on_cpu.state());
+        while (!resumed.done()) resumed.step();
+        CHECK(largest_difference(there, whole) < 1e-4);
+      }
   });
 }
 

@@ -110,3 +110,26 @@ TEST_CASE("more workers than the system has threads for are one line", "[cli]") 
   CHECK_FAILS(refused, 5, "cannot start 500 workers: after ", "the system gives no more threads", "use fewer");
   CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
 }
+
+TEST_CASE("models and weights are read within the memory limit of the command", "[cli]") {
+  const Folder folder;
+  const std::string data = folder / "a.h5", net = folder / "net.h5";
+  write_easy_h5(data, 20, 2);
+  run_ok({"train", data, "--model", "mlp:5000", "--steps", "1", "--epochs", "0", "--quiet", "-o", net});
+  const std::vector<std::vector<std::string>> commands = {
+      {"evaluate", net, "--data", data},
+      {"evaluate", net, "--data", data, "--int8", "--calibrate", data},
+      {"export", net, "-o", folder / "net.onnx"},
+      {"convert", "--model", net, "--spec", "dense(5000)-relu-dense", "--input-shape", "4", "-o", folder / "other.h5"},
+  };
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"--memory", "15K"});
+    const Finished refused = run(command);
+    INFO(command[0] << "\n" << refused.err);
+    CHECK(refused.code == 5);
+    CHECK(contains(refused.err, ": " + net + ": layers/0/"));
+    CHECK(contains(refused.err, "the limit is 15360 bytes; raise the memory limit (--memory)"));
+  }
+  // What describes a file leaves values out.
+  CHECK(contains(run_ok({"info", net, "--memory", "15K"}), "float32 "));
+}

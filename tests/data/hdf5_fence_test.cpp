@@ -18,6 +18,7 @@
 #include "data/data_kit.hpp"
 #include "hdf5_screen.hpp"
 #include "ntkrob/base/state_dict.hpp"
+#include "ntkrob/data/temporary_files.hpp"
 #include "packing.hpp"
 
 using namespace ntkrob;
@@ -272,6 +273,28 @@ TEST_CASE("a child process writes nothing of its parent twice and knows none of 
   std::fclose(log);
   CHECK(kit::slurp(path) == "once");
   CHECK(handled == 0);
+}
+
+TEST_CASE("the handler of a signal ends the child processes that run", "[data][child]") {
+  std::string failure;
+  const auto begin = std::chrono::steady_clock::now();
+  std::thread waiting([&] {
+    failure = io::run_in_child(
+                  []() -> std::string {
+                    std::this_thread::sleep_for(std::chrono::seconds(100));
+                    return "slept";
+                  },
+                  {})
+                  .failure;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  end_child_processes();
+  waiting.join();
+  CHECK(failure == "crashed (signal 9)");
+  CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() < 10);
+  end_child_processes();  // of nobody
+  CHECK(io::run_in_child([] { return std::string("next"); }, {}).content == "next");
+  CHECK(!has_children());
 }
 
 TEST_CASE("child processes work beside threads that take memory", "[data][child]") {

@@ -2,9 +2,13 @@
 ///
 /// Counted are calls about regular files: write, pwrite, fsync, rename, link, posix_fallocate and the opening of new
 /// files. FAULT_AT: the first that fails (0: none); FAULT_ERROR: the errno that it fails with; FAULT_ONCE: later calls
-/// work again; FAULT_COUNT: a file that gets the number of calls of the whole process.
+/// work again; FAULT_COUNT: a file that gets the number of calls of the whole process. FAULT_STUCK: fsync() never comes
+/// back. FAULT_CHILD: a file that gets the process number of a child of the command, which then sleeps instead of its
+/// work and does not end with its parent, as on systems other than Linux.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace {
 
@@ -80,6 +85,8 @@ ssize_t pwrite64(int d, const void* data, size_t n, off_t at) {
   return next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite64")(d, data, n, at);
 }
 int fsync(int d) {
+  if (is_regular(d) && number("FAULT_STUCK") != 0)
+    while (true) ::sleep(1000);
   if (is_regular(d) && fails()) return -1;
   return next<int (*)(int)>("fsync")(d);
 }
@@ -102,6 +109,28 @@ int rename(const char* from, const char* to) noexcept {
 int link(const char* from, const char* to) noexcept {
   if (fails()) return -1;
   return next<int (*)(const char*, const char*)>("link")(from, to);
+}
+
+int prctl(int option, ...) {
+  unsigned long values[4];
+  va_list rest;
+  va_start(rest, option);
+  for (unsigned long& value : values) value = va_arg(rest, unsigned long);
+  va_end(rest);
+  if (option == PR_SET_PDEATHSIG && std::getenv("FAULT_CHILD") != nullptr) return 0;
+  return static_cast<int>(::syscall(SYS_prctl, option, values[0], values[1], values[2], values[3]));
+}
+
+/// The command limits its children, and not itself.
+int setrlimit(__rlimit_resource_t what, const struct rlimit* limits) noexcept {
+  if (const char* file = std::getenv("FAULT_CHILD")) {
+    const std::string id = std::to_string(::getpid());
+    const auto out = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    if (out >= 0 && ::syscall(SYS_write, out, id.data(), id.size()) > 0) ::close(out);
+    ::sleep(100);
+    ::_exit(0);
+  }
+  return next<int (*)(__rlimit_resource_t, const struct rlimit*)>("setrlimit")(what, limits);
 }
 
 int open(const char* name, int flags, ...) {

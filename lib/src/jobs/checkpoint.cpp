@@ -27,7 +27,7 @@ std::string job_of(const std::string& path) {
   constexpr std::size_t kTexts = 4096;  // larger arrays are not read
   try {
     if (!Journal::is_journal(path)) {
-      const StateDict state = load_state(path, kSchema, kTexts);
+      const StateDict state = load_state(path, kSchema, StateLimits{0, kTexts});
       return state.contains("run/job") ? state.get<std::string>("run/job") : std::string("an earlier version");
     }
     for (const auto& [name, value] : Journal::read_head(path))
@@ -102,7 +102,7 @@ void Checkpoint::check_identity(const std::function<std::string(const std::strin
 }
 
 void Checkpoint::load(const std::function<void(const StateDict&)>& restore) {
-  const StateDict state = load_state(options_.path, kSchema);
+  const StateDict state = load_state(options_.path, kSchema, {context_.settings.memory.value});
   NTKROB_CHECK(!state.contains("cli/job") || state.contains("run/job"), ConfigError, field("resume"), ": ",
                options_.path,
                " was written by an earlier ntkrob, before there were recipes; finish the run with that one, or start "

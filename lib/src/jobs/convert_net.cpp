@@ -40,7 +40,8 @@ Net open_convert_net(const ConvertJob& job, StateDict& model, Context& context) 
   if (!p.order.empty()) options.order = split_list(p.order, "order");
   TorchModel imported;
   try {
-    imported = import_torch(load_arrays(p.weights, p.group), p.spec, parse_shape(p.input_shape), options);
+    imported = import_torch(load_arrays(p.weights, p.group, context.settings.memory.value), p.spec,
+                            parse_shape(p.input_shape), options);
   } catch (const IoError& error) {
     const std::string what = error.what();
     throw IoError(what.rfind(p.weights, 0) == 0 ? error.marked() : p.weights + ": " + error.marked());

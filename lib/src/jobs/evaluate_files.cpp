@@ -37,7 +37,7 @@ EvaluateOutcome evaluate_float32(const EvaluateFiles& p, index n, const Net& net
 
 /// Judges the net after quantisation, and beside it the net.
 EvaluatedFiles evaluate_int8(EvaluateFiles& p, Dataset& data, Context& context) {
-  const StateDict state = load_state(p.model, kModelSchema);
+  const StateDict state = load_state(p.model, kModelSchema, {context.settings.memory.value});
   const Net net(state, context.backend());
   use_names(p.job, stored_class_names(state), data, context);
   const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, context).view());
@@ -77,7 +77,8 @@ void check_evaluate_files(EvaluateFiles& p, Context& context) {
 Dataset open_evaluate(const EvaluateFiles& p, Context& context) {
   const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
   // What was trained on says how features are scaled.
-  if (!p.model.empty()) adopt_features(context, load_state(p.model, kModelSchema), p.model);
+  if (!p.model.empty())
+    adopt_features(context, load_state(p.model, kModelSchema, {context.settings.memory.value}), p.model);
   if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(context, p.machine.support, p.read, 2);
   Dataset data = open_input(context, p.data, p.read, others ? 2 : 1);
   ThreatModel::of(p.job.norm, p.job.eps, data.shape.size());  // refused before the models are made

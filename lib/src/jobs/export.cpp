@@ -96,7 +96,7 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
   NTKROB_CHECK(!p.int8 || !p.calibrate.empty(), ConfigError, field("int8", "true"), " needs ", field("calibrate"),
                ": the data whose training split tells the range of values, best what the net "
                "was trained on");
-  const StateDict model = load_state(p.input, kModelSchema);
+  const StateDict model = load_state(p.input, kModelSchema, {context.settings.memory.value});
   const Net net(model, context.backend());
   adopt_features(context, model, p.input);
   ExportBlock result;

@@ -25,7 +25,7 @@ void check_model_choice(const std::string& net, const MachineJob& machine, Model
 NamedModel open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Context& context) {
   NamedModel made;
   if (!net.empty()) {
-    const StateDict state = load_state(net, kModelSchema);
+    const StateDict state = load_state(net, kModelSchema, {context.settings.memory.value});
     try {
       made.model = std::make_unique<Net>(state, context.backend());
     } catch (const IoError& e) {

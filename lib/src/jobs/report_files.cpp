@@ -92,9 +92,9 @@ Report provenance_report(const Provenance& p) {
   return json;
 }
 
-Report state_report(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest) {
+Report state_report(const std::string& kind, const std::string& path, const std::string& schema, StateLimits limits) {
   if (Journal::is_journal(path)) return journal_report(path);
-  const StateDict state = load_state(path, schema, largest);
+  const StateDict state = load_state(path, schema, limits);
   Report json;
   json["file"] = path;
   json["kind"] = kind;

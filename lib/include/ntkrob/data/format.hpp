@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "ntkrob/base/state_dict.hpp"
@@ -95,14 +96,22 @@ inline void save_dataset(const Dataset& data, const std::string& path, bool forc
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
 /// What states are called that nobody named: ".h5", in a build without HDF5 ".npz".
 const char* state_extension();
-/// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions)
-/// largest_array: arrays of more bytes come with their shape alone, without values (to describe a file beyond memory)
-StateDict load_state(const std::string& path, const std::string& schema, std::size_t largest_array = SIZE_MAX);
+/// What reading a state may take.
+struct StateLimits {
+  std::size_t memory = 0;  // bytes of all its values together, see reading-limits.md; 0: three quarters of this machine's
+  /// Where it is set, arrays of more bytes, and those that the memory has no room for, come with their shape alone, without
+  /// values: to describe a file beyond memory.
+  std::size_t largest_array = SIZE_MAX;
+};
+
+/// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions); ResourceError, before
+///         memory is taken: the values are more than limits.memory
+StateDict load_state(const std::string& path, const std::string& schema, const StateLimits& limits = {});
 
 /// All arrays of an NPZ file, or all entries of one group of an HDF5 file of any kind (group: "a/b", empty for the root;
 /// names below it with "/"), in the order of the file: as written where that is known, else by name.
-/// throws: IoError naming file and array
-StateDict load_arrays(const std::string& path, const std::string& group = {});
+/// memory: as StateLimits::memory   throws: IoError naming file and array; ResourceError as load_state
+StateDict load_arrays(const std::string& path, const std::string& group = {}, std::size_t memory = 0);
 
 /// One row of formats.def for --help.
 struct FormatInfo {

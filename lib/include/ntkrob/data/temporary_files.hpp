@@ -1,4 +1,5 @@
-/// Files that are being written: what is left of them when a process ends before they are finished.
+/// What a process leaves behind that ends before it has finished: files that are being written, and child processes that
+/// look at files.
 #pragma once
 
 namespace ntkrob {
@@ -7,5 +8,9 @@ namespace ntkrob {
 /// target and renamed when they are complete. For the handler of a signal that ends the process: calls nothing but
 /// unlink() and touches no memory that another thread may be changing.
 void remove_temporary_files() noexcept;
+
+/// Ends the child processes in which this one looks at files of HDF5. Linux ends them with their parent; other systems do
+/// not. For such a handler too: calls nothing but kill().
+void end_child_processes() noexcept;
 
 }  // namespace ntkrob

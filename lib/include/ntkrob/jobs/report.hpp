@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ntkrob/data/dataset.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/jobs/class_report.hpp"
 #include "ntkrob/jobs/context.hpp"
 #include "ntkrob/jobs/demo.hpp"
@@ -106,8 +107,8 @@ Report rules_report();
 /// The same rules as the tables of lib/doc/reading.md.
 std::string rules_text();
 
-/// The entries of a model, kernel, prediction or checkpoint; arrays beyond `largest` bytes by their shape.
+/// The entries of a model, kernel, prediction or checkpoint; arrays beyond the limits by their shape.
 ///   kind, schema: as identify() says   throws: as load_state
-Report state_report(const std::string& kind, const std::string& path, const std::string& schema, std::size_t largest);
+Report state_report(const std::string& kind, const std::string& path, const std::string& schema, StateLimits limits);
 
 }  // namespace ntkrob::jobs
