@@ -59,7 +59,7 @@ TEST_CASE("matrices written in blocks in any order come back through load_state,
       if (i < 5 && j < 7) CHECK(a.values[static_cast<std::size_t>(i * 7 + j)] == static_cast<float>(entry(i, j)));
       REQUIRE(b.values[static_cast<std::size_t>(i * 70 + j)] == entry(i, j));
     }
-  const StateDict outline = load_state(folder.file("one.h5"), "ntkrob.kernel/1", 1000);
+  const StateDict outline = load_state(folder.file("one.h5"), "ntkrob.kernel/1", StateLimits{0, 1000});
   CHECK(outline.get<NdArray<float>>("a").values == a.values);
   CHECK(outline.get<NdArray<double>>("b").shape == b.shape);
   CHECK(outline.get<NdArray<double>>("b").values.empty());

@@ -69,7 +69,7 @@ TEST_CASE("large arrays of a state in NPZ can come without their values", "[data
   const std::string path = folder.file("state.npz");
   save_state(some_state(), "ntkrob.model/1", path, false);
 
-  const StateDict loaded = load_state(path, "ntkrob.model/1", 15);
+  const StateDict loaded = load_state(path, "ntkrob.model/1", StateLimits{0, 15});
 
   CHECK(loaded.get<NdArray<float>>("layers/0/weight").shape == std::vector<ntkrob::index>{2, 1, 2});
   CHECK(loaded.get<NdArray<float>>("layers/0/weight").values.empty());
