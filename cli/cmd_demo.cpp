@@ -153,8 +153,7 @@ class Demo {
     heading(text("3/3  training ", p_.model, " on ", name, " by plain SGD, weight decay ",
                  format_number(job.train.weight_decay)));
     const TrainOutcome trained = run_train(job, set, Dataset(), session_);
-    save_state(model_state(job, trained, set), "ntkrob.model/1", folder_ + "net-" + name + ".h5",
-               session_.globals.force);
+    save_state(model_state(job, trained, set), kModelSchema, folder_ + "net-" + name + ".h5", session_.globals.force);
     judge(p_.model, name, job.train.weight_decay, *trained.net, strokes);
   }
 

@@ -30,7 +30,7 @@ struct EvaluateParams {
 /// A net from a file, or a kernel machine; null where neither is named.
 Machine open_model(const std::string& net, const MachineJob& machine, const ReadOptions& read, Session& session) {
   if (!net.empty()) {
-    const StateDict state = load_state(net, "ntkrob.model/1");
+    const StateDict state = load_state(net, kModelSchema);
     try {
       return {std::make_unique<Net>(state, session.backend()), nullptr, 0, stored_class_names(state)};
     } catch (const IoError& e) {
@@ -107,7 +107,7 @@ EvaluateOutcome evaluate_float32(const EvaluateParams& p, index n, const Net& ne
 
 /// Judges the net after quantisation, and beside it the net.
 void evaluate_int8(EvaluateParams& p, Dataset& data, Session& session) {
-  const StateDict state = load_state(p.model, "ntkrob.model/1");
+  const StateDict state = load_state(p.model, kModelSchema);
   const Net net(state, session.backend());
   use_names(p.job, stored_class_names(state), data, session);
   const Int8Model model(net, calibration_images(p.job.calibrate, net, p.read, session).view());
@@ -129,7 +129,7 @@ void evaluate_model(EvaluateParams& p, Session& session) {
   check(p, session);
   const bool others = !p.machine.support.empty() || !p.source.support.empty() || !p.job.calibrate.empty();
   // What was trained on says how features are scaled.
-  if (!p.model.empty()) adopt_features(session, load_state(p.model, "ntkrob.model/1"), p.model);
+  if (!p.model.empty()) adopt_features(session, load_state(p.model, kModelSchema), p.model);
   if (!p.machine.support.empty() && p.read.value_range == "columns") open_input(session, p.machine.support, p.read, 2);
   Dataset data = open_input(session, p.data, p.read, others ? 2 : 1);
   ThreatModel::of(p.job.norm, p.job.eps, data.shape.size());  // refused before the models are made

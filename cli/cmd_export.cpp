@@ -114,7 +114,7 @@ Export export_net(const ExportParams& p, Session& session) {
   NTKROB_CHECK(!p.int8 || !p.calibrate.empty(), ConfigError,
                "--int8 needs --calibrate: the data whose training split tells the range of values, best what the net "
                "was trained on");
-  const StateDict model = load_state(p.input, "ntkrob.model/1");
+  const StateDict model = load_state(p.input, kModelSchema);
   const Net net(model, session.backend());
   adopt_features(session, model, p.input);
   Export result;

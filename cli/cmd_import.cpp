@@ -25,7 +25,7 @@ void import_weights(const ImportParams& p, Session& session) {
   StateDict state = net.state();
   state.set("provenance/library_version", std::string(kVersion));
   state.set("provenance/command", "ntkrob import " + file_name(p.weights));
-  save_state(state, "ntkrob.model/1", p.output, session.globals.force);
+  save_state(state, kModelSchema, p.output, session.globals.force);
   session.console.note(text("wrote ", p.output, ": ", net.spec(), ", ", net.parameter_count(), " parameters"));
 }
 

@@ -73,7 +73,7 @@ void train_net(TrainParams& p, Session& session) {
   }
   if (session.globals.dry_run) return;
   const TrainOutcome outcome = run_train(p.job, data, test, session);
-  save_state(model_state(p.job, outcome, data), "ntkrob.model/1", p.output, force);
+  save_state(model_state(p.job, outcome, data), kModelSchema, p.output, force);
   if (!p.json.empty()) write_text(p.json, json_text(train_json(p.job, outcome, session)), force);
   remove_train_checkpoint(p.job, session);
   std::cout << "training  loss " << number_text(outcome.loss) << ", accuracy " << percent_text(outcome.accuracy)

@@ -56,7 +56,7 @@ void convert_model(const ConvertModelParams& p, const std::string& output, Sessi
   model.set("provenance/command", session.command_line());
   model.set("provenance/parent", file_name(p.weights));
   for (std::size_t k = 0; k < imported.notes.size(); ++k) model.set(text("provenance/reading/", k), imported.notes[k]);
-  save_state(model, "ntkrob.model/1", output, session.globals.force);
+  save_state(model, kModelSchema, output, session.globals.force);
   session.console.note(text("wrote ", output, ": ", summary));
 }
 

@@ -167,22 +167,4 @@ const Option* OptionSet::find(const std::string& name) const {
   return nullptr;
 }
 
-std::vector<std::string> split_list(const std::string& text, const std::string& what) {
-  std::vector<std::string> items(1);
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '(') ++depth;
-    if (c == ')') --depth;
-    NTKROB_CHECK(depth >= 0, ConfigError, what, " is \"", text, "\": a \")\" without \"(\"");
-    if (c == ',' && depth == 0)
-      items.emplace_back();
-    else if (c != ' ')
-      items.back() += c;
-  }
-  NTKROB_CHECK(depth == 0, ConfigError, what, " is \"", text, "\": a \"(\" without \")\"");
-  for (const std::string& item : items)
-    NTKROB_CHECK(!item.empty(), ConfigError, what, " is \"", text, "\": an item between two commas is empty");
-  return items;
-}
-
 }  // namespace ntkrob::cli

@@ -109,8 +109,4 @@ struct TextCollector {
   }
 };
 
-/// "a,b(c,d),e" -> {"a", "b(c,d)", "e"}: commas inside parentheses do not split. throws: ConfigError naming `what` for
-/// an empty item or parentheses that do not match.
-std::vector<std::string> split_list(const std::string& text, const std::string& what);
-
 }  // namespace ntkrob::cli

@@ -107,10 +107,7 @@ Backend& Session::backend() {
 }
 
 std::size_t Session::memory_limit() {
-  if (globals.memory.value != 0) return globals.memory.value;
-  constexpr std::size_t kDefault = std::size_t{1} << 30;
-  const std::size_t physical = backend().info().memory_bytes;
-  return physical == 0 ? kDefault : std::min(kDefault, physical / 4);
+  return globals.memory.value != 0 ? globals.memory.value : backend().info().default_host_budget();
 }
 
 std::string Session::command_line(const std::vector<std::string>& without) const {

@@ -1,5 +1,6 @@
 #include "ntkrob/base/spec_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -178,6 +179,30 @@ void spec_error(const std::string& text, std::size_t position, const std::string
   const std::size_t begin = text.size() <= kShown ? 0 : position - std::min(position, kBefore);
   throw ConfigError(ntkrob::text(shortened_line(message, 1000), " at position ", position + 1, " in \"",
                                  begin > 0 ? "\u2026" : "", shortened_line(text.substr(begin), kShown), "\""));
+}
+
+std::vector<std::string> split_list(const std::string& list, const std::string& what, char separator) {
+  const auto refuse = [&](const std::string& fault) {
+    throw ConfigError(text(what, " is \"", shortened_line(list, 120), "\": ", fault));
+  };
+  std::vector<std::string> items(1);
+  int depth = 0;
+  for (const char c : list) {
+    depth += (c == '(') - (c == ')');
+    if (depth < 0) refuse("a \")\" without \"(\"");
+    if (c == separator && depth == 0)
+      items.emplace_back();
+    else
+      items.back() += c;
+  }
+  if (depth != 0) refuse("a \"(\" without \")\"");
+  for (std::string& item : items) {
+    const auto first = std::find_if_not(item.begin(), item.end(), is_space);
+    const auto last = std::find_if_not(item.rbegin(), item.rend(), is_space).base();
+    if (first == item.end()) refuse(text("an item between two \"", separator, "\" is empty"));
+    item = std::string(first, last);
+  }
+  return items;
 }
 
 double parse_number(const std::string& text, const std::string& what) {

@@ -30,10 +30,7 @@ void check_data(const RobustifyOptions& options, const TrainingData& data) {
   const std::vector<index> present = classes_present(class_counts(*data.labels, data.classes));
   NTKROB_CHECK(present.size() >= 2, ConfigError, "all ", data.x.rows, " training images are of one class, ",
                present.empty() ? std::string("none") : text(present.front()), ", at least 2 classes are needed");
-  ThreatModel threat;
-  threat.norm = parse_norm(options.norm);
-  threat.eps = static_cast<float>(options.eps);
-  threat.validate(data.x.cols);
+  ThreatModel::of(options.norm, options.eps, data.x.cols);  // refused here rather than in a step
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "ntkrob/base/fnv1a.hpp"
 #include "ntkrob/base/state_entries.hpp"
 #include "robust/loop.hpp"
 
@@ -72,11 +73,11 @@ void load_adam(const StateDict& state, const std::string& name, index done, inde
 /// FNV-1a over 32-bit words: detects other data, is not meant against forgery.
 class Checksum {
  public:
-  void add(std::uint32_t word) { hash_ = (hash_ ^ word) * 1099511628211ull; }
+  void add(std::uint32_t word) { hash_ = fnv1a_step(hash_, word); }
   std::uint64_t value() const { return hash_; }
 
  private:
-  std::uint64_t hash_ = 14695981039346656037ull;
+  std::uint64_t hash_ = kFnv1aStart;
 };
 
 void check_options(const StateDict& state, const RobustifyOptions& options) {
