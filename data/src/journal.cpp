@@ -10,6 +10,7 @@
 
 #include "atomic_file.hpp"
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/fnv1a.hpp"
 
 namespace ntkrob {
 
@@ -41,7 +42,7 @@ class Sum {
 
  private:
   void step(std::uint64_t word) {
-    hash_ = (hash_ ^ word) * 1099511628211ull;
+    hash_ = fnv1a_step(hash_, word);
     hash_ ^= hash_ >> 29;
   }
   void hold(unsigned char byte) {
@@ -51,7 +52,7 @@ class Sum {
     word_ = held_ = 0;
   }
   std::uint64_t word_ = 0, held_ = 0;  // bytes of a word that is not whole yet
-  std::uint64_t hash_ = 14695981039346656037ull;
+  std::uint64_t hash_ = kFnv1aStart;
 };
 
 /// In front of a part.

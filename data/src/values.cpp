@@ -192,7 +192,7 @@ void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::siz
 
 void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::size_t size, Dataset& data) {
   if (identify(file).first == "model") {
-    const StateDict model = load_state(file, "ntkrob.model/1", {parts.front().budget->limit()});
+    const StateDict model = load_state(file, kModelSchema, {parts.front().budget->limit()});
     NTKROB_CHECK(model.contains("feature_range"), ConfigError, "--value-range: ", file,
                  " is a net that stores no ranges of features; name the data set that it was trained on");
     const ModelFeatures ranges = model_features(model, file);

@@ -5,6 +5,7 @@
 #include "kit/check.hpp"
 #include "kit/small_models.hpp"
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/model/forwarding.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
 
@@ -146,6 +147,60 @@ TEST_CASE("every attack gives the same bytes again, and for every cut into batch
   });
 }
 
+namespace {
+
+/// Counts the passes forward alone, and those with a way back.
+class Counting : public ForwardingModel {
+ public:
+  using ForwardingModel::ForwardingModel;
+  void logits(ConstView2D<float> x, View2D<float> out) const override {
+    ++forward;
+    ForwardingModel::logits(x, out);
+  }
+  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
+    ++back;
+    ForwardingModel::input_grad(x, c, dx);
+  }
+  void logits_and_grad(ConstView2D<float> x, const CotangentFn& c, View2D<float> out, View2D<float> dx) const override {
+    ++back;
+    ForwardingModel::logits_and_grad(x, c, out, dx);
+  }
+  std::unique_ptr<Iterates> iterates(ConstView2D<float>) const override { return nullptr; }
+  mutable index forward = 0, back = 0;
+};
+
+}  // namespace
+
+TEST_CASE("every attack asks of the model what its nature says, and so do the parts of a sequence", "[attack]") {
+  const Case c;
+  const auto check = [&](const Attack& attack, const std::string& name) {
+    INFO(name);
+    const Counting model(c.model);
+    Matrix<float> z(kN, kD);
+    attack.perturb(model, c.batch(), kThreats[1], 3, z);
+    CHECK((model.back > 0) == (attack.nature() == AttackNature::gradients));
+    CHECK(model.forward + model.back > 0);
+    const bool still = kit::compare(z.view(), c.x.view(), 0).text.empty();
+    CHECK(still == (attack.nature() == AttackNature::inputs));
+    CHECK(has_part(attack, attack.nature()));
+  };
+  std::vector<std::string> specs = all_specs();
+  specs.push_back("autoattack(version=plus)");
+  std::vector<AttackNature> seen;
+  for (const std::string& spec : specs) {
+    const auto attack = make_attack(spec);
+    check(*attack, spec);
+    for (const Attack* part : attack->parts()) check(*part, spec + ": " + part->name());
+    seen.push_back(attack->nature());
+  }
+  for (const AttackNature nature :
+       {AttackNature::inputs, AttackNature::noise, AttackNature::search, AttackNature::gradients})
+    CHECK(std::count(seen.begin(), seen.end(), nature) > 0);
+  CHECK(has_part(*make_attack("autoattack"), AttackNature::search));
+  CHECK_FALSE(has_part(*make_attack("autoattack(version=rand)"), AttackNature::search));
+  CHECK_FALSE(has_part(*make_attack("pgd"), AttackNature::noise));
+}
+
 TEST_CASE("another seed gives another random start, and start=x uses none", "[attack]") {
   const Case c;
   const auto differ = [&](const char* spec) {
@@ -234,25 +289,21 @@ TEST_CASE("pgd is not weaker than fgsm sample by sample on a linear model with m
 namespace {
 
 /// Counts calls and remembers the smallest margin of every row over all logits it ever gave out.
-class Recorder : public Model {
+class Recorder : public ForwardingModel {
  public:
   Recorder(const Model& inner, const std::vector<int>& labels)
-      : least(labels.size(), INFINITY), last(labels.size(), 0), inner_(inner), labels_(labels) {}
-  ImageShape input_shape() const override { return inner_.input_shape(); }
-  index classes() const override { return inner_.classes(); }
+      : ForwardingModel(inner), least(labels.size(), INFINITY), last(labels.size(), 0), labels_(labels) {}
   void logits(ConstView2D<float> x, View2D<float> out) const override {
     ++forward;
-    inner_.logits(x, out);
+    ForwardingModel::logits(x, out);
     record(out);
-  }
-  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    inner_.input_grad(x, c, dx);
   }
   void logits_and_grad(ConstView2D<float> x, const CotangentFn& c, View2D<float> out, View2D<float> dx) const override {
     ++fused;
-    inner_.logits_and_grad(x, c, out, dx);
+    ForwardingModel::logits_and_grad(x, c, out, dx);
     record(out);
   }
+  std::unique_ptr<Iterates> iterates(ConstView2D<float>) const override { return nullptr; }
   mutable int forward = 0, fused = 0;
   mutable std::vector<float> least, last;
 
@@ -261,7 +312,6 @@ class Recorder : public Model {
     last = margins(out, labels_);
     for (std::size_t i = 0; i < last.size(); ++i) least[i] = std::min(least[i], last[i]);
   }
-  const Model& inner_;
   const std::vector<int>& labels_;
 };
 

@@ -8,6 +8,7 @@
 #include "kit/small_models.hpp"
 #include "ntkrob/data/strokes.hpp"
 #include "ntkrob/krr/machine.hpp"
+#include "ntkrob/model/forwarding.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/nn/trainer.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -70,30 +71,26 @@ struct Fixture {
 };
 
 /// The net with a fault: what is done to its logits, and their derivative.
-class Planted : public Model {
+class Planted : public ForwardingModel {
  public:
-  explicit Planted(const Model& inner) : inner_(inner) {}
-  ImageShape input_shape() const override { return inner_.input_shape(); }
-  index classes() const override { return inner_.classes(); }
-  void logits(ConstView2D<float> x, View2D<float> out) const override { inner_.logits(x, out); }
-  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    inner_.input_grad(x, c, dx);
+  using ForwardingModel::ForwardingModel;
+  // From what the wrapper makes of the other two.
+  void logits_and_grad(ConstView2D<float> x, const CotangentFn& c, View2D<float> out, View2D<float> dx) const override {
+    Model::logits_and_grad(x, c, out, dx);
   }
-
- protected:
-  const Model& inner_;
+  std::unique_ptr<Iterates> iterates(ConstView2D<float>) const override { return nullptr; }
 };
 
 class Scaled : public Planted {
  public:
   Scaled(const Model& inner, float factor) : Planted(inner), factor_(factor) {}
   void logits(ConstView2D<float> x, View2D<float> out) const override {
-    inner_.logits(x, out);
+    inner().logits(x, out);
     for (index i = 0; i < out.rows; ++i)
       for (index k = 0; k < out.cols; ++k) out(i, k) *= factor_;
   }
   void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    inner_.input_grad(x, c, dx);
+    inner().input_grad(x, c, dx);
     for (index i = 0; i < dx.rows; ++i)
       for (index j = 0; j < dx.cols; ++j) dx(i, j) *= factor_;
   }
@@ -109,7 +106,7 @@ class Quantised : public Planted {
   void logits(ConstView2D<float> x, View2D<float> out) const override {
     Matrix<float> rounded(x);
     for (index k = 0; k < rounded.size(); ++k) rounded.data()[k] = std::round(rounded.data()[k] * 8) / 8;
-    inner_.logits(rounded.view(), out);
+    inner().logits(rounded.view(), out);
   }
   void input_grad(ConstView2D<float>, ConstView2D<float>, View2D<float> dx) const override {
     for (index i = 0; i < dx.rows; ++i)
@@ -134,7 +131,7 @@ class Probabilities : public Planted {
  public:
   using Planted::Planted;
   void logits(ConstView2D<float> x, View2D<float> out) const override {
-    inner_.logits(x, out);
+    inner().logits(x, out);
     for (index i = 0; i < out.rows; ++i) softmax(out.row(i), out.cols);
   }
   void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
@@ -145,7 +142,7 @@ class Probabilities : public Planted {
       for (index k = 0; k < p.cols(); ++k) sum += p(i, k) * c(i, k);
       for (index k = 0; k < p.cols(); ++k) through(i, k) = p(i, k) * (c(i, k) - sum);
     }
-    inner_.input_grad(x, through.view(), dx);
+    inner().input_grad(x, through.view(), dx);
   }
 
  private:
@@ -161,7 +158,7 @@ class Random : public Planted {
  public:
   using Planted::Planted;
   void logits(ConstView2D<float> x, View2D<float> out) const override {
-    inner_.logits(x, out);
+    inner().logits(x, out);
     const Rng rng = Rng(5, "random output").fork(calls_++);
     for (index i = 0; i < out.rows; ++i)
       for (index k = 0; k < out.cols; ++k)
@@ -276,6 +273,8 @@ TEST_CASE("a report in which square or a transfer wins over gradients is an alar
   const auto attack = [](const char* name, int robust) {
     AttackReport one;
     one.name = name;
+    one.nature = make_listed_attack(name)->nature();
+    if (!transfer_spec(name).empty()) one.source_robust.assign(100, 0);
     one.robust.assign(100, 0);
     std::fill_n(one.robust.begin(), robust, char{1});
     return one;
@@ -290,7 +289,10 @@ TEST_CASE("a report in which square or a transfer wins over gradients is an alar
   CHECK(alarms() == Alarms{});
   report.attacks[2] = attack("square", 30);
   CHECK(alarms() == Alarms{"black-box-weaker"});
-  report.attacks[2].name = "transfer(pgd-40)";
+  report.attacks[2] = attack("transfer(pgd-40)", 30);
+  CHECK(alarms() == Alarms{"black-box-weaker"});
+  // What an attack is called decides nothing.
+  report.attacks[2].name = "pgd-40";
   CHECK(alarms() == Alarms{"black-box-weaker"});
   // The gradient attacks of the checks break those samples too: the list was weak, not the gradient.
   before.rows = {10, 20, 30, 40};
@@ -300,9 +302,9 @@ TEST_CASE("a report in which square or a transfer wins over gradients is an alar
   CHECK(alarms() == Alarms{"black-box-weaker"});
   before = MaskingReport();
   report.attacks = {attack("autoattack", 50)};
-  report.attacks[0].parts = {{"apgd-ce", 90, 60, 0, 0}, {"square", 60, 50, 0, 0}};
+  report.attacks[0].parts = {{"apgd-ce", 90, 60, 0, 0}, {"square", 60, 50, 0, 0, AttackNature::search}};
   CHECK(alarms() == Alarms{"black-box-weaker"});
-  report.attacks[0].parts[1] = {"square", 51, 50, 0, 0};
+  report.attacks[0].parts[1] = {"square", 51, 50, 0, 0, AttackNature::search};
   CHECK(alarms() == Alarms{});
   // A transfer is measured by the gradient attacks of the sequence as well.
   report.attacks.push_back(attack("transfer(autoattack)", 52));

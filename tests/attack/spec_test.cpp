@@ -60,12 +60,3 @@ TEST_CASE("attack specs are read completely or refused with the choices", "[atta
     CHECK_THROWS_AS(make_attack(wrong), ConfigError);
   }
 }
-
-TEST_CASE("attack lists are cut at the commas outside parentheses", "[attack]") {
-  CHECK(split_attack_list("clean, pgd-40(loss=margin,restarts=5),fgsm") ==
-        std::vector<std::string>{"clean", "pgd-40(loss=margin,restarts=5)", "fgsm"});
-  for (const char* wrong : {"", "clean,", ",fgsm", "pgd(loss=ce", "pgd)", "clean,,fgsm"}) {
-    INFO(wrong);
-    CHECK_THROWS_AS(split_attack_list(wrong), ConfigError);
-  }
-}

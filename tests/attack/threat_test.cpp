@@ -234,3 +234,24 @@ TEST_CASE("a threat model larger than the box is refused with the remedy", "[att
   CHECK_THROWS_AS(ThreatModel::of("linf", std::numeric_limits<double>::quiet_NaN(), kD), ConfigError);
   CHECK_THROWS_WITH(parse_norm("l0"), Catch::Contains("linf, l2, l1"));
 }
+
+TEST_CASE("a threat model is one text, norm and radius, and reads back to the same bits", "[attack]") {
+  const ThreatModel threat = parse_threat("linf:8/255", kD);
+  CHECK(threat.norm == Norm::linf);
+  CHECK(threat.eps == static_cast<float>(8.0 / 255));
+  CHECK(threat.low == 0);
+  CHECK(threat.high == 1);
+  for (const char* text : {"linf:8/255", "l2:0.5", "l1:12", "linf:0"}) {
+    const ThreatModel one = parse_threat(text, kD), again = parse_threat(to_string(one), kD);
+    CHECK(again.norm == one.norm);
+    CHECK(again.eps == one.eps);
+  }
+  CHECK(to_string(parse_threat("l2:0.5", kD)) == "l2:0.5");
+  for (const char* wrong : {"", "linf", "8/255", "l3:0.1", "linf:", "linf:x", "linf:-0.1", "linf:8", "l2:7", "linf:nan",
+                            "linf:1e300", ":0.1"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(parse_threat(wrong, kD), ConfigError);
+  }
+  CHECK_THROWS_WITH(parse_threat("linf", kD), Catch::Contains("expected norm:eps"));
+  CHECK_THROWS_WITH(parse_threat("linf:8", kD), Catch::Contains("8/255"));
+}

@@ -9,7 +9,7 @@
 #include "kit/check.hpp"
 #include "kit/small_models.hpp"
 #include "ntkrob/krr/machine.hpp"
-#include "ntkrob/model/iterates.hpp"
+#include "ntkrob/model/forwarding.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
@@ -21,22 +21,10 @@ namespace {
 constexpr index kN = 37, kD = 60, kClasses = 3, kSupport = 21;
 
 /// A model whose attacks keep their points in host memory.
-class Host final : public Model {
+class Host final : public ForwardingModel {
  public:
-  explicit Host(const Model& model) : model_(model) {}
-  ImageShape input_shape() const override { return model_.input_shape(); }
-  index classes() const override { return model_.classes(); }
-  void logits(ConstView2D<float> x, View2D<float> out) const override { model_.logits(x, out); }
-  void input_grad(ConstView2D<float> x, ConstView2D<float> c, View2D<float> dx) const override {
-    model_.input_grad(x, c, dx);
-  }
-  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
-                       View2D<float> dx) const override {
-    model_.logits_and_grad(x, cotangent, out, dx);
-  }
-
- private:
-  const Model& model_;
+  using ForwardingModel::ForwardingModel;
+  std::unique_ptr<Iterates> iterates(ConstView2D<float>) const override { return nullptr; }
 };
 
 struct Problem {

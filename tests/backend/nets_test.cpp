@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "backend/nets_kit.hpp"
+#include "nn/examples.hpp"
 #include "ntkrob/attack/attack.hpp"
 #include "ntkrob/model/iterates.hpp"
 
@@ -22,7 +23,7 @@ struct Case {
   ImageShape shape;
   index classes;
 };
-constexpr Case kCases[] = {
+constexpr Case kMoreCases[] = {
     {"mlp:", {1, 1, 5}, 3},
     {"mlp:70,33", {4, 5, 2}, 10},
     {"conv(4,3,stride=2,pad=1)-relu-conv(5,2,stride=2,pad=valid)-relu-dense(6)-relu-dense", {7, 8, 2}, 3},
@@ -31,6 +32,15 @@ constexpr Case kCases[] = {
     {"conv(3,3)-relu-avgpool(3,stride=2,pad=same,edges=inside)-dense(4)-relu-dense", {5, 6, 2}, 2},
     {"normalise(mean=0.4:0.6,std=0.25:0.5)-conv(4,3,pad=valid)-relu-conv(3,1)-relu-conv(3,2)-gap", {5, 4, 2}, 3},
 };
+
+/// The example of every layer, and more.
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const nn_test::NetExample& example : nn_test::kNetExamples)
+    all.push_back({example.spec, example.shape, example.classes});
+  all.insert(all.end(), std::begin(kMoreCases), std::end(kMoreCases));
+  return all;
+}
 
 /// Logits, input gradients and parameter gradients of one net.
 struct Passes {
@@ -86,7 +96,7 @@ void check_same(const Passes& found, const Passes& expected, double more = 1) {
 
 TEST_CASE("logits and gradients of nets on a device equal those of the cpu backend", "[backend]") {
   for_each_device([](Backend& device, Backend& cpu) {
-    for (const Case& c : kCases)
+    for (const Case& c : cases())
       for (const index n : {0, 1, 7}) {
         INFO(c.spec << ", " << n << " images");
         const Net there(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device),
@@ -129,7 +139,7 @@ TEST_CASE("what a net on a device says of an image has the same bits whatever st
   for (const int workers : {1, 3})
     for_each_device(
         [](Backend& device, Backend&) {
-          for (const Case& c : kCases) {
+          for (const Case& c : cases()) {
             INFO(c.spec);
             const index n = 70;
             const Net net(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device);
@@ -152,7 +162,7 @@ TEST_CASE("what a net on a device says of an image has the same bits whatever st
 
 TEST_CASE("images and derivatives of a net may lie in arrays of the device", "[backend]") {
   for_each_device([](Backend& device, Backend&) {
-    const Case& c = kCases[2];
+    const Case& c = kMoreCases[2];
     const index n = 9, d = c.shape.size();
     const Net net(c.spec, c.shape, c.classes, Initialisation::ntk, 3, device);
     const Matrix<float> x = random_matrix<float>(n, d, 1);

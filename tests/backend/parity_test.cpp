@@ -174,7 +174,7 @@ TEST_CASE("tiles of pairs equal the reference for all layers", "[backend]") {
                        y = kit::uniform_matrix<double>(140, 11, 13, -1, 1),
                        hard = kit::difficult_matrix<double>(11, 14);
   for_each_backend([&](Backend& tested, Backend& reference) {
-    for (const char* text : kit::kParitySpecs)
+    for (const std::string& text : kit::parity_specs())
       for (const Output output : {Output::ntk, Output::nngp}) {
         INFO(text << (output == Output::ntk ? " ntk" : " nngp"));
         const KernelSpec spec = KernelSpec::parse(text);

@@ -92,14 +92,14 @@ Results<double> textbook(const KernelSpec& spec, Output output, const Matrix<R>&
   return r;
 }
 
-bool adds_noise(const char* spec) { return std::string(spec).find("dropout") != std::string::npos; }
+bool adds_noise(const std::string& spec) { return spec.find("dropout") != std::string::npos; }
 
 }  // namespace
 
 TEST_CASE("values and derivatives of all layers equal the textbook formulas in float64", "[backend_cuda]") {
   const Matrix<double> x = kit::uniform_matrix<double>(9, 11, 1, -1, 1),
                        y = kit::uniform_matrix<double>(140, 11, 2, -1, 1);
-  for (const char* text : kit::kParitySpecs)
+  for (const std::string& text : kit::parity_specs())
     for (const Output output : {Output::ntk, Output::nngp}) {
       INFO(text << (output == Output::ntk ? " ntk" : " nngp"));
       const KernelSpec spec = KernelSpec::parse(text);
@@ -116,7 +116,7 @@ TEST_CASE("values of zero, equal, parallel and nearly coincident samples equal t
           "[backend_cuda]") {
   const Matrix<double> x = kit::difficult_matrix<double>(11, 3);
   const Matrix<float> xf = kit::difficult_matrix<float>(784, 6);
-  for (const char* text : kit::kParitySpecs) {
+  for (const std::string& text : kit::parity_specs()) {
     // Of a sample with itself under dropout: layers/noise.hpp, on the host.
     if (adds_noise(text)) continue;
     INFO(text);
@@ -135,7 +135,7 @@ TEST_CASE("values of zero, equal, parallel and nearly coincident samples equal t
 TEST_CASE("float32 values and derivatives equal the textbook formulas to roundings of float32", "[backend_cuda]") {
   const Matrix<float> x = kit::uniform_matrix<float>(5, 100, 4, -1, 1),
                       y = kit::uniform_matrix<float>(130, 100, 5, -0.2, 1);
-  for (const char* text : kit::kParitySpecs) {
+  for (const std::string& text : kit::parity_specs()) {
     INFO(text);
     const KernelSpec spec = KernelSpec::parse(text);
     const Results<double> expected = textbook(spec, Output::ntk, x, y, false);
@@ -150,7 +150,7 @@ TEST_CASE("float32 values and derivatives equal the textbook formulas to roundin
 
 TEST_CASE("values have the same bits with and without derivatives, and for either layout of y", "[backend_cuda]") {
   const Matrix<float> x = kit::difficult_matrix<float>(40, 9);
-  for (const char* text : kit::kParitySpecs) {
+  for (const std::string& text : kit::parity_specs()) {
     INFO(text);
     const KernelSpec spec = KernelSpec::parse(text);
     const Results<float> with = on_host(spec, Output::ntk, x, x, false, true),

@@ -212,6 +212,22 @@ TEST_CASE("parse_integer keeps to whole numbers within the limits", "[base]") {
   CHECK_THROWS_WITH(parse_integer("200", "steps", 1, 100), "steps is \"200\", must be a whole number in [1, 100]");
 }
 
+TEST_CASE("lists are cut at the separators outside parentheses, and items keep their white space inside", "[base]") {
+  using List = std::vector<std::string>;
+  CHECK(split_list("clean", "attacks") == List{"clean"});
+  CHECK(split_list("clean, pgd-40(loss=margin,restarts=5),fgsm ", "attacks") ==
+        List{"clean", "pgd-40(loss=margin,restarts=5)", "fgsm"});
+  CHECK(split_list("T-shirt top ,ankle boot", "classes") == List{"T-shirt top", "ankle boot"});
+  CHECK(split_list("sum(relu-conv(3) | )|fc:1", "kernels", '|') == List{"sum(relu-conv(3) | )", "fc:1"});
+  CHECK(split_list("a,b|c,d", "kernels", '|') == List{"a,b", "c,d"});
+  for (const char* wrong : {"", " ", "clean,", ",fgsm", "pgd(loss=ce", "pgd)", "pgd)(", "clean,,fgsm", "a, \t,b"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(split_list(wrong, "attacks"), ConfigError);
+  }
+  CHECK_THROWS_WITH(split_list("a,,b", "attacks"), "attacks is \"a,,b\": an item between two \",\" is empty");
+  CHECK_THROWS_WITH(split_list("a(b", "attacks"), "attacks is \"a(b\": a \"(\" without \")\"");
+}
+
 TEST_CASE("format_number is the shortest text with the same bits", "[base]") {
   CHECK(format_number(0.1) == "0.1");
   CHECK(format_number(3) == "3");

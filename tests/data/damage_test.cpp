@@ -1,10 +1,9 @@
 /// Damaged files: every reader must refuse with IoError or read something valid; never crash, hang or run out of
 /// memory. The sanitizer build runs the same cases. NTKROB_DAMAGE=all in the environment tries every byte instead of a
 /// sample.
-#include <cstdlib>
 #include <filesystem>
 
-#include "data/data_kit.hpp"
+#include "data/damage_kit.hpp"
 #include "ntkrob/base/state_dict.hpp"
 
 #if NTKROB_TEST_HDF5
@@ -12,6 +11,11 @@
 #endif
 
 using namespace ntkrob;
+using kit::corrupt;
+using kit::cut;
+using kit::dataset_case;
+using Case = kit::DamageCase;
+using Outcome = kit::DamageOutcome;
 
 /// The HDF5 library loses memory of its own when it refuses a damaged file; that all our handles are closed is tested
 /// below.
@@ -29,71 +33,6 @@ long open_handles() {
 }
 
 const std::string kFixtures = NTKROB_FIXTURES_DIR "/";
-
-/// One file to damage, its siblings already in the folder, and how to read it.
-struct Case {
-  std::string path;
-  std::function<void()> read;
-};
-
-/// All bytes where headers lie, a sample of the rest.
-std::vector<std::size_t> offsets(std::size_t n_bytes, std::size_t dense, std::size_t sample) {
-  std::vector<std::size_t> result;
-  const bool all = std::getenv("NTKROB_DAMAGE") != nullptr;
-  const std::size_t step = std::max<std::size_t>(1, n_bytes / sample);
-  for (std::size_t i = 0; i < n_bytes; ++i)
-    if (all || i < dense || i + dense / 2 >= n_bytes || i % step == 0) result.push_back(i);
-  return result;
-}
-
-struct Outcome {
-  int refused = 0, read = 0;
-};
-
-/// Reads one damaged version. Anything but success or a one-line IoError fails the test.
-void attempt(const Case& c, const std::string& content, const std::string& what, Outcome& outcome) {
-  kit::spill(c.path, content);
-  try {
-    c.read();
-    ++outcome.read;
-  } catch (const IoError& error) {
-    const std::string message = error.what();
-    if (message.find('\n') != std::string::npos || message.size() > 2000)
-      FAIL(c.path << ", " << what << ": not one line: " << message);
-    ++outcome.refused;
-  } catch (const std::exception& error) {
-    FAIL(c.path << ", " << what << ": not an IoError: " << error.what());
-  }
-}
-
-/// Cut at many lengths: all but a file that reads the same without its last bytes must be refused.
-Outcome cut(const Case& c, std::size_t dense, std::size_t sample) {
-  const std::string good = kit::slurp(c.path);
-  Outcome outcome;
-  for (const std::size_t n : offsets(good.size(), dense, sample))
-    attempt(c, good.substr(0, n), "cut to " + std::to_string(n) + " bytes", outcome);
-  kit::spill(c.path, good);
-  CHECK_NOTHROW(c.read());
-  return outcome;
-}
-
-Outcome corrupt(const Case& c, std::size_t dense, std::size_t sample) {
-  const std::string good = kit::slurp(c.path);
-  Outcome outcome;
-  for (const std::size_t i : offsets(good.size(), dense, sample))
-    for (const int change : {0x01, 0x80, 0xff}) {
-      std::string bad = good;
-      bad[i] = static_cast<char>(bad[i] ^ change);
-      attempt(c, bad, "byte " + std::to_string(i) + " xor " + std::to_string(change), outcome);
-    }
-  kit::spill(c.path, good);
-  CHECK_NOTHROW(c.read());
-  return outcome;
-}
-
-Case dataset_case(const std::string& path) {
-  return {path, [path] { open_dataset({path}).validate(path); }};
-}
 
 /// A copy of a fixture in the folder.
 std::string copy(const kit::TemporaryFolder& folder, const std::string& name) {

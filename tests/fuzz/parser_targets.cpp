@@ -74,7 +74,7 @@ std::vector<Target> parser_targets() {
              {"clean,pgd-40(loss=margin,restarts=5),fgsm", "apgd,fab,square,cw,deepfool,autoattack,noise",
               "pgd(step=0.1,start=x)"},
              [](const std::string& bytes) {
-               for (const std::string& one : split_attack_list(bytes)) make_attack(one);
+               for (const std::string& one : split_list(bytes, "attacks")) make_attack(one);
              }),
       parser("schedule", {"constant", "one-cycle(warmup=0.05)", "step(every=0.3333,factor=0.1)", "cosine"},
              [](const std::string& bytes) {

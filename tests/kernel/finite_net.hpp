@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel/nonlinearities.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/kernel/spec.hpp"
@@ -29,31 +30,10 @@ struct Activation {
 };
 using Batch = std::vector<Activation>;
 
-/// phi and phi' of a nonlinear layer.
-struct Nonlinearity {
-  std::function<double(double)> phi, slope;
-};
-inline Nonlinearity nonlinearity(const ChainLayer& layer) {
-  const std::string name = layers::info(layer.kind).name;
-  const double a = layer.params[0], b = layer.params[1], c = layer.params[2];
-  if (name == "relu") return {[](double x) { return std::max(x, 0.0); }, [](double x) { return x > 0 ? 1.0 : 0.0; }};
-  if (name == "abs") return {[](double x) { return std::abs(x); }, [](double x) { return x > 0 ? 1.0 : -1.0; }};
-  if (name == "leaky") return {[=](double x) { return x > 0 ? x : a * x; }, [=](double x) { return x > 0 ? 1.0 : a; }};
-  if (name == "erf")
-    return {[=](double x) { return a * std::erf(b * x) + c; },
-            [=](double x) { return a * b * 1.1283791670955126 * std::exp(-b * b * x * x); }};
-  if (name == "sin")
-    return {[=](double x) { return a * std::sin(b * x + c); }, [=](double x) { return a * b * std::cos(b * x + c); }};
-  if (name == "gelu")
-    return {[](double x) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; },
-            [](double x) {
-              return std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(6.283185307179586);
-            }};
-  if (name == "hermite" && a == 2)
-    return {[](double x) { return (x * x - 1) / std::sqrt(2.0); }, [](double x) { return x * std::sqrt(2.0); }};
-  if (name == "identity") return {[](double x) { return x; }, [](double) { return 1.0; }};
-  if (name == "scale") return {[=](double x) { return a * x; }, [=](double) { return a; }};
-  throw std::logic_error("no finite form of " + name);
+inline Nonlinearity function_of(const ChainLayer& layer) {
+  const std::optional<Nonlinearity> function = nonlinearity(layer);
+  if (!function) throw std::logic_error(std::string("no finite form of ") + layers::info(layer.kind).name);
+  return *function;
 }
 
 /// One net: a forward pass, then a backward pass that adds up the tangent kernel.
@@ -142,7 +122,7 @@ class FiniteNet {
     switch (l.spec->type) {
       case Operation::pointwise: {
         if (l.spec->layer.kind == layers::k_dropout) return drop(l);
-        const Nonlinearity f = nonlinearity(l.spec->layer);
+        const Nonlinearity f = function_of(l.spec->layer);
         out = l.input;
         for (Activation& a : out)
           for (double& v : a.v) v = f.phi(v);
@@ -286,7 +266,7 @@ class FiniteNet {
     switch (l.spec->type) {
       case Operation::pointwise: {
         if (l.spec->layer.kind == layers::k_dropout) return times(delta, l.patches);
-        const Nonlinearity f = nonlinearity(l.spec->layer);
+        const Nonlinearity f = function_of(l.spec->layer);
         for (std::size_t i = 0; i < out.size(); ++i)
           for (std::size_t k = 0; k < out[i].v.size(); ++k) out[i].v[k] = delta[i].v[k] * f.slope(l.input[i].v[k]);
         return out;

@@ -18,7 +18,7 @@ struct Pair {
 };
 
 template <class R>
-Matrix<R> matrix_of(Backend& backend, const char* spec, const Matrix<R>& x, const Matrix<R>& y, Pairing p,
+Matrix<R> matrix_of(Backend& backend, const std::string& spec, const Matrix<R>& x, const Matrix<R>& y, Pairing p,
                     Output output) {
   Matrix<R> k(x.rows(), y.rows());
   Kernel(KernelSpec::parse(spec), backend, {output, 0}).matrix(x.view(), y.view(), p, k.view());
@@ -26,7 +26,7 @@ Matrix<R> matrix_of(Backend& backend, const char* spec, const Matrix<R>& x, cons
 }
 
 /// The natural unit of an error: sqrt(k(x,x) k(y,y)), at its largest.
-double scale_of(Backend& backend, const char* spec, const Matrix<float>& x, const Matrix<float>& y) {
+double scale_of(Backend& backend, const std::string& spec, const Matrix<float>& x, const Matrix<float>& y) {
   double largest[2] = {0, 0};
   for (int side = 0; side < 2; ++side) {
     const Matrix<float>& set = side == 0 ? x : y;
@@ -44,7 +44,7 @@ TEST_CASE("float64 matrix equals the textbook formula for general and difficult 
   const Matrix<double> general = kit::uniform_matrix<double>(37, 11, 1, -1, 1),
                        other = kit::uniform_matrix<double>(70, 11, 2, -1, 1);
   const Matrix<double> difficult = kit::difficult_matrix<double>(11, 3);
-  for (const char* spec : kit::kParitySpecs)
+  for (const std::string& spec : kit::parity_specs())
     for (const Output output : {Output::ntk, Output::nngp}) {
       INFO(spec << (output == Output::ntk ? " ntk" : " nngp"));
       const auto expected = matrix_of(*b.reference, spec, general, other, Pairing::cross, output);
@@ -62,7 +62,7 @@ TEST_CASE("mixed matrix is within 1e-6 of scale of the float64 textbook formula"
   const Matrix<float> x = kit::uniform_matrix<float>(40, 784, 4, -1, 1),
                       y = kit::uniform_matrix<float>(300, 784, 5, -0.2, 1);
   const Matrix<float> difficult = kit::difficult_matrix<float>(784, 6);
-  for (const char* spec : kit::kParitySpecs) {
+  for (const std::string& spec : kit::parity_specs()) {
     INFO(spec);
     const auto expected = matrix_of(*b.reference, spec, kit::converted<double>(x), kit::converted<double>(y),
                                     Pairing::cross, Output::ntk);
@@ -82,7 +82,7 @@ TEST_CASE("apply, grad and apply_grad equal the reference backend", "[kernel]") 
                        y = kit::uniform_matrix<double>(61, 13, 8, -1, 1);
   const Matrix<double> u = kit::uniform_matrix<double>(45, r, 9, -1, 1),
                        v = kit::uniform_matrix<double>(61, r, 10, -1, 1);
-  for (const char* spec : kit::kParitySpecs)
+  for (const std::string& spec : kit::parity_specs())
     for (const Output output : {Output::ntk, Output::nngp}) {
       INFO(spec);
       Matrix<double> out[2] = {{45, r}, {45, r}}, dx[2] = {{45, 13}, {45, 13}}, fused_out(45, r), fused_dx(45, 13);

@@ -1,18 +1,24 @@
 /// Conformance test for any implementer of Model: NTKROB_CHECK_MODEL(model, x) inside a TEST_CASE.
 ///
 /// Looks at: shapes and their refusal, strided views, outputs overwritten and nothing else, repeatability, independence
-/// of the cut into batches, logits_and_grad against logits and input_grad, linearity in the cotangent, for_each, and
-/// input_grad against central differences of the logits. The difference test needs inputs away from kinks by about
-/// `step`, or a looser bound.
+/// of the cut into batches, logits_and_grad against logits and input_grad, linearity in the cotangent, iterates where
+/// there are any, for_each, and input_grad against central differences of the logits. The difference test needs inputs
+/// away from kinks by about `step`, or a looser bound.
+///
+/// Every function of Model and of Iterates is called here, and by check_forwarding.hpp on wrappers:
+/// tests/architecture/check_forwarding.py asks that a new one is.
 #pragma once
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "ntkrob/base/random.hpp"
+#include "ntkrob/model/iterates.hpp"
 #include "ntkrob/model/model.hpp"
 
 namespace ntkrob::kit {
@@ -166,6 +172,54 @@ inline std::vector<std::string> model_problems(const Model& model, ConstView2D<f
     if (seen[static_cast<std::size_t>(i)] != 1)
       note(
           text("logits_and_grad asked for the cotangent of row ", i, " ", seen[static_cast<std::size_t>(i)], " times"));
+
+  // Points that the model keeps: the passes of the model itself, from the centres to a step in the box.
+  if (const std::unique_ptr<Iterates> points = model.iterates(x)) {
+    points->start_at_centres();
+    points->read(other);
+    note(detail::difference("iterates at their centres", other.view(), x, zero));
+    points->logits(again);
+    note(detail::difference("logits of iterates and of the model", again.view(), f.view(), zero));
+    points->gradient(
+        [&](index first, ConstView2D<float> block, View2D<float> out) {
+          for (index i = 0; i < block.rows; ++i) std::copy_n(c.row(first + i), classes, out.row(i));
+        },
+        again);
+    note(detail::difference("logits of a gradient of iterates and of the model", again.view(), f.view(), zero));
+    std::vector<index> all;
+    for (index i = 0; i < n; ++i) all.push_back(i);
+    points->keep(all);
+    const Ball ball{Norm::linf, 0.125f, -1000, 1000};
+    points->ascend(ball, 0.0625f);
+    points->read(other);
+    for (index i = 0; i < n; ++i)
+      for (index j = 0; j < d; ++j) {
+        const float moved = other(i, j) - x(i, j), slope = dx(i, j);
+        // A gradient within its rounding of 0 may have either sign.
+        const bool sure = std::abs(slope) > fused_bound(i);
+        if (std::abs(moved) > 0.07f || (sure && (slope > 0 ? moved <= 0 : moved >= 0)))
+          note(text("a step of iterates moved (", i, ",", j, ") by ", moved, " along the gradient ", slope));
+      }
+    const std::vector<index> zeros = points->zero_gradients();
+    for (index i = 0; i < n; ++i) {
+      const bool flat = !(detail::largest(dx.view(), i) > 0);
+      if (static_cast<index>(zeros.size()) != n || (zeros[static_cast<std::size_t>(i)] != 0) != flat)
+        note(text("iterates count a gradient of zeros in row ", i, " where there is none, or none where there is one"));
+    }
+    points->read_kept(other);
+    note(detail::difference("iterates kept at their centres", other.view(), x, zero));
+    const Rng rng(1, "kit/iterates");
+    std::vector<RandomStream> streams;
+    for (index i = 0; i < n; ++i) streams.push_back(rng.fork(static_cast<std::uint64_t>(i)).stream());
+    points->start_at_random(ball, streams);
+    points->read(other);
+    note(detail::difference("iterates at random", other.view(), x,
+                            [&](index i) { return 0.125 + 1e-6 * detail::largest(x, i); }));
+    if (detail::difference("", other.view(), x, zero).empty()) note("iterates at random are at their centres");
+    points->start_at_centres();
+    points->read(other);
+    note(detail::difference("iterates back at their centres", other.view(), x, zero));
+  }
 
   // The lent workers: every task once, and of two failures the lower one.
   constexpr index kTasks = 41;

@@ -1,5 +1,6 @@
 // The numerics of nn/stack.hpp in float64 against central differences, and the float32 net against the float64 one.
 #include "kit/check.hpp"
+#include "nn/examples.hpp"
 #include "nn/fixture.hpp"
 #include "nn/stack.hpp"
 
@@ -63,7 +64,7 @@ struct Shape {
   ImageShape input;
   index classes;
 };
-const Shape kShapes[] = {
+const Shape kMoreShapes[] = {
     {"mlp:", {1, 1, 5}, 3},
     {"mlp:7", {1, 2, 3}, 3},
     {"mlp:9,8", {1, 1, 4}, 2},
@@ -77,6 +78,14 @@ const Shape kShapes[] = {
     {"avgpool(2,stride=1,pad=1)-relu-dense", {3, 3, 2}, 2},
     {"normalise(mean=0.4:0.6,std=0.25:0.5)-conv(4,3,pad=valid)-relu-conv(3,2)-gap", {5, 4, 2}, 3},
 };
+/// The example of every layer, and more.
+std::vector<Shape> shapes() {
+  std::vector<Shape> all;
+  for (const nn_test::NetExample& example : nn_test::kNetExamples)
+    all.push_back({example.spec, example.shape, example.classes});
+  all.insert(all.end(), std::begin(kMoreShapes), std::end(kMoreShapes));
+  return all;
+}
 // Away from kinks the function is linear along one input coordinate, and linear in one parameter: differences carry
 // only rounding, about 1e-16 / h relative to values of order 1.
 constexpr double kStep = 1e-6, kBound = 1e-8;
@@ -84,7 +93,7 @@ constexpr double kStep = 1e-6, kBound = 1e-8;
 }  // namespace
 
 TEST_CASE("the input gradient equals central differences", "[nn]") {
-  for (const Shape& shape : kShapes) {
+  for (const Shape& shape : shapes()) {
     INFO(shape.spec);
     Problem p(shape.spec, shape.input, shape.classes);
     REQUIRE(p.distance_to_kink() > 20 * kStep);
@@ -100,7 +109,7 @@ TEST_CASE("the input gradient equals central differences", "[nn]") {
 }
 
 TEST_CASE("the parameter gradients equal central differences, and beta = 1 adds to them", "[nn]") {
-  for (const Shape& shape : kShapes) {
+  for (const Shape& shape : shapes()) {
     INFO(shape.spec);
     Problem p(shape.spec, shape.input, shape.classes);
     REQUIRE(p.distance_to_kink() > 20 * kStep);

@@ -1,6 +1,7 @@
 /// From which folders a module is loaded.
 #include "runtime/module.hpp"
 
+#include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,4 +72,38 @@ TEST_CASE("a module of another user is not loaded", "[runtime]") {
   const Installation installed;
   REQUIRE(::chown(installed.module().parent_path().c_str(), 12345, 12345) == 0);
   CHECK_THROWS_WITH(installed.check(), Contains("belongs to another user (12345)"));
+}
+
+TEST_CASE("modules are looked for beside the library, wherever the program is", "[runtime]") {
+  const fs::path module_folder = NTKROB_MODULE_FOLDER;
+  // Loaded by a relative name from a folder that is no longer the current one.
+  const fs::path here = fs::current_path(), plugin = fs::canonical(NTKROB_PLUGIN);
+  fs::current_path(plugin.parent_path());
+  void* handle = ::dlopen(("./" + plugin.filename().string()).c_str(), RTLD_NOW | RTLD_LOCAL);
+  fs::current_path(here);
+  INFO((handle == nullptr ? ::dlerror() : "loaded"));
+  REQUIRE(handle != nullptr);
+  const auto folder = reinterpret_cast<const char* (*)()>(::dlsym(handle, "plugin_module_folder"));
+  REQUIRE(folder != nullptr);
+  CHECK(folder() == (plugin.parent_path() / module_folder.filename()).string());
+  ::dlclose(handle);
+}
+
+TEST_CASE("of a program that holds the library, modules lie in the library folder beside its own", "[runtime]") {
+  const fs::path program = fs::canonical("/proc/self/exe");
+  for (const std::string& own : {program.string(), std::string("/proc/self/exe")}) {
+    const std::vector<std::string> folders = module_folders(own);
+    REQUIRE(folders.size() == 2);
+    CHECK(folders.front() == (program.parent_path().parent_path() / NTKROB_MODULE_FOLDER).string());
+  }
+  CHECK(module_folders("/nowhere/libx.so").size() == 1);
+}
+
+TEST_CASE("an address is traced to the file that is mapped there", "[runtime]") {
+  static const int here = 0;
+  CHECK(file_of_address(&here) == fs::canonical("/proc/self/exe").string());
+  const auto* c_library = reinterpret_cast<const void*>(::dlsym(RTLD_DEFAULT, "getpid"));
+  CHECK_THAT(file_of_address(c_library), Contains("libc"));
+  const std::string on_the_heap(1000, ' ');
+  CHECK(file_of_address(on_the_heap.data()).empty());
 }

@@ -57,3 +57,22 @@ TEST_CASE("a backend has as many workers as it was asked for", "[runtime]") {
   CHECK(make_backend("cpu", 3)->info().workers == 3);
   CHECK(make_backend("cpu")->info().workers >= 1);
 }
+
+TEST_CASE("who was given no memory budget takes a quarter of the machine, 1 GiB at most, or two thirds of a device",
+          "[runtime]") {
+  constexpr std::size_t kGiB = std::size_t{1} << 30;
+  DeviceInfo host;
+  CHECK(host.default_host_budget() == kGiB);  // the system does not say
+  CHECK(host.most_array_bytes() == 0);
+  host.memory_bytes = kGiB;
+  CHECK(host.default_host_budget() == kGiB / 4);
+  CHECK(host.default_array_budget() == kGiB / 4);
+  CHECK(host.most_array_bytes() == kGiB);
+  host.memory_bytes = std::size_t{3} << 30;
+  CHECK(host.default_array_budget() == kGiB / 4 * 3);
+  DeviceInfo device = host;
+  device.array_bytes = std::size_t{3} << 29;
+  CHECK(device.default_array_budget() == kGiB);
+  CHECK(device.default_host_budget() == host.default_host_budget());
+  CHECK(device.most_array_bytes() == device.array_bytes);
+}

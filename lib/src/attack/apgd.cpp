@@ -27,6 +27,7 @@ class Apgd : public Attack {
   Apgd(std::string name, Kind kind, ApgdOptions options)
       : name_(std::move(name)), kind_(kind), options_(std::move(options)) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   Constants constants() const override { return list(Norm::linf); }
   Constants constants(index classes, const ThreatModel& threat) const override {
     Constants result = list(threat.norm);

@@ -223,7 +223,7 @@ class Stage {
   void judge_last() {
     const index n = active_rows();
     const View2D<float> logits = logits_.view().middle_rows(0, n);
-    model_.logits(z_.middle_rows(0, n), logits);
+    checked_logits(model_, z_.middle_rows(0, n), logits, [&](index k) { return tracks_.batch.sample(id(k)); });
     for_rows(model_, n, [&](index k) { best_->judge(id(k), z_.row(k), logits.row(k)); });
   }
 

@@ -146,29 +146,10 @@ std::unique_ptr<Attack> make_attack(const std::string& spec) {
   return row.make(result);
 }
 
-std::vector<std::string> split_attack_list(const std::string& list) {
-  std::vector<std::string> items;
-  std::string item;
-  int depth = 0;
-  const auto finish = [&] {
-    item = trim(item);
-    NTKROB_CHECK(!item.empty(), ConfigError, "the list of attacks \"", list,
-                 "\" has an empty item; the attacks are: ", known_names());
-    items.push_back(item);
-    item.clear();
-  };
-  for (const char c : list) {
-    depth += (c == '(') - (c == ')');
-    NTKROB_CHECK(depth >= 0, ConfigError, "the list of attacks \"", list, "\" has a \")\" without \"(\"");
-    if (c == ',' && depth == 0) {
-      finish();
-    } else {
-      item += c;
-    }
-  }
-  NTKROB_CHECK(depth == 0, ConfigError, "the list of attacks \"", list, "\" has a \"(\" without \")\"");
-  finish();
-  return items;
+bool has_part(const Attack& attack, AttackNature nature) {
+  const std::vector<const Attack*> parts = attack.parts();
+  return attack.nature() == nature ||
+         std::any_of(parts.begin(), parts.end(), [&](const Attack* part) { return has_part(*part, nature); });
 }
 
 std::vector<std::pair<std::string, std::string>> attack_help() {

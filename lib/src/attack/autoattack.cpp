@@ -30,6 +30,7 @@ class AutoAttack : public Attack {
     for (const char* spec : version.sequence) attacks_.push_back(make_attack(spec));
   }
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   Constants constants() const override {
     return collect([](const Attack& attack) { return attack.constants(); });
   }
@@ -60,6 +61,7 @@ class AutoAttack : public Attack {
     if (first) judge_inputs(model, batch, best);
     AttackPart part;
     part.name = attack.name();
+    part.nature = attack.nature();
     const Subset subset(batch, best.robust_rows());
     part.attacked = static_cast<index>(subset.rows.size());
     if (part.attacked > 0) {

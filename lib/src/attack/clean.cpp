@@ -9,6 +9,7 @@ namespace {
 class Clean : public Attack {
  public:
   std::string name() const override { return "clean"; }
+  AttackNature nature() const override { return AttackNature::inputs; }
   std::vector<std::pair<std::string, std::string>> constants() const override { return {}; }
 
   AttackResult perturb(const Model& model, const AttackBatch& batch, const ThreatModel& threat, std::uint64_t,

@@ -37,6 +37,7 @@ class Cw : public Attack {
  public:
   Cw(std::string name, CwOptions options) : name_(std::move(name)), options_(options) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   Constants constants() const override {
     return {{"iterations", std::to_string(options_.iterations)},
             {"search", std::to_string(options_.search)},
@@ -138,7 +139,7 @@ class Cw : public Attack {
       std::copy_n(nearest.row(row), z.cols(), z.row(k));
       threat.project(batch.x.row(row), z.row(k), z.cols());
     });
-    model.logits(z.view(), logits);
+    checked_logits(model, z.view(), logits, [&](index k) { return batch.sample(rows[static_cast<std::size_t>(k)]); });
     for_rows(model, n, [&](index k) { best.judge(rows[static_cast<std::size_t>(k)], z.row(k), logits.row(k)); });
   }
 

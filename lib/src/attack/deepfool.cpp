@@ -23,6 +23,7 @@ class DeepFool : public Attack {
  public:
   DeepFool(std::string name, DeepFoolOptions options) : name_(std::move(name)), options_(options) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   Constants constants() const override {
     return {{"iterations", std::to_string(options_.iterations)},
             {"classes", std::to_string(options_.classes)},
@@ -83,7 +84,8 @@ class DeepFool : public Attack {
         threat.project(x, out.row(k), d);
         for (index i = 0; i < boundaries; ++i) best.spend(row_of(active[static_cast<std::size_t>(k)]));
       });
-      model.logits(out, f);
+      const auto sample_of = [&](index k) { return part.sample(active[static_cast<std::size_t>(k)]); };
+      checked_logits(model, out, f, sample_of);
       for_rows(model, n,
                [&](index k) { best.judge(row_of(active[static_cast<std::size_t>(k)]), out.row(k), f.row(k)); });
       // The search is over where the point itself, in the ball or not, has crossed.
@@ -92,12 +94,11 @@ class DeepFool : public Attack {
         for (index j = 0; j < d; ++j)
           out(k, j) = std::min(std::max(x[j] + overshoot * (points(k, j) - x[j]), threat.low), threat.high);
       });
-      model.logits(out, f);
+      checked_logits(model, out, f, sample_of);
       index kept = 0;
       for (index k = 0; k < n; ++k) {
         const index track = active[static_cast<std::size_t>(k)];
         best.spend(row_of(track));
-        check_finite_logits(f.middle_rows(k, 1), part.sample(track));
         if (!best.robust(row_of(track)) || predicted_class(f.row(k), classes) != part.labels[track]) continue;
         active[static_cast<std::size_t>(kept)] = track;
         std::copy_n(points.row(k), d, points.row(kept++));

@@ -69,9 +69,8 @@ void check(const Task& task) {
                task.model.classes(), "; both must be the same");
   // A misspelt attack at the end of the list must not cost the hours of those before it.
   for (const std::string& spec : task.options.attacks) {
-    const std::string inner = transfer_spec(spec);
-    make_attack(inner.empty() ? spec : inner);
-    NTKROB_CHECK(inner.empty() || source != nullptr, ConfigError, "attack \"", spec,
+    make_listed_attack(spec);
+    NTKROB_CHECK(transfer_spec(spec).empty() || source != nullptr, ConfigError, "attack \"", spec,
                  "\" needs a source: the model on which adversarial inputs are looked for");
   }
 }
@@ -140,7 +139,7 @@ index verify(const Model& model, const AttackBatch& batch, ConstView2D<float> ad
              std::vector<int>& predicted) {
   Matrix<float> logits(batch.x.rows, model.classes()), judged(batch.x.rows, adversarial.cols);
   BestIterate fresh(batch, model.classes(), judged);
-  model.logits(adversarial, logits);
+  checked_logits(model, adversarial, logits, [&](index row) { return batch.sample(row); });
   predicted.resize(static_cast<std::size_t>(batch.x.rows));
   for_rows(model, batch.x.rows, [&](index i) {
     fresh.judge(i, adversarial.row(i), logits.row(i));
@@ -169,17 +168,18 @@ void add_parts(const std::vector<AttackPart>& parts, std::vector<AttackPart>& su
 }
 
 AttackReport start_report(const Task& task, const std::string& spec, const EvaluateReport& clean) {
-  const std::string inner = transfer_spec(spec);
-  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+  const std::unique_ptr<Attack> attack = make_listed_attack(spec);
+  const bool transfer = !transfer_spec(spec).empty();
   AttackReport report;
-  report.name = inner.empty() ? attack->name() : text("transfer(", attack->name(), ")");
+  report.name = transfer ? text("transfer(", attack->name(), ")") : attack->name();
+  report.nature = attack->nature();
   report.constants = attack->constants(task.model.classes(), task.options.threat);
   report.robust.assign(task.labels.size(), 0);
   report.margin = clean.margin;
   report.predicted = clean.predicted;
   report.queries.assign(task.labels.size(), 0);
   report.distance.assign(task.labels.size(), 0);
-  if (!inner.empty()) report.source_robust.assign(task.labels.size(), 0);
+  if (transfer) report.source_robust.assign(task.labels.size(), 0);
   return report;
 }
 
@@ -202,7 +202,7 @@ void keep_example(EvaluateReport& report, index sample, const float* z) {
 void search(const Task& task, const Attack& attack, const AttackBatch& batch, index total, EvaluateProgress& progress) {
   const EvaluateOptions& options = task.options;
   AttackReport& now = progress.report.attacks.back();
-  const Model& searched = now.source_robust.empty() ? task.model : *options.source;
+  const Model& searched = now.transferred() ? *options.source : task.model;
   const std::vector<const Attack*> parts = attack.parts();
   const std::size_t count = std::max<std::size_t>(1, parts.size());
   AttackResult& found = progress.batch;
@@ -230,7 +230,7 @@ void run_batch(const Task& task, const Attack& attack, std::vector<index> sample
   search(task, attack, batch, total, progress);
   EvaluateReport& report = progress.report;
   AttackReport& now = report.attacks.back();
-  const bool transfer = !now.source_robust.empty();
+  const bool transfer = now.transferred();
   const Matrix<float> adversarial = std::move(progress.adversarial);
   AttackResult result = std::move(progress.batch);
   progress.adversarial = {};
@@ -257,8 +257,7 @@ void run_batch(const Task& task, const Attack& attack, std::vector<index> sample
 /// The last report's attack on the samples in `attacked`, from number progress.done on.
 void run_attack(const Task& task, const std::string& spec, const std::vector<index>& attacked,
                 EvaluateProgress& progress) {
-  const std::string inner = transfer_spec(spec);
-  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+  const std::unique_ptr<Attack> attack = make_listed_attack(spec);
   AttackReport& now = progress.report.attacks.back();
   const auto total = static_cast<index>(attacked.size());
   while (progress.done < total) {
@@ -343,6 +342,11 @@ std::string transfer_spec(const std::string& attack) {
   return attack.substr(open + 1, attack.size() - open - 2);
 }
 
+std::unique_ptr<Attack> make_listed_attack(const std::string& entry) {
+  const std::string inner = transfer_spec(entry);
+  return make_attack(inner.empty() ? entry : inner);
+}
+
 EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vector<int>& labels,
                         ConstView2D<float> targets, const EvaluateOptions& options) {
   const Task task{model, x, labels, targets, options};
@@ -371,6 +375,7 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
     if (a < earlier.size()) {
       progress.done = a + 1 < earlier.size() ? total : options.resume->done;
       std::swap(now.name, earlier[a].name);
+      std::swap(now.nature, earlier[a].nature);
       std::swap(now.constants, earlier[a].constants);
       now = std::move(earlier[a]);
     }

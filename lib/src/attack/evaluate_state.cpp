@@ -40,15 +40,18 @@ void save_parts(StateDict& state, const std::string& prefix, const std::vector<A
 
 /// What is known of an attack of the list before it has run.
 struct Listed {
-  std::vector<std::string> parts;  // names of the parts of a sequence
+  std::vector<std::string> parts;  // names of the parts of a sequence, and their natures
+  std::vector<AttackNature> natures;
   bool transfer = false;
 };
 Listed listed(const std::string& spec) {
-  const std::string inner = transfer_spec(spec);
-  const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+  const std::unique_ptr<Attack> attack = make_listed_attack(spec);
   Listed result;
-  for (const Attack* part : attack->parts()) result.parts.push_back(part->name());
-  result.transfer = !inner.empty();
+  for (const Attack* part : attack->parts()) {
+    result.parts.push_back(part->name());
+    result.natures.push_back(part->nature());
+  }
+  result.transfer = !transfer_spec(spec).empty();
   return result;
 }
 
@@ -62,6 +65,7 @@ std::vector<AttackPart> load_parts(const StateDict& state, const std::string& pr
     parts[p].name = state.get<std::string>(name + "name");
     NTKROB_CHECK(parts[p].name == attack.parts[p], IoError, "entry \"", name, "name\" is \"", parts[p].name,
                  "\", must be \"", attack.parts[p], "\"");
+    parts[p].nature = attack.natures[p];
     // A part attacks what the parts before it have left.
     const index left = p == 0 ? most : parts[p - 1].robust;
     parts[p].attacked = get_index(state, name + "attacked", left, p == 0 ? 0 : left);

@@ -40,6 +40,7 @@ class Fab : public Attack {
   Fab(std::string name, bool targeted, FabOptions options)
       : name_(std::move(name)), targeted_(targeted), options_(options) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   Constants constants() const override {
     Constants result{{"iterations", std::to_string(options_.iterations)},
                      {"restarts", std::to_string(options_.restarts)},
@@ -124,7 +125,7 @@ class Fab : public Attack {
         const auto n = static_cast<index>(active.size());
         const View2D<float> points = z.view().middle_rows(0, n), f = logits.view().middle_rows(0, n);
         pass.run(points, [&](index k, const Boundary& boundary) { step(k, boundary); });
-        model.logits(points, f);
+        checked_logits(model, points, f, [&](index k) { return batch.sample(active[static_cast<std::size_t>(k)]); });
         for_rows(model, n, [&](index k) { judge(k, f.row(k)); });
         drop_broken(best, group, active, z);
       }
@@ -151,7 +152,6 @@ class Fab : public Attack {
     void judge(index k, const float* logits) {
       const index track = active[static_cast<std::size_t>(k)], d = z.cols();
       const float* x = batch.x.row(track);
-      check_finite_logits({logits, 1, model.classes()}, batch.sample(track));
       if (threat.contains(x, z.row(k), d)) {
         best.judge(track, z.row(k), logits);
       } else {

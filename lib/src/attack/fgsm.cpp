@@ -12,6 +12,7 @@ class Fgsm : public Attack {
  public:
   Fgsm(std::string name, AttackOptions options) : name_(std::move(name)), options_(std::move(options)) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   std::vector<std::pair<std::string, std::string>> constants() const override {
     return {
         {"loss", options_.loss}, {"temperature", format_number(options_.temperature)}, {"step", "eps"}, {"start", "x"}};
@@ -36,7 +37,7 @@ class Fgsm : public Attack {
       threat.ascend(gradient.row(i), z.row(i), z.cols(), threat.eps);
       threat.project(batch.x.row(i), z.row(i), z.cols());
     });
-    model.logits(z.view(), logits);
+    checked_logits(model, z.view(), logits, [&](index i) { return batch.sample(i); });
     for_rows(model, z.rows(), judge);
     return best.take(pass.zero_gradients());
   }

@@ -10,13 +10,6 @@ namespace {
 
 using Outcome = MaskingCheck::Outcome;
 
-bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
-
-/// Whether an attack sees no gradient of the model that is judged.
-bool is_black_box(const std::string& name) {
-  return starts_with(name, "square") || starts_with(name, "noise") || starts_with(name, "transfer(");
-}
-
 }  // namespace
 
 std::string to_string(MaskingCheck::Outcome outcome) {
@@ -49,11 +42,11 @@ void add_report_checks(const EvaluateReport& report, MaskingReport& masking) {
   const auto count = static_cast<double>(rows.size());
   double black = 2, last_broken = 0, sequence_bound = 1;
   for (const AttackReport& attack : report.attacks) {
-    if (starts_with(attack.name, "clean")) continue;
+    if (attack.nature == AttackNature::inputs && !attack.transferred()) continue;
     index left = 0;
     for (std::size_t k = 0; k < rows.size(); ++k) left += robust(attack, k);
     const double accuracy = static_cast<double>(left) / count;
-    if (is_black_box(attack.name)) {
+    if (attack.black_box()) {
       black = std::min(black, accuracy);
       continue;
     }
@@ -61,7 +54,7 @@ void add_report_checks(const EvaluateReport& report, MaskingReport& masking) {
     // Of a sequence with Square at its end, gradient attacks alone leave what it leaves and what Square broke.
     double broken = -1;
     for (const AttackPart& part : attack.parts)
-      if (is_black_box(part.name))
+      if (part.nature != AttackNature::gradients)
         broken = static_cast<double>(part.attacked - part.robust) / static_cast<double>(attack.robust.size());
     if (broken >= 0) {
       last_broken = std::max(last_broken, broken);

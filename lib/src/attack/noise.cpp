@@ -14,6 +14,7 @@ class Noise : public Attack {
  public:
   Noise(std::string name, bool gaussian, index draws) : name_(std::move(name)), gaussian_(gaussian), draws_(draws) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::noise; }
   Constants constants() const override {
     return {{"draws", std::to_string(draws_)},
             {"noise", gaussian_ ? "normal, of expected size eps (linf: deviation eps / 2), projected on ball and box"
@@ -39,7 +40,7 @@ class Noise : public Attack {
           threat.random_start(part.x.row(k), z.row(k), z.cols(), stream);
         }
       });
-      model.logits(z.view(), logits);
+      checked_logits(model, z.view(), logits, [&](index k) { return part.sample(k); });
       for_rows(model, z.rows(),
                [&](index k) { best.judge(subset.rows[static_cast<std::size_t>(k)], z.row(k), logits.row(k)); });
     }

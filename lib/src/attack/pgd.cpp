@@ -31,6 +31,7 @@ class Pgd : public Attack {
   Pgd(std::string name, index steps, AttackOptions options)
       : name_(std::move(name)), steps_(steps), options_(std::move(options)) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::gradients; }
   std::vector<std::pair<std::string, std::string>> constants() const override {
     return {{"steps", std::to_string(steps_)},
             {"step", options_.step > 0 ? format_number(options_.step)
@@ -81,7 +82,7 @@ class Pgd : public Attack {
           threat.project(part.x.row(k), z.row(k), z.cols());
         });
       }
-      model.logits(z.view(), logits);
+      checked_logits(model, z.view(), logits, [&](index k) { return part.sample(k); });
       for_rows(model, z.rows(), judge);
       zero_gradients += pass.zero_gradients();
       active.erase(std::remove_if(active.begin(), active.end(), [&](index row) { return !best.robust(row); }),

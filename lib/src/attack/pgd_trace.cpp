@@ -24,7 +24,7 @@ PgdTrace trace_pgd(const Model& model, const AttackBatch& batch, const ThreatMod
   const auto look = [&](index i, index t) {
     const auto k = static_cast<std::size_t>(i);
     best.judge(i, z.row(i), logits.row(i));
-    traced->evaluate(logits.view().middle_rows(i, 1), batch.labels + i, {}, &values[k], {});
+    traced->evaluate_checked(logits.view().middle_rows(i, 1), batch.labels + i, {}, &values[k], {});
     const int y = batch.labels[i];
     last_margin[k] = logits(i, y) - logits(i, strongest_rival(logits.row(i), classes, y));
     if (t == 0) first[k] = values[k], first_margin[k] = last_margin[k];
@@ -45,7 +45,7 @@ PgdTrace trace_pgd(const Model& model, const AttackBatch& batch, const ThreatMod
     });
     remember(pass.zero_gradients() - before);
   }
-  model.logits(z.view(), logits);
+  checked_logits(model, z.view(), logits, [&](index i) { return batch.sample(i); });
   for_rows(model, n, [&](index i) { look(i, steps); });
   remember(0);
   // Cross-entropy of a confident model can be 0 in float64 at both ends; then the margin tells.

@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "ntkrob/base/finite.hpp"
-#include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
 
@@ -61,7 +60,7 @@ GradientPass::GradientPass(const Model& model, const AttackBatch& batch, const s
               index first, ConstView2D<float> logits, double* values, View2D<float> cotangent) {
     const ConstView2D<float> targets =
         batch.targets.empty() ? batch.targets : batch.targets.middle_rows(first, logits.rows);
-    made->evaluate(logits, batch.labels + first, targets, values, cotangent);
+    made->evaluate_checked(logits, batch.labels + first, targets, values, cotangent);
   };
 }
 
@@ -70,7 +69,7 @@ GradientPass::GradientPass(const Model& model, index rows, BlockLoss loss, std::
 
 CotangentFn GradientPass::cotangent() {
   return [this](index first, ConstView2D<float> block, View2D<float> out) {
-    for (index i = 0; i < block.rows; ++i) check_finite_logits(block.middle_rows(i, 1), sample_(first + i));
+    check_rows(block, [&](index row) { return sample_(first + row); });
     loss_(first, block, values_.data() + first, out);
   };
 }
@@ -88,6 +87,11 @@ void GradientPass::run(ConstView2D<float> z, View2D<float> logits, View2D<float>
 }
 
 void GradientPass::run(Iterates& points, View2D<float> logits) { points.gradient(cotangent(), logits); }
+
+void GradientPass::run_forward(Iterates& points, View2D<float> logits) {
+  points.logits(logits);
+  check_rows(ConstView2D<float>(logits), sample_);
+}
 
 void GradientPass::finish(const Iterates& points) {
   const std::vector<index> zeros = points.zero_gradients();
@@ -119,7 +123,6 @@ void BestIterate::judge(index row, const float* z, const float* logits) {
 
 bool BestIterate::judge(index row, const float* logits) {
   const int y = batch_.labels[row];
-  check_finite_logits({logits, 1, classes_}, batch_.sample(row));
   const float margin = logits[y] - logits[strongest_rival(logits, classes_, y)];
   // Not margin > 0: where two logits tie, the prediction is the lower index, as in predictions().
   const char robust = predicted_class(logits, classes_) == y;
@@ -180,7 +183,7 @@ void ascend_points(Iterates& points, GradientPass& pass, const ThreatModel& thre
     judge();
     points.ascend(threat.ball(), step);
   }
-  points.logits(logits);
+  pass.run_forward(points, logits);
   judge();
   pass.finish(points);
   if (std::count(improved.begin(), improved.end(), 1) == 0) return;
@@ -209,7 +212,7 @@ void drop_broken(const BestIterate& best, index group, std::vector<index>& activ
 
 Matrix<float> judge_inputs(const Model& model, const AttackBatch& batch, BestIterate& best) {
   Matrix<float> logits(batch.x.rows, model.classes());
-  model.logits(batch.x, logits);
+  checked_logits(model, batch.x, logits, [&](index row) { return batch.sample(row); });
   for_rows(model, batch.x.rows, [&](index i) { best.judge(i, batch.x.row(i), logits.row(i)); });
   return logits;
 }

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "ntkrob/attack/attack.hpp"
+#include "ntkrob/base/finite.hpp"
 #include "ntkrob/model/iterates.hpp"
 #include "ntkrob/model/loss.hpp"
+#include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
 
@@ -26,6 +28,21 @@ void for_rows(const Model& model, index n, const Row& row) {
     for (index i = k * kChunk; i < std::min(n, (k + 1) * kChunk); ++i) row(i);
   };
   model.for_each((n + kChunk - 1) / kChunk, std::ref(chunk));
+}
+
+/// Looks through logits that a model has handed out, once, for whoever takes them on: a model may hand out what is not
+/// finite. Every pass of an attack goes through checked_logits or a GradientPass, and nobody looks again.
+///   logits: n x C   sample(row): the number of the sample   throws: NonFinite naming the sample
+template <class Sample>
+void check_rows(ConstView2D<float> logits, const Sample& sample) {
+  const index bad = first_row_not_finite(logits);
+  if (bad >= 0) check_finite_logits(logits.middle_rows(bad, 1), sample(bad));
+}
+/// A forward pass, looked through.   z: n x D   out: n x C (overwritten)
+template <class Sample>
+void checked_logits(const Model& model, ConstView2D<float> z, View2D<float> out, const Sample& sample) {
+  model.logits(z, out);
+  check_rows(ConstView2D<float>(out), sample);
 }
 
 /// Rows of a batch, copied together; a row may stand in it several times. Keeps the sample numbers.
@@ -74,6 +91,8 @@ class GradientPass {
   void run(ConstView2D<float> z, View2D<float> logits, View2D<float> gradient, const std::function<void(index)>& row);
   /// The pass at points that the model keeps.   logits: N x C (overwritten)
   void run(Iterates& points, View2D<float> logits);
+  /// Their logits alone, looked through.   logits: N x C (overwritten)   throws: NonFinite naming the sample
+  void run_forward(Iterates& points, View2D<float> logits);
   /// Takes over what points have counted.   throws: NonFinite naming the sample
   void finish(const Iterates& points);
   /// The loss of a row in the last pass.
@@ -100,7 +119,7 @@ class BestIterate {
   /// Goes on from what take() has handed out, with adversarial as it was then; from nothing where so_far is empty.
   BestIterate(const AttackBatch& batch, index classes, View2D<float> adversarial, AttackResult so_far);
 
-  /// Judges one iterate of the sample in this row of the batch, which cost one query.   z: D   logits: C
+  /// Judges one iterate of the sample in this row of the batch, which cost one query.   z: D   logits: C, finite
   void judge(index row, const float* z, const float* logits);
   /// The same for an iterate that the caller keeps where this returns true: it is the best so far.
   bool judge(index row, const float* logits);

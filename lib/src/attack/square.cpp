@@ -24,6 +24,7 @@ class Square : public Attack {
  public:
   Square(std::string name, SquareOptions options) : name_(std::move(name)), options_(options) {}
   std::string name() const override { return name_; }
+  AttackNature nature() const override { return AttackNature::search; }
   Constants constants() const override {
     return {{"queries", std::to_string(options_.queries)},
             {"restarts", std::to_string(options_.restarts)},
@@ -79,7 +80,7 @@ class Square : public Attack {
         }
       });
       const View2D<float> f = logits.view().middle_rows(0, n);
-      model.logits(candidate.view().middle_rows(0, n), f);
+      checked_logits(model, candidate.view().middle_rows(0, n), f, [&](index k) { return subset.samples[track(k)]; });
       for_rows(model, n, [&](index k) {
         const int y = subset.labels[track(k)];
         local.judge(active[static_cast<std::size_t>(k)], candidate.row(k), f.row(k));

@@ -7,6 +7,8 @@
 
 #include "attack/rows.hpp"
 #include "ntkrob/base/multiversion.hpp"
+#include "ntkrob/base/printable.hpp"
+#include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
 
@@ -143,6 +145,17 @@ ThreatModel ThreatModel::of(const std::string& norm, double eps, index d) {
   threat.eps = static_cast<float>(eps);
   threat.validate(d);
   return threat;
+}
+
+ThreatModel parse_threat(const std::string& text, index d) {
+  const std::size_t colon = text.find(':');
+  NTKROB_CHECK(colon != std::string::npos, ConfigError, "threat model \"", shortened_line(text, 60),
+               "\": expected norm:eps, such as linf:8/255 or l2:0.5");
+  return ThreatModel::of(text.substr(0, colon), parse_number(text.substr(colon + 1), "eps"), d);
+}
+
+std::string to_string(const ThreatModel& threat) {
+  return to_string(threat.norm) + ":" + format_number(static_cast<double>(threat.eps));
 }
 
 void ThreatModel::validate(index d) const {

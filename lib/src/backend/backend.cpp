@@ -1,5 +1,7 @@
 #include "ntkrob/backend/backend.hpp"
 
+#include <algorithm>
+
 namespace ntkrob {
 namespace {
 
@@ -20,6 +22,15 @@ void add_transposed(Backend& backend, ConstView2D<R> a, ConstView2D<R> v, View2D
 }
 
 }  // namespace
+
+std::size_t DeviceInfo::default_host_budget() const {
+  constexpr std::size_t kMost = std::size_t{1} << 30;
+  return memory_bytes == 0 ? kMost : std::min(kMost, memory_bytes / 4);
+}
+
+std::size_t DeviceInfo::default_array_budget() const {
+  return array_bytes != 0 ? array_bytes / 3 * 2 : default_host_budget();
+}
 
 void Backend::add_thin_transposed(ConstView2D<float> a, ConstView2D<float> v, View2D<double> sum) {
   add_transposed(*this, a, v, sum);

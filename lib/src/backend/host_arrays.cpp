@@ -50,13 +50,6 @@ void sum_squares(ConstView2D<R> a, View2D<double> sums) {
   }
 }
 
-template <class R>
-index bad_row(ConstView2D<R> a) {
-  for (index i = 0; i < a.rows; ++i)
-    if (!all_finite(a.row(i), a.cols)) return i;
-  return -1;
-}
-
 class HostArrays final : public Arrays {
  public:
   bool on_host() const override { return true; }
@@ -109,8 +102,8 @@ class HostArrays final : public Arrays {
   }
   void row_squares(ConstView2D<float> a, View2D<double> sums) override { sum_squares(a, sums); }
   void row_squares(ConstView2D<double> a, View2D<double> sums) override { sum_squares(a, sums); }
-  index first_not_finite(ConstView2D<float> a) override { return bad_row(a); }
-  index first_not_finite(ConstView2D<double> a) override { return bad_row(a); }
+  index first_not_finite(ConstView2D<float> a) override { return first_row_not_finite(a); }
+  index first_not_finite(ConstView2D<double> a) override { return first_row_not_finite(a); }
 
   void diagonal(ConstView2D<double> a, double* out) override {
     NTKROB_CHECK_SHAPE(a, a.rows, a.rows);

@@ -172,25 +172,4 @@ void FieldChecker::operator()(const char* name, index value, const std::string&,
   NTKROB_CHECK_RANGE(name, value, low, high);
 }
 
-std::vector<std::string> split_list(const std::string& text, const std::string& what, char separator) {
-  std::vector<std::string> items(1);
-  int depth = 0;
-  for (const char c : text) {
-    depth += (c == '(') - (c == ')');
-    NTKROB_CHECK(depth >= 0, ConfigError, field(what), " is \"", given(text), "\": a \")\" without \"(\"");
-    if (c == separator && depth == 0)
-      items.emplace_back();
-    else
-      items.back() += c;
-  }
-  NTKROB_CHECK(depth == 0, ConfigError, field(what), " is \"", given(text), "\": a \"(\" without \")\"");
-  for (std::string& item : items) {
-    const std::size_t first = item.find_first_not_of(' ');
-    NTKROB_CHECK(first != std::string::npos, ConfigError, field(what), " is \"", given(text),
-                 "\": an item between two separators is empty");
-    item = item.substr(first, item.find_last_not_of(' ') + 1 - first);
-  }
-  return items;
-}
-
 }  // namespace ntkrob

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "ntkrob/base/fnv1a.hpp"
+
 namespace ntkrob {
 namespace {
 
@@ -11,13 +13,6 @@ std::uint64_t mix(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
   return z ^ (z >> 31);
-}
-
-/// FNV-1a, 64 bits. std::hash is not used: its value may differ between standard libraries.
-std::uint64_t hash(std::string_view name) {
-  std::uint64_t h = 0xCBF29CE484222325u;
-  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  return h;
 }
 
 /// Upper 64 bits of a * b.
@@ -30,7 +25,7 @@ std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-Rng::Rng(std::uint64_t seed, std::string_view stream) : stream_{seed, mix(hash(stream))} {}
+Rng::Rng(std::uint64_t seed, std::string_view stream) : stream_{seed, mix(fnv1a(stream))} {}
 
 Rng Rng::fork(std::uint64_t k) const {
   Rng child;

@@ -1,5 +1,6 @@
 #include "ntkrob/base/spec_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -187,6 +188,30 @@ std::string named(const std::string& what) { return what.find(' ') == std::strin
 
 }  // namespace
 
+std::vector<std::string> split_list(const std::string& list, const std::string& what, char separator) {
+  const auto refuse = [&](const std::string& fault) {
+    throw ConfigError(text(field(what), " is \"", given(shortened_line(list, 120)), "\": ", fault));
+  };
+  std::vector<std::string> items(1);
+  int depth = 0;
+  for (const char c : list) {
+    depth += (c == '(') - (c == ')');
+    if (depth < 0) refuse("a \")\" without \"(\"");
+    if (c == separator && depth == 0)
+      items.emplace_back();
+    else
+      items.back() += c;
+  }
+  if (depth != 0) refuse("a \"(\" without \")\"");
+  for (std::string& item : items) {
+    const auto first = std::find_if_not(item.begin(), item.end(), is_space);
+    const auto last = std::find_if_not(item.rbegin(), item.rend(), is_space).base();
+    if (first == item.end()) refuse(text("an item between two \"", separator, "\" is empty"));
+    item = std::string(first, last);
+  }
+  return items;
+}
+
 double parse_number(const std::string& text, const std::string& what) {
   const char* const begin = text.data();
   const char* const end = begin + text.size();
@@ -207,8 +232,8 @@ index parse_integer(const std::string& text, const std::string& what, index low,
   const char* const end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, value);
   const bool whole = result.ec == std::errc() && result.ptr == end;
-  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, named(what), " is \"", given(shortened_line(text, 60)),
-               "\", must be a whole number in [", low, ", ", high, "]");
+  NTKROB_CHECK(whole && value >= low && value <= high, ConfigError, named(what), " is \"",
+               given(shortened_line(text, 60)), "\", must be a whole number in [", low, ", ", high, "]");
   return value;
 }
 

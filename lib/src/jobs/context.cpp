@@ -42,10 +42,7 @@ Backend& Context::backend() {
 }
 
 std::size_t Context::memory_limit() {
-  if (settings.memory.value != 0) return settings.memory.value;
-  constexpr std::size_t kDefault = std::size_t{1} << 30;
-  const std::size_t physical = backend().info().memory_bytes;
-  return physical == 0 ? kDefault : std::min(kDefault, physical / 4);
+  return settings.memory.value != 0 ? settings.memory.value : backend().info().default_host_budget();
 }
 
 LogSink Context::log() {

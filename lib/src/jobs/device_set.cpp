@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "ntkrob/base/fnv1a.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/jobs/device.hpp"
@@ -43,10 +44,8 @@ std::string option_of(const Dataset& data, const char* name) {
 
 /// 64 bits of FNV-1a over what made the set: options and the checksum of its parent.
 std::uint64_t provenance_hash(const Dataset& data) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  const auto add = [&](const std::string& text) {
-    for (const char c : text + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  };
+  std::uint64_t hash = kFnv1aStart;
+  const auto add = [&](const std::string& text) { hash = fnv1a(text + '\n', hash); };
   for (const auto& [key, value] : data.provenance.options) add(key + '=' + value);
   add(data.provenance.parent_checksum);
   return hash;

@@ -8,6 +8,7 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/jobs/run.hpp"
+#include "ntkrob/model/forwarding.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
 
@@ -21,33 +22,6 @@ const char* const kFastAttacks = "clean,apgd-ce(iterations=20),apgd-t(iterations
 RunOptions run_options(const EvaluateJob& job) { return {"evaluate", job.checkpoint_path(), job.resume, "", 0}; }
 
 bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
-
-/// Looks for Ctrl-C before every pass of the model: attacks on a batch may take minutes.
-class Interruptible : public Model {
- public:
-  Interruptible(const Model& inner, std::function<void()> before_pass)
-      : inner_(inner), before_pass_(std::move(before_pass)) {}
-  ImageShape input_shape() const override { return inner_.input_shape(); }
-  index classes() const override { return inner_.classes(); }
-  void logits(ConstView2D<float> x, View2D<float> out) const override {
-    before_pass_();
-    inner_.logits(x, out);
-  }
-  void input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<float> dx) const override {
-    before_pass_();
-    inner_.input_grad(x, cotangent, dx);
-  }
-  void logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
-                       View2D<float> dx) const override {
-    before_pass_();
-    inner_.logits_and_grad(x, cotangent, out, dx);
-  }
-  void for_each(index n, const std::function<void(index task)>& task) const override { inner_.for_each(n, task); }
-
- private:
-  const Model& inner_;
-  std::function<void()> before_pass_;
-};
 
 /// The evaluation on disk, and, once they have begun, the masking checks.
 class EvaluationCheckpoint {
@@ -137,15 +111,13 @@ ImageChoice sample_choice(const EvaluateJob& job, index available) {
 
 /// For a model without gradients of its own: the list, a search that needs none, and what is found on the source.
 std::vector<std::string> with_transfers(std::vector<std::string> list) {
-  const auto without_gradients = [](const std::string& attack) { return starts_with(attack, "square"); };
-  const bool searched = std::any_of(list.begin(), list.end(), [&](const std::string& attack) {
-    return without_gradients(attack) || starts_with(attack, "autoattack");
+  const bool searched = std::any_of(list.begin(), list.end(), [](const std::string& attack) {
+    return has_part(*make_attack(attack), AttackNature::search);
   });
   std::vector<std::string> result = list;
   if (!searched) result.emplace_back("square(queries=1000)");
   for (const std::string& attack : list)
-    if (attack != "clean" && !without_gradients(attack) && !starts_with(attack, "noise"))
-      result.push_back("transfer(" + attack + ")");
+    if (make_attack(attack)->nature() == AttackNature::gradients) result.push_back("transfer(" + attack + ")");
   return result;
 }
 
@@ -173,7 +145,9 @@ bool EvaluateJob::wants_checks() const {
   if (checks != "auto") return checks == "on";
   const bool writes = !json.empty() || !html.empty();
   for (const std::string& attack : attack_list())
-    if (starts_with(attack, "autoattack") || (writes && attack != "clean")) return true;
+    if (const auto made = make_listed_attack(attack);
+        !made->parts().empty() || (writes && made->nature() != AttackNature::inputs))
+      return true;
   return false;
 }
 
@@ -187,9 +161,8 @@ std::vector<double> EvaluateJob::radii() const {
 
 void check_evaluate(const EvaluateJob& job, Context& context) {
   for (const std::string& attack : job.attack_list()) {
-    const std::string inner = transfer_spec(attack);
-    make_attack(inner.empty() ? attack : inner);
-    NTKROB_CHECK(inner.empty() || !job.source.empty(), ConfigError, "attack \"", attack,
+    make_listed_attack(attack);
+    NTKROB_CHECK(transfer_spec(attack).empty() || !job.source.empty(), ConfigError, "attack \"", attack,
                  "\": name the model that it is made on by ", field("transfer-from"), ", or by ",
                  field("source-kernel"), " and ", field("source-support"));
   }
@@ -232,9 +205,9 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
     checkpoint.look();  // a device's passes have no loop of ours
     progress.pass();
   };
-  const Interruptible watched(model, look);
+  const WatchedModel watched(model, look);
   std::unique_ptr<Model> watched_source;
-  if (source != nullptr) watched_source = std::make_unique<Interruptible>(*source, look);
+  if (source != nullptr) watched_source = std::make_unique<WatchedModel>(*source, look);
 
   EvaluateOptions options;
   options.attacks = outcome.attacks;

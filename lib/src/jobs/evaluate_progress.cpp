@@ -8,8 +8,7 @@ void EvaluationProgress::plan(const EvaluateOptions& options, const MaskingOptio
   std::vector<index> passes;
   for (const std::string& spec : options.attacks) {
     first_part_.push_back(passes.size());
-    const std::string inner = transfer_spec(spec);
-    const std::unique_ptr<Attack> attack = make_attack(inner.empty() ? spec : inner);
+    const std::unique_ptr<Attack> attack = make_listed_attack(spec);
     for (const Attack* part : attack->parts()) passes.push_back(part->passes(classes, options.threat));
     if (attack->parts().empty()) passes.push_back(attack->passes(classes, options.threat));
   }

@@ -96,13 +96,12 @@ class Images {
   index rows_ = 1;
 };
 
-/// out = value v for a strip.
+/// out = value v for a strip. The caller, or the cotangent that it calls, looks whether out is finite.
 template <class R>
 void thin(Backend& backend, ConstView2D<R> value, ConstView2D<R> vt, View2D<R> out) {
   Matrix<double> sum(out.rows, out.cols);
   backend.add_thin(value, vt, sum.view());
   convert(ConstView2D<double>(sum.view()), out);
-  check_finite(ConstView2D<R>(out), 0, "kernel output");
 }
 
 }  // namespace
@@ -173,7 +172,9 @@ void image_apply(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Const
   const ConstView2D<R> vt = transposed(v, kernel.scratch<R>().image_vt);
   images.for_each_strip([&](index i, index n, View2D<R> value) {
     images.values(i, n, 0, value);
-    thin(images.backend(), ConstView2D<R>(value), vt, out.middle_rows(i, n));
+    const View2D<R> result = out.middle_rows(i, n);
+    thin(images.backend(), ConstView2D<R>(value), vt, result);
+    check_finite(ConstView2D<R>(result), i, "kernel output");
   });
 }
 
@@ -229,6 +230,7 @@ void image_pull_back(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, C
     cotangent(0, out, g.view());
     thin(images.backend(), transposed(ConstView2D<R>(values.view()), turned), transposed(ConstView2D<R>(g.view()), vt),
          h);
+    check_finite(ConstView2D<R>(h), 0, "kernel output");
   } else {
     image_apply<R>(kernel, y, x, v, out, nullptr);
     cotangent(0, out, g.view());

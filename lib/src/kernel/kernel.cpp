@@ -59,11 +59,7 @@ Kernel Kernel::with_output(Output output) const {
 }
 
 std::size_t Kernel::memory_budget() const {
-  if (options_.memory_budget != 0) return options_.memory_budget;
-  const DeviceInfo device = backend_->info();
-  if (device.array_bytes != 0) return device.array_bytes / 3 * 2;
-  const std::size_t quarter = device.memory_bytes / 4;
-  return quarter == 0 ? std::size_t(1) << 30 : std::min(quarter, std::size_t(1) << 30);
+  return options_.memory_budget != 0 ? options_.memory_budget : backend_->info().default_array_budget();
 }
 
 template <class R>

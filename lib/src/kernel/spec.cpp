@@ -4,6 +4,7 @@
 
 #include "kernel/spec_layers.hpp"
 #include "layers/all.hpp"
+#include "ntkrob/base/fnv1a.hpp"
 
 namespace ntkrob {
 namespace {
@@ -175,11 +176,7 @@ KernelSpec KernelSpec::parse(const std::string& source) {
 
 std::string KernelSpec::to_string() const { return kernel::print_network(network_); }
 
-std::uint64_t KernelSpec::hash() const {
-  std::uint64_t h = 14695981039346656037ull;
-  for (const char c : to_string()) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return h;
-}
+std::uint64_t KernelSpec::hash() const { return fnv1a(to_string()); }
 
 std::vector<std::string> kernel_spec_help() {
   std::vector<std::string> lines = kernel::preset_help();

@@ -20,8 +20,7 @@ constexpr double narrow_ridge(index n) { return 0x1p-28 * static_cast<double>(n)
 
 std::size_t memory_limit(const Kernel& kernel) {
   const std::size_t budget = kernel.options().memory_budget;
-  const DeviceInfo device = kernel.backend().info();
-  return budget > 0 ? budget : device.array_bytes > 0 ? device.array_bytes : device.memory_bytes;
+  return budget > 0 ? budget : kernel.backend().info().most_array_bytes();
 }
 
 /// A place for n x n numbers: as it is where it has the size, else without the old one beside the new.

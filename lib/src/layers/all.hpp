@@ -7,7 +7,7 @@
 namespace ntkrob::layers {
 
 enum Kind : int {
-#define NTKROB_LAYER(name, type, description) k_##name,
+#define NTKROB_LAYER(name, type, description, example) k_##name,
 #include "layers/layers.def"
 #undef NTKROB_LAYER
   kKinds
@@ -21,12 +21,13 @@ struct Info {
   const LayerParameter* parameters;
   int n_parameters;
   int n_coefficients;
+  const char* example;  // a chain with the layer in it, for tests
 };
 
 inline const Info& info(int kind) {
   static constexpr Info table[] = {
-#define NTKROB_LAYER(name, type, description) \
-  {#name, description, type::kLaw, type::kParameters, type::kParameterCount, type::kCoefficients},
+#define NTKROB_LAYER(name, type, description, example) \
+  {#name, description, type::kLaw, type::kParameters, type::kParameterCount, type::kCoefficients, example},
 #include "layers/layers.def"
 #undef NTKROB_LAYER
   };
@@ -37,9 +38,9 @@ inline const Info& info(int kind) {
 template <class F>
 NTKROB_HD inline void visit(int kind, F&& f) {
   switch (kind) {
-#define NTKROB_LAYER(name, type, description) \
-  case k_##name:                              \
-    f(type{});                                \
+#define NTKROB_LAYER(name, type, description, example) \
+  case k_##name:                                       \
+    f(type{});                                         \
     break;
 #include "layers/layers.def"
 #undef NTKROB_LAYER

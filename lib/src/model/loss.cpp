@@ -9,13 +9,6 @@ namespace ntkrob {
 
 namespace {
 
-void check_blocks(const std::string& loss, ConstView2D<float> logits, View2D<float> cotangent) {
-  NTKROB_CHECK(cotangent.data == nullptr || (cotangent.rows == logits.rows && cotangent.cols == logits.cols),
-               ShapeError, "loss ", loss, ": cotangent is ", cotangent.rows, " x ", cotangent.cols, ", logits are ",
-               logits.rows, " x ", logits.cols);
-  check_finite_logits(logits, 0);
-}
-
 int checked_label(const std::string& loss, const int* labels, index i, index classes) {
   NTKROB_CHECK(labels != nullptr, ConfigError, "loss ", loss, " needs labels, none were given");
   NTKROB_CHECK(labels[i] >= 0 && labels[i] < classes, ConfigError, "loss ", loss, ": label ", i, " is ", labels[i],
@@ -28,9 +21,8 @@ class MseLoss : public Loss {
  public:
   explicit MseLoss(double) {}
   std::string name() const override { return "mse"; }
-  void evaluate(ConstView2D<float> logits, const int*, ConstView2D<float> targets, double* loss,
-                View2D<float> cotangent) const override {
-    check_blocks("mse", logits, cotangent);
+  void compute(ConstView2D<float> logits, const int*, ConstView2D<float> targets, double* loss,
+               View2D<float> cotangent) const override {
     NTKROB_CHECK(targets.rows == logits.rows && targets.cols == logits.cols, ShapeError, "loss mse: targets are ",
                  targets.rows, " x ", targets.cols, ", logits are ", logits.rows, " x ", logits.cols,
                  "; pass one target row per sample (centred_one_hot makes them from labels)");
@@ -51,9 +43,8 @@ class CrossEntropyLoss : public Loss {
  public:
   explicit CrossEntropyLoss(double temperature) : temperature_(temperature) {}
   std::string name() const override { return "ce"; }
-  void evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float>, double* loss,
-                View2D<float> cotangent) const override {
-    check_blocks("ce", logits, cotangent);
+  void compute(ConstView2D<float> logits, const int* labels, ConstView2D<float>, double* loss,
+               View2D<float> cotangent) const override {
     for (index i = 0; i < logits.rows; ++i) {
       const int y = checked_label("ce", labels, i, logits.cols);
       const float* f = logits.row(i);
@@ -85,9 +76,8 @@ class MarginLoss : public Loss {
  public:
   explicit MarginLoss(double) {}
   std::string name() const override { return "margin"; }
-  void evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float>, double* loss,
-                View2D<float> cotangent) const override {
-    check_blocks("margin", logits, cotangent);
+  void compute(ConstView2D<float> logits, const int* labels, ConstView2D<float>, double* loss,
+               View2D<float> cotangent) const override {
     NTKROB_CHECK(logits.cols >= 2, ShapeError, "loss margin needs 2 or more classes, the model has ", logits.cols);
     for (index i = 0; i < logits.rows; ++i) {
       const int y = checked_label("margin", labels, i, logits.cols);
@@ -102,6 +92,20 @@ class MarginLoss : public Loss {
 };
 
 }  // namespace
+
+void Loss::evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
+                    View2D<float> cotangent) const {
+  check_finite_logits(logits, 0);
+  evaluate_checked(logits, labels, targets, loss, cotangent);
+}
+
+void Loss::evaluate_checked(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
+                            View2D<float> cotangent) const {
+  NTKROB_CHECK(cotangent.data == nullptr || (cotangent.rows == logits.rows && cotangent.cols == logits.cols),
+               ShapeError, "loss ", name(), ": cotangent is ", cotangent.rows, " x ", cotangent.cols, ", logits are ",
+               logits.rows, " x ", logits.cols);
+  compute(logits, labels, targets, loss, cotangent);
+}
 
 Matrix<float> centred_one_hot(const std::vector<int>& labels, index classes) {
   NTKROB_CHECK(classes >= 1, ConfigError, "centred_one_hot: ", classes, " classes, must be 1 or more");

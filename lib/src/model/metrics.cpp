@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ntkrob/base/finite.hpp"
+
 namespace ntkrob {
 
 void check_finite_logits(ConstView2D<float> logits, index first_sample) {
-  for (index i = 0; i < logits.rows; ++i)
-    for (index j = 0; j < logits.cols; ++j)
-      NTKROB_CHECK(std::isfinite(logits(i, j)), NonFinite, "the model's output for sample ", first_sample + i,
-                   ", class ", j, " is ", logits(i, j), ", must be finite");
+  const index i = first_row_not_finite(logits);
+  if (i < 0) return;
+  for (index j = 0; j < logits.cols; ++j)
+    NTKROB_CHECK(std::isfinite(logits(i, j)), NonFinite, "the model's output for sample ", first_sample + i, ", class ",
+                 j, " is ", logits(i, j), ", must be finite");
 }
 
 index strongest_rival(const float* logits, index classes, int label) {

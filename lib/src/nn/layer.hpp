@@ -78,8 +78,8 @@ using LayerPtr = std::shared_ptr<const Layer<R>>;
 template <class R>
 using MakeLayer = LayerPtr<R> (*)(const std::string& source, const SpecItem& item, ImageShape in, index classes);
 
-#define NTKROB_NET_LAYER(name, description) \
-  template <class R>                        \
+#define NTKROB_NET_LAYER(name, description, example) \
+  template <class R>                                 \
   LayerPtr<R> make_##name(const std::string& source, const SpecItem& item, ImageShape in, index classes);
 #include "nn/layers/layers.def"
 #undef NTKROB_NET_LAYER

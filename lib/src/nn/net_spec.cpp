@@ -31,7 +31,7 @@ struct Row {
 };
 template <class R>
 const Row<R> kRows[] = {
-#define NTKROB_NET_LAYER(name, description) {#name, &make_##name<R>},
+#define NTKROB_NET_LAYER(name, description, example) {#name, &make_##name<R>},
 #include "nn/layers/layers.def"
 #undef NTKROB_NET_LAYER
 };
@@ -142,7 +142,7 @@ std::vector<std::string> net_help() {
   for (const nn::Preset& preset : nn::kPresets)
     lines.push_back(text("cnn:", preset.name, " ", preset.description, ": ", preset.layers));
   lines.emplace_back("LAYER-LAYER-... of:");
-#define NTKROB_NET_LAYER(name, description) lines.push_back(std::string("  ") + description);
+#define NTKROB_NET_LAYER(name, description, example) lines.push_back(std::string("  ") + description);
 #include "nn/layers/layers.def"
 #undef NTKROB_NET_LAYER
   for (const auto& [name, description] : nn::kWords) lines.push_back(std::string("  ") + description);

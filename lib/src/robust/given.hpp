@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ntkrob/base/fnv1a.hpp"
 #include "ntkrob/base/state_entries.hpp"
 #include "ntkrob/robust/robustifier.hpp"
 
@@ -18,13 +19,13 @@ void check_several_classes(const TrainingData& data);
 /// FNV-1a over 32-bit words: detects other data, is not meant against forgery.
 class Checksum {
  public:
-  void add(std::uint32_t word) { hash_ = (hash_ ^ word) * 1099511628211ull; }
+  void add(std::uint32_t word) { hash_ = fnv1a_step(hash_, word); }
   /// Row by row.
   void add(ConstView2D<float> values);
   std::uint64_t value() const { return hash_; }
 
  private:
-  std::uint64_t hash_ = 14695981039346656037ull;
+  std::uint64_t hash_ = kFnv1aStart;
 };
 
 /// Shape, classes, and the checksum of all pixels and labels; of targets too, where there are any.

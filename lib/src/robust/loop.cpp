@@ -49,7 +49,6 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
       data_(data),
       log_(std::move(log)),
       backend_(backend),
-      norm_(parse_norm(options_.norm)),
       schedule_(Schedule::parse(options_.schedule)),
       loss_(make_loss(options_.outer_loss, options_.temperature)),
       split_(split_data(data.x.rows, options_.validation, options_.seed)) {
@@ -99,10 +98,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
 
 template <class R>
 ThreatModel Loop<R>::threat(double eps) const {
-  ThreatModel model;
-  model.norm = norm_;
-  model.eps = static_cast<float>(eps);
-  return model;
+  return ThreatModel::of(options_.norm, eps, data_.x.cols);
 }
 
 template <class R>

@@ -116,7 +116,6 @@ class Loop final : public LoopBase {
   LogSink log_;
   Backend& backend_;
   std::vector<Player> players_;
-  Norm norm_;
   Schedule schedule_;
   std::unique_ptr<Loss> loss_;
   DataSplit split_;

@@ -17,24 +17,7 @@ void RobustifyOptions::validate() const {
                advice("give ", field("precision", "mixed")));
 }
 
-std::vector<std::string> split_kernels(const std::string& kernels) {
-  std::vector<std::string> specs(1);
-  int depth = 0;
-  for (const char c : kernels) {
-    depth += (c == '(') - (c == ')');
-    if (c == '|' && depth == 0)
-      specs.emplace_back();
-    else
-      specs.back() += c;
-  }
-  for (std::string& spec : specs) {
-    const std::size_t first = spec.find_first_not_of(' ');
-    NTKROB_CHECK(first != std::string::npos, ConfigError, field("kernel"), " is \"", given(kernels),
-                 "\": one of the kernels is empty");
-    spec = spec.substr(first, spec.find_last_not_of(' ') + 1 - first);
-  }
-  return specs;
-}
+std::vector<std::string> split_kernels(const std::string& kernels) { return split_list(kernels, "kernel", '|'); }
 
 OptionTexts option_texts(const RobustifyOptions& options) {
   TextCollector collector;

@@ -11,10 +11,7 @@ void check_data(const RobustifyOptions& options, const TrainingData& data) {
                " classes, at least 2 are needed");
   robust::check_images(data);
   robust::check_several_classes(data);
-  ThreatModel threat;
-  threat.norm = parse_norm(options.norm);
-  threat.eps = static_cast<float>(options.eps);
-  threat.validate(data.x.cols);
+  ThreatModel::of(options.norm, options.eps, data.x.cols);  // refused here rather than in a step
 }
 
 }  // namespace

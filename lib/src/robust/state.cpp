@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "ntkrob/base/fnv1a.hpp"
 #include "ntkrob/base/state_entries.hpp"
 #include "robust/given.hpp"
 #include "robust/loop.hpp"

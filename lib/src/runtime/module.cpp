@@ -14,23 +14,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> folders() {
+std::vector<std::string> folders() {
   if (const char* given = std::getenv("NTKROB_MODULE_PATH"); given != nullptr && *given != '\0') return {given};
-  std::vector<fs::path> found;
-  std::error_code ignored;
-  // bin/ntkrob has it in lib/ntkrob beside bin; so has cli/ntkrob of a build.
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (!ignored) found.push_back(program.parent_path().parent_path() / NTKROB_MODULE_FOLDER);
-  found.emplace_back(NTKROB_INSTALLED_MODULE_FOLDER);
-  return found;
+  return module_folders(own_file());
 }
 
 std::string find(const std::string& file) {
   std::string tried;
-  for (const fs::path& folder : folders()) {
+  for (const std::string& folder : folders()) {
     std::error_code ignored;
-    if (fs::exists(folder / file, ignored)) return (folder / file).string();
-    tried += (tried.empty() ? "" : ", ") + folder.string();
+    if (fs::exists(fs::path(folder) / file, ignored)) return (fs::path(folder) / file).string();
+    tried += (tried.empty() ? "" : ", ") + folder;
   }
   throw BackendUnavailable(
       text("module ", file, " not found in ", tried, "; name its folder in NTKROB_MODULE_PATH, or use cpu"));
@@ -39,7 +33,7 @@ std::string find(const std::string& file) {
 }  // namespace
 
 const BackendModule& load_backend_module(const std::string& file) {
-  const std::string path = check_module_owner(find(file), "/proc/self/exe");
+  const std::string path = check_module_owner(find(file), own_file());
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   NTKROB_CHECK(handle != nullptr, BackendUnavailable, "cannot be loaded: ", dlerror(),
                "; install what it needs, or use cpu");

@@ -10,9 +10,9 @@ namespace ntkrob {
 
 namespace fs = std::filesystem;
 
-std::string check_module_owner(const std::string& path, const std::string& program) {
+std::string check_module_owner(const std::string& path, const std::string& own_path) {
   struct stat own, info;
-  NTKROB_CHECK(::stat(program.c_str(), &own) == 0, BackendUnavailable, program, " cannot be looked at; use cpu");
+  NTKROB_CHECK(::stat(own_path.c_str(), &own) == 0, BackendUnavailable, own_path, " cannot be looked at; use cpu");
   std::error_code error;
   fs::path part = fs::canonical(path, error);
   NTKROB_CHECK(!error, BackendUnavailable, path, ": ", error.message(), "; use cpu");

@@ -49,7 +49,7 @@ std::unique_ptr<Backend> make_cuda(const std::vector<int>&, int) {
 
 /// Best first.
 constexpr Row kRows[] = {
-    // By name only: it has not run on a device yet, and it refuses networks on images.
+    // By name only: it has not run on a device yet.
     {"cuda", "NVIDIA GPU", false, &probe_cuda, &make_cuda},
     {"cpu", "worker threads, SIMD", true, &always, &make_cpu},
     {"reference", "textbook loops in float64, one thread, for tests", true, &always, &make_reference},

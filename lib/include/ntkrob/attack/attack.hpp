@@ -30,6 +30,14 @@ struct AttackBatch {
   index sample(index i) const { return samples == nullptr ? first + i : samples[i]; }
 };
 
+/// What an attack asks of the model that it searches on.
+enum class AttackNature {
+  inputs,     // nothing: the inputs as they are
+  noise,      // logits, of points that do not depend on them
+  search,     // logits, which decide where it looks next
+  gradients,  // gradients; of a sequence, if one of its parts does
+};
+
 /// One attack of a sequence, each of which runs on the samples that all before it left right.
 struct AttackPart {
   std::string name;    // its spec
@@ -37,6 +45,7 @@ struct AttackPart {
   index robust = 0;    // of these, still right afterwards
   index zero_gradients = 0;
   double seconds = 0;
+  AttackNature nature = AttackNature::gradients;
 };
 
 /// Per-sample outcome, at the best iterate.
@@ -53,6 +62,8 @@ class Attack {
   virtual ~Attack() = default;
   /// The spec it was made from, e.g. "pgd-40": the key in reports.
   virtual std::string name() const = 0;
+  /// Masking checks compare attacks with gradients and without, and models without gradients are spared the former.
+  virtual AttackNature nature() const = 0;
   /// Every constant, as (key, value) texts for the report.
   virtual std::vector<std::pair<std::string, std::string>> constants() const = 0;
   /// The same, as they hold for a model with so many classes under this threat model: some attacks have other defaults
@@ -99,9 +110,8 @@ struct AttackOptions {
 ///   pgd:  the same, and restarts=N, step=S (pixel units; default 2.5 eps / K), start=random|x
 /// throws: ConfigError listing the names or the options
 std::unique_ptr<Attack> make_attack(const std::string& spec);
-/// Cuts "clean,pgd-40(loss=margin,restarts=5),fgsm" at the commas outside parentheses. throws: ConfigError on an empty
-/// item or unbalanced parentheses
-std::vector<std::string> split_attack_list(const std::string& list);
+/// Whether an attack is of this nature, or one of its parts is.
+bool has_part(const Attack& attack, AttackNature nature);
 /// name and one-line description of every row of attacks.def.
 std::vector<std::pair<std::string, std::string>> attack_help();
 

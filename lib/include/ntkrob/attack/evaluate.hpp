@@ -50,6 +50,7 @@ struct EvaluateOptions {
 
 struct AttackReport {
   std::string name;
+  AttackNature nature = AttackNature::gradients;
   std::vector<std::pair<std::string, std::string>> constants;
   double accuracy = 0;  // fraction still right, in [0,1]
   double mean_margin = 0;
@@ -64,6 +65,10 @@ struct AttackReport {
   std::vector<int> queries;      // per sample: forward passes; 0 where the sample was not attacked
   std::vector<double> distance;  // per sample: of the adversarial input, in the norm; 0 where it was not attacked
   std::vector<char> source_robust;  // transfer(...): per sample, 1 if the source still gets the adversarial input right
+
+  bool transferred() const { return !source_robust.empty(); }
+  /// It has seen no gradient of the model that is judged.
+  bool black_box() const { return transferred() || nature != AttackNature::gradients; }
 };
 
 /// Adversarial inputs for people to look at.
@@ -103,5 +108,7 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
 
 /// The SPEC of "transfer(SPEC)", or empty. throws: ConfigError where SPEC is missing
 std::string transfer_spec(const std::string& attack);
+/// The attack of an entry of EvaluateOptions::attacks, of "transfer(SPEC)" that of SPEC. throws: as make_attack
+std::unique_ptr<Attack> make_listed_attack(const std::string& entry);
 
 }  // namespace ntkrob

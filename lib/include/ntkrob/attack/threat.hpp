@@ -27,10 +27,10 @@ struct ThreatModel {
   /// sqrt(d); l1: that times d)
   void validate(index d) const;
 
-  /// z = the point of the ball around x and of the box that is nearest to z. x, z: D   requires: x in the box
-  ///   ensures: low <= z <= high; linf: x - eps <= z <= x + eps as float32 computes the bounds; l2, l1: distance(x, z)
-  ///   <= eps; eps 0: z = x, bit for bit cost: linf one pass; l2, l1 a few passes (the multiplier of the ball is found
-  ///   by a finite iteration)
+  /// z = the point of the ball around x and of the box that is nearest to z.   x, z: D   requires: x in the box
+  ///   ensures: low <= z <= high; linf: x - eps <= z <= x + eps as float32 computes the bounds;
+  ///            l2, l1: distance(x, z) <= eps; eps 0: z = x, bit for bit
+  ///   cost: linf one pass; l2, l1 a few passes (the multiplier of the ball is found by a finite iteration)
   void project(const float* x, float* z, index d) const;
   /// True if project() would leave z as it is: z is in ball and box.
   bool contains(const float* x, const float* z, index d) const;
@@ -43,5 +43,11 @@ struct ThreatModel {
   /// Size of z - x in this norm, in float64.
   double distance(const float* x, const float* z, index d) const;
 };
+
+/// ThreatModel::of the words of one text, "norm:eps": "linf:8/255", "l2:0.5". eps as in parse_number.
+///   d: pixels of an image   throws: ConfigError
+ThreatModel parse_threat(const std::string& text, index d);
+/// The text that parse_threat reads back to the same bits.
+std::string to_string(const ThreatModel& threat);
 
 }  // namespace ntkrob

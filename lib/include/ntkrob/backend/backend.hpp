@@ -41,6 +41,14 @@ struct DeviceInfo {
   // What results may depend on, for checkpoints; empty: they do not.
   std::string instructions;  // the instruction set in use, or the device
   std::string eigenvalues;   // the library that finds eigenvalues
+
+  /// Bytes of host memory for whoever was given no budget: a quarter of the machine's, at most 1 GiB.
+  std::size_t default_host_budget() const;
+  /// Bytes of arrays for whoever was given no budget: two thirds of what is free on a device; in ordinary memory
+  /// default_host_budget().
+  std::size_t default_array_budget() const;
+  /// The most bytes that arrays may ever take: what is free on a device, or the machine's memory; 0: unknown.
+  std::size_t most_array_bytes() const { return array_bytes != 0 ? array_bytes : memory_bytes; }
 };
 
 enum class Transpose { no, yes };

@@ -101,8 +101,4 @@ struct FieldChecker {
   void operator()(const char*, const Other&, const std::string&, const About& = {}) const {}
 };
 
-/// "a,b(c,d),e" -> {"a", "b(c,d)", "e"}: separators inside parentheses do not split, white space around items goes.
-///   what: names the option   throws: ConfigError for an empty item or parentheses that do not match
-std::vector<std::string> split_list(const std::string& text, const std::string& what, char separator = ',');
-
 }  // namespace ntkrob

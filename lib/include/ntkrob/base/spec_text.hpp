@@ -3,9 +3,11 @@
 ///     spec  := item { "-" item }            dense(w=1.4,b=0.1)-relu-dense
 ///     item  := name [ ":" value ] [ "(" argument { "," argument } ")" ]        fc:3    mlp:256,128    pgd(steps=40)
 ///     argument := [ key "=" ] ( value | branches )                             a value without key is positional
-///     branches := [ spec ] { "|" [ spec ] }      residual(relu-conv(3))    sum(relu-conv(3) | )    not empty as a
-///     whole name, key := letter { letter | digit | "_" } value := any characters except  , ( ) = - |  and white space;
-///     a "-" is allowed as a sign or in an exponent (1e-3);
+///     branches := [ spec ] { "|" [ spec ] }      residual(relu-conv(3))    sum(relu-conv(3) | )
+///                 not empty as a whole
+///     name, key := letter { letter | digit | "_" }
+///     value := any characters except  , ( ) = - |  and white space;
+///              a "-" is allowed as a sign or in an exponent (1e-3);
 ///              after ":" a value may contain commas, except inside of branches
 ///
 /// Specs nest to a depth of kMaxSpecDepth. What an argument holds shows only to its reader: a single word is a value as
@@ -52,6 +54,11 @@ std::vector<std::vector<SpecItem>> parse_branches(const std::string& text, const
 
 /// A ConfigError about `text` at the offset `position`, in the house form: message, then the text with a marker.
 [[noreturn]] void spec_error(const std::string& text, std::size_t position, const std::string& message);
+
+/// The items of a list, without the white space around them: "a, b(c,d),e" -> {"a", "b(c,d)", "e"}. Separators inside
+/// parentheses do not split.   what: the name of the list in messages
+///   throws: ConfigError naming `what` for an empty item or parentheses that do not match
+std::vector<std::string> split_list(const std::string& list, const std::string& what, char separator = ',');
 
 /// Decimal number or fraction ("8/255"). throws: ConfigError naming `what`; NaN and infinity are refused.
 double parse_number(const std::string& text, const std::string& what);

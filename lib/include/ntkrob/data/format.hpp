@@ -1,8 +1,8 @@
 /// Reading and writing data sets and states. The only code that touches files.
 ///
-/// Formats (formats.def): HDF5, IDX(.gz), CIFAR-10/100 binary(.gz), NPZ, CSV, folders of PNG (<dir>/<class>/*.png), recognised
-/// by content first, extension second. Every size in a file is checked before memory is allocated. Outputs appear whole or not
-/// at all: temporary file beside the target, flush, rename.
+/// Formats (formats.def): HDF5, IDX(.gz), CIFAR-10/100 binary(.gz), NPZ, CSV, folders of PNG (<dir>/<class>/*.png),
+/// recognised by content first, extension second. Every size in a file is checked before memory is allocated. Outputs
+/// appear whole or not at all: temporary file beside the target, flush, rename.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ namespace io {
 class ReadBudget;
 }
 
-/// Files of one array each that make up one data set together: IDX, .npy, NPZ and HDF5 with one array, tables of numbers
-/// without labels. Empty: not given.
+/// Files of one array each that make up one data set together: IDX, .npy, NPZ and HDF5 with one array, tables of
+/// numbers without labels. Empty: not given.
 struct PartFiles {
   std::string train_images, train_labels, test_images, test_labels;
   bool any() const;
@@ -31,7 +31,7 @@ struct PartFiles {
 /// What only the user knows about an input of others. Everything empty: it is recognised, or the reader asks.
 struct ReadOptions {
   PartFiles parts;
-  std::string x, y, x_test, y_test;  // names of arrays, "train/data"; y of a table: its label column, see read_options.hpp
+  std::string x, y, x_test, y_test;  // names of arrays, "train/data"; y of a table: its label column (read_options.hpp)
   std::string drop;                  // columns of a table that are neither label nor feature, "id,subject"
   std::string image_shape;           // of rows: "28x28x1", height x width x channels
   std::string layout;                // order of the axes: NHWC, NCHW, HWCN, NHW, NTC, ND, ...
@@ -46,8 +46,10 @@ struct ReadOptions {
   std::string feature_source;
 
   // How much is held in memory: for programs, not for users.
-  std::size_t in_memory = SIZE_MAX;  // images of more bytes stay in their file where it can be read by rows (HDF5), see Split::in_file
-  std::size_t memory = 0;            // the memory limit of reading one data set, see reading-limits.md; 0: three quarters of this machine's
+  /// Images of more bytes stay in their file where it can be read by rows (HDF5), see Split::in_file.
+  std::size_t in_memory = SIZE_MAX;
+  /// The memory limit of reading one data set, see reading-limits.md; 0: three quarters of this machine's.
+  std::size_t memory = 0;
   std::shared_ptr<io::ReadBudget> budget;  // what is left of it: open_dataset sets it for its readers
 
   /// (name as on the command line, value) of what is set, for provenance.
@@ -60,19 +62,20 @@ struct ReadOptions {
 /// names (train-images..., t10k-labels..., x_train.npy). For CIFAR and CSV several files may be given; a name that
 /// contains "test" is the test split. What was recognised or assumed is in Dataset::notes.
 /// throws: IoError: one line with the file, the offset or field, the value, the limit, the remedy; ConfigError: options
-///         that cannot be, or do not fit the input; ResourceError, before memory is taken: what the file says, or unpacks to, is
-///         more than options.memory
+///         that cannot be, or do not fit the input; ResourceError, before memory is taken: what the file says, or
+///         unpacks to, is more than options.memory
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
-/// What a format cannot hold of a data set, one line each: "class names", "learned targets"; and what a reader of the file has to be
-/// told again, with the option that tells it. What is neither named here nor refused by save_dataset is kept.
+/// What a format cannot hold of a data set, one line each: "class names", "learned targets"; and what a reader of the
+/// file has to be told again, with the option that tells it. What is neither named here nor refused by save_dataset is
+/// kept.
 ///   cost: a pass over the pixels for IDX
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
 /// How a data set is written.
 struct SaveOptions {
-  bool force = false;                              // replace an existing file
+  bool force = false;                               // replace an existing file
   std::size_t plain_from = std::size_t{256} << 20;  // HDF5: pixels of more bytes are stored as they are, row after row
-  std::function<void(index done, index total)> progress;  // called between rows of such pixels; what it throws ends the work,
-                                                          // and nothing is left
+  /// Called between rows of such pixels; what it throws ends the work, and nothing is left.
+  std::function<void(index done, index total)> progress;
 };
 /// Whether the disk has room for the pixels that save_dataset stores as they are, to know it before other work.
 ///   throws: ResourceError
@@ -80,11 +83,13 @@ void check_room(const Dataset& data, const std::string& path, const SaveOptions&
 /// Whether a data set can be written under this name: by its extension, and by what this build has.
 ///   throws: ConfigError naming the extensions; NotCompiled
 void check_dataset_name(const std::string& path);
-/// Whether the format of this name can hold such a set: its classes, names, learned targets, channels, pixels beyond the value range. To know it before the work,
-/// `data` may have no images yet.   throws: NotSupported; as check_dataset_name
+/// Whether the format of this name can hold such a set: its classes, names, learned targets, channels, pixels beyond
+/// the value range. To know it before the work, `data` may have no images yet.
+///   throws: NotSupported; as check_dataset_name
 void check_holds(const Dataset& data, const std::string& path);
-/// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/" for IDX.
-/// throws: IoError / ResourceError; ConfigError when path exists and force is false
+/// By extension: .h5/.hdf5, .npz, .png (grid of the training split), or a directory / prefix ending in ".idx" or "/"
+/// for IDX.
+///   throws: IoError / ResourceError; ConfigError when path exists and force is false
 void save_dataset(const Dataset& data, const std::string& path, const SaveOptions& options);
 inline void save_dataset(const Dataset& data, const std::string& path, bool force) {
   SaveOptions options;
@@ -92,7 +97,10 @@ inline void save_dataset(const Dataset& data, const std::string& path, bool forc
   save_dataset(data, path, options);
 }
 
-/// A StateDict as a file (checkpoints, models), NPZ where the path ends in .npz, else HDF5. schema names its kind, e.g. "ntkrob.model/1".
+/// The schema of models.
+inline constexpr char kModelSchema[] = "ntkrob.model/1";
+/// A StateDict as a file (checkpoints, models), NPZ where the path ends in .npz, else HDF5.
+///   schema: names its kind, e.g. kModelSchema
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
 /// What states are called that nobody named: ".h5", in a build without HDF5 ".npz".
 const char* state_extension();
@@ -108,9 +116,10 @@ struct StateLimits {
 ///         memory is taken: the values are more than limits.memory
 StateDict load_state(const std::string& path, const std::string& schema, const StateLimits& limits = {});
 
-/// All arrays of an NPZ file, or all entries of one group of an HDF5 file of any kind (group: "a/b", empty for the root;
-/// names below it with "/"), in the order of the file: as written where that is known, else by name.
-/// memory: as StateLimits::memory   throws: IoError naming file and array; ResourceError as load_state
+/// All arrays of an NPZ file, or all entries of one group of an HDF5 file of any kind (names below it with "/"), in the
+/// order of the file: as written where that is known, else by name.
+///   group: "a/b", empty for the root   memory: as StateLimits::memory
+///   throws: IoError naming file and array; ResourceError as load_state
 StateDict load_arrays(const std::string& path, const std::string& group = {}, std::size_t memory = 0);
 
 /// One row of formats.def for --help.
@@ -148,9 +157,10 @@ void write_png_grid(const std::string& path, ConstView2D<float> images, ImageSha
 std::string png_bytes(const float* image, ImageShape shape);
 /// A file as it is. throws: IoError; ResourceError for more than 4 GiB
 std::string read_bytes(const std::string& path);
-/// A file that people write by hand (configurations, lists): its text, at most `limit` bytes of it. Pipes, sockets and devices are
-/// refused without being opened for reading, so that nothing waits and nothing is endless.
-///   throws: IoError: not a regular file, not readable, or with a zero byte (no text); ResourceError: more than `limit` bytes
+/// A file that people write by hand (configurations, lists): its text, at most `limit` bytes of it. Pipes, sockets and
+/// devices are refused without being opened for reading, so that nothing waits and nothing is endless.
+///   throws: IoError: not a regular file, not readable, or with a zero byte (no text); ResourceError: more than `limit`
+///           bytes
 std::string read_small_text_file(const std::string& path, std::size_t limit = std::size_t{1} << 20);
 /// A text file (JSON, CSV) or other bytes, whole or not at all.
 void write_text(const std::string& path, const std::string& content, bool force);

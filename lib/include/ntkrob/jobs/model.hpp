@@ -13,9 +13,6 @@
 
 namespace ntkrob::jobs {
 
-/// The schema of the files that hold nets.
-constexpr char kModelSchema[] = "ntkrob.model/1";
-
 /// A machine, or a net that looks like one: Machine::fit and solve are absent.
 using NamedModel = Machine;
 

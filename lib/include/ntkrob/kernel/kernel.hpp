@@ -125,7 +125,7 @@ class Kernel {
 
   /// apply and grad in one pass, two products and one elementwise pass: out = K(x,y) v, then u = cotangent(out), then
   /// dx as in grad. cotangent(first_row, out block, u block) is called once per strip of rows, from several workers at
-  /// once.
+  /// once. It is the one who looks whether out is finite (Loss::evaluate does, attacks do): nobody looks a second time.
   ///   ensures: out has the bits of apply
   template <class R>
   using StripCotangent = std::function<void(index first_row, ConstView2D<R> out, View2D<R> u)>;
@@ -172,7 +172,7 @@ class Kernel {
   /// cotangent(out); h = K(x,y) g; dx = d/dx sum_ij (v_i . g_j) k(x_i, y_j). This is the cross part of a loss on
   /// predictions (krr).
   ///   x: N x D   y: M x D   v: N x r   out: M x r   h: N x r   dx: N x D (all three overwritten)
-  ///   cotangent is called once per strip of y, in order, from the calling thread only.
+  ///   cotangent is called once per strip of y, in order, from the calling thread only; it looks whether out is finite
   void pull_back(ConstView2D<float> x, ConstView2D<float> y, ConstView2D<float> v,
                  const StripCotangent<float>& cotangent, View2D<float> out, View2D<float> h, View2D<float> dx) const;
   void pull_back(ConstView2D<double> x, ConstView2D<double> y, ConstView2D<double> v,

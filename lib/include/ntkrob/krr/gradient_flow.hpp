@@ -47,11 +47,12 @@ class BasicGradientFlow {
   BasicGradientFlow(BasicGradientFlow&&) noexcept;
 
   /// Mean and variance at time t of the outputs at x; t = 0: the untrained nets, t = kForever: fully trained.
-  ///   x: M x D   mean: M x C (overwritten)   variance: M (overwritten), or null: not computed. Never negative: what
-  ///   rounding makes negative is 0.
+  ///   x: M x D   mean: M x C (overwritten)
+  ///   variance: M (overwritten), or null: not computed. Never negative: what rounding makes negative is 0.
   ///   cost: M n D for kernel values; with variance M n^2, and for ntk twice that. The first call with a finite time
   ///   solves an eigenvalue problem, O(n^3); the first one with kForever factors a matrix, and raises the ridge as
-  ///   Ridge says where that fails throws: ConfigError (negative time); ShapeError; NonFinite; NotPositiveDefinite
+  ///   Ridge says where that fails
+  ///   throws: ConfigError (negative time); ShapeError; NonFinite; NotPositiveDefinite
   void predict(ConstView2D<R> x, double time, View2D<double> mean, double* variance = nullptr);
 
   /// Of K(S,S) without ridge, ascending. The first call solves the eigenvalue problem.

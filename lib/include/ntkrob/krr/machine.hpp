@@ -69,12 +69,13 @@ class BasicKernelMachine : public BasicKernelExpansion<R> {
   const FitReport& report() const;
   ConstView2D<R> labels() const { return labels_.view(); }
 
-  /// Derivatives of a loss L through prediction and solve. The inputs x are constants (for adversarial x: the envelope
-  /// theorem, Danskin).
-  ///   x: B x D   out: B x C, the logits (overwritten)   dsupport: n x D (overwritten)   dlabels: n x C (overwritten)
-  ///   or empty cotangent(first_row, logits block, g block): g = dL/df(x), called in order on the calling thread
-  ///   Includes the dependence of a relative ridge on the trace. cost: cross part 2 products of B n D, Gram part 2 of n
-  ///   n D.
+  /// Derivatives of a loss L through prediction and solve, the dependence of a relative ridge on the trace included.
+  /// The inputs x are constants (for adversarial x: the envelope theorem, Danskin).
+  ///   x: B x D   out: B x C, the logits (overwritten)   dsupport: n x D (overwritten)
+  ///   dlabels: n x C (overwritten) or empty
+  ///   cotangent(first_row, logits block, g block): g = dL/df(x); called in order on the calling thread, and looks
+  ///   whether the logits are finite
+  ///   cost: cross part 2 products of B n D, Gram part 2 of n n D
   void support_grad(ConstView2D<R> x, const Kernel::StripCotangent<R>& cotangent, View2D<R> out, View2D<R> dsupport,
                     View2D<R> dlabels) const;
   /// The same for a cotangent that is known already.   g: B x C

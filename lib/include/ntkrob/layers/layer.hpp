@@ -23,8 +23,8 @@
 ///     NTKROB_HD static Variance sample(Variance in, const double* params, double* c, double* dc);
 ///     // k(x,x): tangent kernel of one sample, and d/da of variance and kernel. Smooth: no angle involved.
 ///     NTKROB_HD static SelfState self(SelfState in, const double* params);
-///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: what the fast forms are tested
-///     against. template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
+///     // The textbook formula on (q, Theta, a, b), for S = double or a dual number: fast forms are tested against it.
+///     template <class S> static Covariance<S> textbook(Covariance<S> in, const double* params);
 ///     // Fast forms. V: a vector of pairs (one x, several y). x, y: coefficients; dx: derivatives of x's.
 ///     template <class V> NTKROB_HD static void value(PairValue<V>& s, const V* x, const V* y);
 ///     template <class V> NTKROB_HD static void gradient(PairGradient<V>& s, const V* x, const V* dx, const V* y);

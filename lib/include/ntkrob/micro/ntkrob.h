@@ -1,8 +1,9 @@
 /* ntkrob::micro for C: the same nets, sessions and files (net.hpp, session.hpp, device_data.hpp and weights.hpp
  * describe them).
  *
- *   static const ntkrob_layer layers[] = {{NTKROB_DENSE, 0, 0, 0, 32}, {NTKROB_RELU, 0, 0, 0, 0}, {NTKROB_DENSE, 0, 0,
- * 0, 10}}; static const ntkrob_net net = {28, 28, 1, 3, layers};
+ *   static const ntkrob_layer layers[] = {
+ *       {NTKROB_DENSE, 0, 0, 0, 32}, {NTKROB_RELU, 0, 0, 0, 0}, {NTKROB_DENSE, 0, 0, 0, 10}};
+ *   static const ntkrob_net net = {28, 28, 1, 3, layers};
  *
  * Functions that return a status return 0, NTKROB_OK, when all is well; ntkrob_status_text says what it is otherwise.
  */

@@ -31,8 +31,17 @@ class Loss {
   ///   loss: n (overwritten)   cotangent: n x C (overwritten) or empty
   ///   throws: NonFinite naming the row of a logit that is NaN or infinite; ConfigError (label out of range);
   ///   ShapeError
-  virtual void evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
-                        View2D<float> cotangent) const = 0;
+  void evaluate(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
+                View2D<float> cotangent) const;
+  /// The same for logits that the caller has looked through: attacks name the sample, which a loss does not know.
+  ///   requires: logits are finite
+  void evaluate_checked(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
+                        View2D<float> cotangent) const;
+
+ private:
+  /// As evaluate, of finite logits and a cotangent that is empty or of their shape.
+  virtual void compute(ConstView2D<float> logits, const int* labels, ConstView2D<float> targets, double* loss,
+                       View2D<float> cotangent) const = 0;
 };
 
 /// Names: "mse" (1/2 ||f - y||^2), "ce" (cross-entropy of softmax(f)), "margin" (max_{j != y} f_j - f_y).

@@ -21,6 +21,8 @@ class Iterates;
 using CotangentFn = std::function<void(index first_row, ConstView2D<float> logits, View2D<float> cotangent)>;
 
 /// A classifier on images in the value range [0,1]. Normalisation, if any, is inside the model.
+/// Logits may come out as NaN or infinite: whoever takes them on looks through them, once (Loss::evaluate, predictions
+/// and margins; attacks, in every pass), and refuses them by NonFinite with the number of the sample.
 /// Thread-safety: const functions may use internal scratch; one call at a time per object.
 class Model {
  public:

@@ -37,7 +37,7 @@ struct TrainStep {
 
 /// Replaces a batch by adversarial examples against the current net (the adversarial-training baseline, Madry et al.
 /// 2018).
-///   x: B x D in, labels: B, step: counted from 1, for the random numbers, adversarial: B x D out (to be overwritten)
+///   x: B x D   labels: B   step: counted from 1, for the random numbers   adversarial: B x D (to be overwritten)
 using BatchAttack =
     std::function<void(const Net& net, ConstView2D<float> x, const int* labels, index step, View2D<float> adversarial)>;
 
@@ -73,12 +73,14 @@ class Trainer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Trains in place: a Trainer from start to end. x: N x D in [0,1].
-///   on_step: called after each step; return false to stop. attack: empty for plain training.
-///   mse: the mean over the batch of 1/2 ||f - y||^2. ce: the mean cross-entropy with the labels; targets.values may be
-///   empty. ensures: a function of (net, data, options) alone, for any number of workers throws: ConfigError; NonFinite
-///   naming the image that is not finite, or the step at which the loss is no longer finite
-///     (remedy: a lower lr); the net then keeps the parameters of the step before
+/// Trains in place: a Trainer from start to end. The loss mse is the mean over the batch of 1/2 ||f - y||^2; ce is the
+/// mean cross-entropy with the labels, and targets.values may be empty.
+///   x: N x D in [0,1]
+///   on_step: called after each step; return false to stop
+///   attack: empty for plain training
+///   ensures: a function of (net, data, options) alone, for any number of workers
+///   throws: ConfigError; NonFinite naming the image that is not finite, or the step at which the loss is no longer
+///           finite (remedy: a lower lr); the net then keeps the parameters of the step before
 ///   cost: no allocation after the first step, but for one permutation per epoch
 void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
            const std::function<bool(const TrainStep&)>& on_step = {}, const BatchAttack& attack = {});

@@ -1,12 +1,13 @@
 /// Robustifier: adversarial data-set optimisation (adv-KIP), the loop the library exists for.
 ///
 ///   min over S (and optionally Y)   E_(x,y)  max over the threat model   loss( f(x + delta; S, Y), y )
-/// with f the kernel machine of S, Y. One step(): draw a batch, fit, attack the batch by PGD against the machine, take the loss
-/// at the adversarial batch, differentiate through prediction and solve with the adversarial batch held constant (envelope
-/// theorem, Danskin), update S, project. Source: Tsilivis, Su, Kempe, arXiv 2207.11727; eps = 0 is KIP (arXiv 2011.00050).
+/// with f the kernel machine of S, Y. One step(): draw a batch, fit, attack the batch by PGD against the machine, take
+/// the loss at the adversarial batch, differentiate through prediction and solve with the adversarial batch held
+/// constant (envelope theorem, Danskin), update S, project. Source: Tsilivis, Su, Kempe, arXiv 2207.11727; eps = 0 is
+/// KIP (arXiv 2011.00050).
 ///
-/// With several kernels, the same set serves all of them: the expectation goes over the kernels too, and every kernel has
-/// its own maximum over the threat model. Sampling one per step estimates the same gradient.
+/// With several kernels, the same set serves all of them: the expectation goes over the kernels too, and every kernel
+/// has its own maximum over the threat model. Sampling one per step estimates the same gradient.
 ///
 /// Everything random is a function of (seed, purpose, step), and state() holds the rest, so a restored run continues
 /// bit-identically, and results do not depend on the number of workers.
@@ -27,19 +28,19 @@ namespace ntkrob {
 
 /// The training data, as views that outlive the robustifier.
 struct TrainingData {
-  ConstView2D<float> x;                     // N x D in [0,1]
-  const std::vector<int>* labels = nullptr; // N, in [0, classes)
-  index classes = 0;                        // some may have no images
+  ConstView2D<float> x;                      // N x D in [0,1]
+  const std::vector<int>* labels = nullptr;  // N, in [0, classes)
+  index classes = 0;                         // some may have no images
   ImageShape shape;
   const std::vector<std::string>* class_names = nullptr;  // classes names or none, for messages
 };
 
 /// What happened in one outer step.
 struct StepRecord {
-  index step = 0;                // 1-based: steps done
-  double loss = 0;               // mean outer loss on the adversarial batch, before the update
-  double adversarial = 0;        // accuracy on the adversarial batch
-  double eps = 0;                // after the ramp
+  index step = 0;          // 1-based: steps done
+  double loss = 0;         // mean outer loss on the adversarial batch, before the update
+  double adversarial = 0;  // accuracy on the adversarial batch
+  double eps = 0;          // after the ramp
   double lr = 0;
   double gradient_norm = 0;
   double lambda = 0;             // ridge used (mean over the kernels of the step)
@@ -62,7 +63,8 @@ class Robustifier {
  public:
   /// data and backend must outlive the robustifier. memory_budget as in KernelOptions.
   /// throws: ConfigError (options; n larger than the data after removing the validation split, or less than the
-  ///   number of classes that have images; images of one class only), NonFinite, NotSupported (attack precision bfloat16 on a backend without such products)
+  ///   number of classes that have images; images of one class only), NonFinite, NotSupported (attack precision
+  ///   bfloat16 on a backend without such products)
   Robustifier(RobustifyOptions options, TrainingData data, Backend& backend, std::size_t memory_budget = 0,
               LogSink log = {});
   ~Robustifier();

@@ -21,8 +21,9 @@ struct BackendState {
 std::vector<BackendState> backends();
 
 /// name: "auto", "cpu", "reference", "cuda", "cuda:i". workers = 0: all hardware threads.
-/// "auto" takes NTKROB_BACKEND if that is set, else the first available row but cuda, which is taken by name only. There is no fallback from a given name.
-/// throws: ConfigError (unknown name, lists the names), NotCompiled, BackendUnavailable
+/// "auto" takes NTKROB_BACKEND if that is set, else the first available row but cuda, which is taken by name only.
+/// There is no fallback from a given name.
+///   throws: ConfigError (unknown name, lists the names), NotCompiled, BackendUnavailable
 std::unique_ptr<Backend> make_backend(const std::string& name = "auto", int workers = 0);
 
 }  // namespace ntkrob

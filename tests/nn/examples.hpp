@@ -1,0 +1,21 @@
+/// The example of every layer of nn/layers/layers.def: a net with the layer in it.
+#pragma once
+
+#include "ntkrob/base/view.hpp"
+
+namespace ntkrob::nn_test {
+
+struct NetExample {
+  const char* layer;
+  const char* spec;
+  ImageShape shape{8, 6, 2};
+  index classes = 3;
+};
+
+inline const NetExample kNetExamples[] = {
+#define NTKROB_NET_LAYER(name, description, example) {#name, example},
+#include "nn/layers/layers.def"
+#undef NTKROB_NET_LAYER
+};
+
+}  // namespace ntkrob::nn_test
