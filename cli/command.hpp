@@ -25,8 +25,9 @@ struct Command {
 
 /// Parses the command line and runs the subcommand. Prints help texts itself.
 ///   who: set to "ntkrob <subcommand>" as soon as that is known, for the error line
+///   words: what the user wrote, for readable_error(): the values of a config are added
 ///   returns: the exit code, 0   throws: Error
-int dispatch(int argc, const char* const* argv, std::string& who);
+int dispatch(int argc, const char* const* argv, std::string& who, std::vector<std::string>& words);
 
 /// A heading and indented lines, for Command::notes.
 std::string list_text(const std::string& heading, const std::vector<std::string>& lines);

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob::cli {
@@ -35,12 +36,13 @@ Bytes parse_bytes(const std::string& text, const std::string& what) {
   }
   std::size_t count = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  NTKROB_CHECK(error == std::errc() && end == digits.data() + digits.size(), ConfigError, what, " is \"", text,
+  NTKROB_CHECK(error == std::errc() && end == digits.data() + digits.size(), ConfigError, what, " is \"",
+               shortened_line(text, 80),
                "\", must be a number of bytes, with K, M, G or T for powers of 1024: 1500000 or 2G");
-  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, what, " is \"", text,
+  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, what, " is \"", shortened_line(text, 80),
                "\", more bytes than this processor can address");
-  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, what, " is \"", text,
-               "\", more bytes than this processor can address");
+  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, what, " is \"",
+               shortened_line(text, 80), "\", more bytes than this processor can address");
   return {count * static_cast<std::size_t>(unit)};
 }
 
@@ -84,8 +86,8 @@ Option OptionSet::make(const std::string& name, std::uint64_t& field, const std:
     const std::string& text = values.front();
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    NTKROB_CHECK(error == std::errc() && end == text.data() + text.size(), ConfigError, "--", name, " is \"", text,
-                 "\", must be a whole number from 0 to 18446744073709551615");
+    NTKROB_CHECK(error == std::errc() && end == text.data() + text.size(), ConfigError, "--", name, " is \"",
+                 shortened_line(text, 80), "\", must be a whole number from 0 to 18446744073709551615");
     field = value;
   };
   option.get = [&field] { return value_text(field); };
@@ -173,15 +175,16 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
   for (const char c : text) {
     if (c == '(') ++depth;
     if (c == ')') --depth;
-    NTKROB_CHECK(depth >= 0, ConfigError, what, " is \"", text, "\": a \")\" without \"(\"");
+    NTKROB_CHECK(depth >= 0, ConfigError, what, " is \"", shortened_line(text, 80), "\": a \")\" without \"(\"");
     if (c == ',' && depth == 0)
       items.emplace_back();
     else if (c != ' ')
       items.back() += c;
   }
-  NTKROB_CHECK(depth == 0, ConfigError, what, " is \"", text, "\": a \"(\" without \")\"");
+  NTKROB_CHECK(depth == 0, ConfigError, what, " is \"", shortened_line(text, 80), "\": a \"(\" without \")\"");
   for (const std::string& item : items)
-    NTKROB_CHECK(!item.empty(), ConfigError, what, " is \"", text, "\": an item between two commas is empty");
+    NTKROB_CHECK(!item.empty(), ConfigError, what, " is \"", shortened_line(text, 80),
+                 "\": an item between two commas is empty");
   return items;
 }
 

@@ -167,7 +167,8 @@ std::vector<Given> from_config(const Arguments& typed, const Row& row, const std
   return extra;
 }
 
-int run_command(const Row& row, const std::vector<std::string>& typed, const std::string& who) {
+int run_command(const Row& row, const std::vector<std::string>& typed, const std::string& who,
+                std::vector<std::string>& words) {
   Session session;
   session.arguments = typed;
   OptionSet globals;
@@ -185,7 +186,10 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   }
   const std::string remedy = " (see " + who + " --help)";
   NTKROB_CHECK(arguments.mistake.empty(), ConfigError, arguments.mistake, remedy);
-  for (Given& given : from_config(arguments, row, options)) arguments.given.push_back(std::move(given));
+  for (Given& given : from_config(arguments, row, options)) {
+    words.insert(words.end(), given.values.begin(), given.values.end());
+    arguments.given.push_back(std::move(given));
+  }
   try {
     set_options(arguments.given, options);
   } catch (const ConfigError& error) {
@@ -193,6 +197,7 @@ int run_command(const Row& row, const std::vector<std::string>& typed, const std
   }
   session.console.set_quiet(session.globals.quiet);
   // All files before any work.
+  check_open_files();
   std::vector<FileUse> files = files_of(arguments.given);
   if (command.files)
     for (FileUse& file : command.files()) files.push_back(std::move(file));
@@ -233,7 +238,7 @@ std::string list_text(const std::string& heading, const std::vector<std::pair<st
   return list_text(heading, joined);
 }
 
-int dispatch(int argc, const char* const* argv, std::string& who) {
+int dispatch(int argc, const char* const* argv, std::string& who, std::vector<std::string>& words) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::vector<std::string> names;
   for (const Row& row : kRows) names.push_back(row.name);
@@ -258,7 +263,7 @@ int dispatch(int argc, const char* const* argv, std::string& who) {
   for (const Row& row : kRows)
     if (first == row.name) {
       who = "ntkrob " + first;
-      return run_command(row, arguments, who);
+      return run_command(row, arguments, who, words);
     }
   throw ConfigError("unknown subcommand \"" + shortened_line(first, kHelpColumn) + "\"" + suggestion(first, names, "") +
                     " (one of " + CLI::detail::join(names, ", ") + ")");

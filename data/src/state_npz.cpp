@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "atomic_file.hpp"
+#include "echo.hpp"
 #include "npy.hpp"
 #include "raw_array.hpp"
 #include "state_file.hpp"
@@ -110,11 +111,11 @@ StateDict load_state_npz(const std::string& path, const std::string& schema, std
   const ZipReader archive(path);
   StateDict state;
   for (const ZipMember& member : archive.members()) {
-    NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", member.name, " is no .npy array");
+    NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", echoed(member.name), " is no .npy array");
     const std::string name = member.name.substr(0, member.name.size() - kEnding.size());
     if (name == kSchemaMember) continue;
-    NTKROB_CHECK(!state.contains(name), IoError, path, ": ", name, " is there twice; the file is damaged");
-    state.set(name, decode(archive.content(member), largest_array, path + ": " + name));
+    NTKROB_CHECK(!state.contains(name), IoError, path, ": ", echoed(name), " is there twice; the file is damaged");
+    state.set(name, decode(archive.content(member), largest_array, path + ": " + echoed(name)));
   }
   return state;
 }
