@@ -107,10 +107,6 @@ Handle open_attribute(hid_t object, const std::string& name, const std::string& 
   return attribute;
 }
 
-}  // namespace
-
-namespace {
-
 /// Bytes of a chunk in memory, 0 of what has none.
 std::size_t chunk_bytes(hid_t properties, std::size_t number_bytes, const std::string& where) {
   std::vector<hsize_t> chunk(H5S_MAX_RANK);
