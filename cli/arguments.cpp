@@ -167,6 +167,28 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
     text.replace(at, from.size(), to);
 }
 
+/// Whatever was not cut where it was said: a run without blanks that is longer than names are, but for the marks at its
+/// end.
+std::string without_long_runs(const std::string& line, std::size_t longest) {
+  std::string out;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t end = std::min(line.find(' ', at), line.size());
+    std::string run = line.substr(at, end - at), marks;
+    if (run.size() > longest) {
+      const std::size_t last = run.find_last_not_of(":;,.)\"");
+      if (last != std::string::npos && last + 1 < run.size() && run.size() - last < 5) {
+        marks = run.substr(last + 1);
+        run.resize(last + 1);
+      }
+      run = shortened_line(run, longest);
+    }
+    out += run + marks;
+    if (end < line.size()) out += ' ';
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 const Given* Arguments::find(const std::string& name) const {
@@ -219,7 +241,7 @@ std::vector<std::string> option_names(const std::vector<const Option*>& options)
 }
 
 std::string readable_error(const std::string& message, const std::vector<std::string>& words) {
-  constexpr std::size_t kLong = 200, kHead = 3000, kTail = 600;
+  constexpr std::size_t kLong = 200, kHead = 700, kTail = 300;
   std::string line = message;
   const auto tidy = [&](const std::string& word) {
     if (word.size() <= kLong && word.find('\n') == std::string::npos) return;
@@ -228,11 +250,13 @@ std::string readable_error(const std::string& message, const std::vector<std::st
     replace_all(line, printable(word), shown);
   };
   for (const std::string& word : words) {
+    if (word.empty()) continue;
     if (const std::size_t equals = word.find('='); word[0] == '-' && equals != std::string::npos)
       tidy(word.substr(equals + 1));
     tidy(word);
     if (const std::size_t slash = word.rfind('/'); slash != std::string::npos) tidy(word.substr(slash + 1));
   }
+  line = without_long_runs(line, kLong);
   if (line.size() <= kHead + kTail) return line;
   const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80; };
   std::size_t head = kHead, tail = line.size() - kTail;

@@ -30,6 +30,7 @@ struct Command {
 struct Speaker {
   std::string who = "ntkrob";         // "ntkrob <subcommand>"
   std::vector<std::string> options;   // of the subcommand
+  std::vector<std::string> words;     // what the user wrote, values of a config included, for readable_error()
   /// What the error says, in one line.
   std::string line(const Error& error) const;
 };

@@ -137,6 +137,26 @@ Given given_by(const Option& option, Value value, const Line& line) {
   return given;
 }
 
+/// Why `key` cannot be set in a file, and what to write.
+std::string no_key(const std::string& key, const std::string& command, const std::vector<const Option*>& options) {
+  const std::string shown = "\"" + shortened_line(key, kEcho) + "\"",
+                    bare = key.substr(std::min(key.find_first_not_of('-'), key.size()));
+  if (bare == "help" || bare == "h" || bare == "version")
+    return shown + " belongs on the command line alone: ntkrob " +
+           (bare == "version" ? "--version" : command + " --help");
+  std::vector<std::string> names;
+  for (const Option* option : options) {
+    if (option->name == key && !is_key(*option))
+      return shown + " is an argument, which stands on the command line: ntkrob " + command + " " + key;
+    if (!is_key(*option)) continue;
+    names.push_back(option->name);
+    if (bare == option->name || bare == option->short_name) return shown + " is written " + option->name + " in a file";
+    if (option->kind == Option::Kind::flag && bare == "no-" + option->name)
+      return shown + " is written " + option->name + " = false in a file";
+  }
+  return shown + " is no option of " + command + suggestion(key, names, "");
+}
+
 /// Keys and where they were seen first.
 class Keys {
  public:
@@ -189,8 +209,7 @@ std::vector<Given> read_config(const std::string& path, const std::string& comma
     const std::vector<const Option*> options = sections(of);
     const auto at = std::find_if(options.begin(), options.end(),
                                  [&](const Option* option) { return option->name == key && is_key(*option); });
-    line.check(at != options.end(), "\"" + shortened_line(key, kEcho) + "\" is no option of " + of +
-                                        suggestion(key, option_names(options), ""));
+    line.check(at != options.end(), no_key(key, of, options));
     line.check(key != "config", "a file of options cannot name another one");
     Given given = given_by(**at, line.value(), line);
     line.check(line.at_end(), "more than one value; put a value with blanks into quotation marks");

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "ntkrob/base/printable.hpp"
 #include "ntkrob/jobs/report.hpp"
 
 namespace ntkrob::cli {
@@ -31,25 +32,30 @@ inline nlohmann::ordered_json to_json(const jobs::Report& report) {
 }
 
 /// Indented, with a line feed at the end. Names from files may be no UTF-8, which JSON cannot hold: such bytes become
-/// U+FFFD. All control characters are written as \uNNNN, also those that JSON would allow and a terminal obeys (DEL, C1).
+/// U+FFFD. All characters that printable() escapes are written as \uNNNN, also those that JSON would allow and a terminal
+/// or an editor obeys (DEL, C1, marks of direction): what reads the JSON gets the name as it is.
 inline std::string json_text(const nlohmann::ordered_json& json) {
   const std::string raw = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   static const char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(raw.size() + 1);
-  for (std::size_t at = 0; at < raw.size(); ++at) {
+  for (std::size_t at = 0; at < raw.size();) {
     const auto byte = static_cast<unsigned char>(raw[at]);
-    const auto next = static_cast<unsigned char>(at + 1 < raw.size() ? raw[at + 1] : 0);
-    const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;
-    if (byte != 0x7F && !c1) {
-      text += raw[at];
+    if (byte < 0x7F) {
+      text += raw[at++];
       continue;
     }
-    const unsigned code = c1 ? next : byte;
-    text += "\\u00";
-    text += kDigits[code >> 4];
-    text += kDigits[code & 15];
-    if (c1) ++at;
+    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1;
+    const std::string one = raw.substr(at, length);
+    at += length;
+    if (length == 4 || printable(one) == one) {
+      text += one;
+      continue;
+    }
+    unsigned code = length == 1 ? byte : byte & (length == 2 ? 0x1FU : 0x0FU);
+    for (std::size_t k = 1; k < one.size(); ++k) code = code << 6 | (static_cast<unsigned char>(one[k]) & 0x3FU);
+    text += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text += kDigits[code >> shift & 15];
   }
   return text + "\n";
 }

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "arguments.hpp"
 #include "command.hpp"
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   ntkrob::cli::answer_signals();
   ntkrob::cli::Speaker speaker;
   std::string message;
+  speaker.words.assign(argv + std::min(argc, 1), argv + argc);
   int code = 1;
   // An OpenBLAS that is loaded for eigenvalues starts no threads of its own: our workers call it.
   ::setenv("OPENBLAS_NUM_THREADS", "1", 0);
@@ -44,8 +46,7 @@ int main(int argc, char** argv) {
   }
   std::cout.flush();
   // What names a command to go on with is never cut.
-  if (code != ntkrob::Interrupted("").exit_code())
-    message = ntkrob::cli::readable_error(message, {argv + 1, argv + std::max(argc, 1)});
+  if (code != ntkrob::Interrupted("").exit_code()) message = ntkrob::cli::readable_error(message, speaker.words);
   std::fprintf(stderr, "%s: %s\n", speaker.who.c_str(), message.c_str());
   // Everything of ours is closed. What other libraries do at the end of a process, after a disk has failed them, is not
   // waited for: HDF5 writes to its files once more, and may crash on them.

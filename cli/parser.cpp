@@ -176,7 +176,10 @@ int run_command(const Row& row, const std::vector<std::string>& typed, Speaker& 
   try {
     if (!arguments.help) {
       NTKROB_CHECK(arguments.mistake.empty(), ConfigError, arguments.mistake);
-      for (Given& given : from_config(arguments, row, options)) arguments.given.push_back(std::move(given));
+      for (Given& given : from_config(arguments, row, options)) {
+        speaker.words.insert(speaker.words.end(), given.values.begin(), given.values.end());
+        arguments.given.push_back(std::move(given));
+      }
     }
     if (command.choose && command.choose(command.options, arguments)) return 0;
     if (arguments.help) {
@@ -195,6 +198,7 @@ int run_command(const Row& row, const std::vector<std::string>& typed, Speaker& 
     if (writes_file(*given.option) && given.values.back().empty() && given.where.empty())
       session.console.note(text(field(given.option->name), " is empty: no such file is written"));
   // All files before any work.
+  check_open_files();
   std::vector<FileUse> files = files_of(arguments.given);
   if (command.files)
     for (FileUse& file : command.files()) files.push_back(std::move(file));

@@ -17,6 +17,7 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/output_lock.hpp"
 #include "ntkrob/data/temporary_files.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob {
 namespace io {
@@ -79,8 +80,9 @@ std::string folder_of(const std::string& path) {
 }
 
 [[noreturn]] void fail(const std::string& path, const char* action, int error) {
-  throw ResourceError(text(path, ": ", action, ": ", std::strerror(error),
-                           "; nothing was written, choose a folder with space and write permission"));
+  const std::string remedy = shortage_remedy(error);
+  throw ResourceError(text(path, ": ", action, ": ", std::strerror(error), "; nothing was written",
+                           remedy.empty() ? ", choose a folder with space and write permission" : remedy));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <set>
 
+#include "echo.hpp"
+#include "narrow.hpp"
 #include "read_options.hpp"
 
 namespace ntkrob::io {
@@ -55,9 +57,9 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 
 std::string entry_text(const ArrayEntry& entry) {
   try {
-    return entry.name + " " + shape_text(entry.shape());
+    return echoed(entry.name) + " " + shape_text(entry.shape());
   } catch (const Error&) {
-    return entry.name;  // what cannot be described is named
+    return echoed(entry.name);  // what cannot be described is named
   }
 }
 
@@ -104,7 +106,7 @@ class Chooser {
   std::string all_names() const {
     std::vector<std::string> names;
     for (const ArrayEntry& entry : catalogue_.arrays)  // looking at each takes time, and no more are shown
-      names.push_back(names.size() <= kShownNames ? entry_text(entry) : entry.name);
+      names.push_back(names.size() <= kShownNames ? entry_text(entry) : std::string());
     std::string list = names_text(names);
     for (const std::string& note : catalogue_.notes) list += "; " + note;
     return list;
@@ -115,14 +117,14 @@ class Chooser {
     std::string trimmed = name;
     while (!trimmed.empty() && trimmed.front() == '/') trimmed.erase(0, 1);
     const std::size_t i = find(trimmed);
-    NTKROB_CHECK(i < catalogue_.arrays.size(), ConfigError, option, " ", name, ": ", catalogue_.file,
+    NTKROB_CHECK(i < catalogue_.arrays.size(), ConfigError, option, " ", echoed(name), ": ", catalogue_.file,
                  " has no such array, but ", all_names());
     return load(i, role);
   }
 
   void named() {
     NTKROB_CHECK(!options_.x.empty() && !options_.y.empty(), ConfigError, options_.x.empty() ? "--y " : "--x ",
-                 options_.x.empty() ? options_.y : options_.x, " needs ",
+                 echoed(options_.x.empty() ? options_.y : options_.x), " needs ",
                  options_.x.empty() ? "--x, the images" : "--y, the labels", "; ", catalogue_.file, " holds ",
                  all_names());
     raw_.train.x = load_named(options_.x, "--x", Role::images);
@@ -146,8 +148,8 @@ class Chooser {
       }
     }
     const bool images = role == Role::images, test = part == Part::test;
-    NTKROB_CHECK(tie == none, IoError, catalogue_.file, ": ", catalogue_.arrays[found].name, " and ",
-                 tie == none ? std::string() : catalogue_.arrays[tie].name, " could both be the ",
+    NTKROB_CHECK(tie == none, IoError, catalogue_.file, ": ", echoed(catalogue_.arrays[found].name), " and ",
+                 tie == none ? std::string() : echoed(catalogue_.arrays[tie].name), " could both be the ",
                  images ? "images" : "labels", " of the ", test ? "test" : "training",
                  " split; name the right ones: --x and --y, and --x-test and --y-test for a test split");
     return found;
@@ -166,7 +168,7 @@ class Chooser {
       say(text(part == Part::train  ? "training"
                : part == Part::test ? "test"
                                     : "validation",
-               " images ", name_x, ", labels ", name_y));
+               " images ", echoed(name_x), ", labels ", echoed(name_y)));
     target.x = load(images, Role::images);
     target.y = load(labels, Role::labels);
     const char* own = part == Part::train ? "labels_train" : "labels_test";
@@ -196,7 +198,7 @@ class Chooser {
     for (const auto& [x, shape] : shapes)
       for (const auto& [y, column] : shapes)
         if (advice.empty() && shape.size() >= 2 && shape[1] > 1 && column.size() == 1 && column[0] == shape[0])
-          advice = text("; if these are images and labels, give --x ", x, " --y ", y);
+          advice = text("; if these are images and labels, give --x ", echoed(x), " --y ", echoed(y));
     throw IoError(text(
         catalogue_.file,
         ": has no array x_train, x_test, X or x, nor others whose names say that they are images, but ", all_names(),
@@ -214,7 +216,7 @@ class Chooser {
       NTKROB_CHECK(product(range.shape, range.where) == 2 && range.kind != RawArray::Kind::texts, IoError,
                    catalogue_.file, ": value_range has shape ", range.shape_text(),
                    ", must be two numbers [low, high]");
-      raw_.value_range = {static_cast<float>(range.number(0)), static_cast<float>(range.number(1))};
+      raw_.value_range = {narrowed(range.number(0), range.where, 0), narrowed(range.number(1), range.where, 1)};
     }
     if (const std::size_t i = find("feature_range"); i < catalogue_.arrays.size() && raw_.own) {
       const RawArray ranges = *load(i, Role::own);
@@ -248,7 +250,7 @@ class Chooser {
           raw_.class_names.push_back(names.names[static_cast<std::size_t>(which)]);
         used_[i] = true;
         if (!raw_.own && catalogue_.arrays[i].name != "class_names")
-          say(text("class names ", catalogue_.arrays[i].name));
+          say(text("class names ", echoed(catalogue_.arrays[i].name)));
       } catch (const IoError&) {
         continue;  // named among what is left out
       }
@@ -364,7 +366,7 @@ std::string names_text(const std::vector<std::string>& names) {
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (i == kShownNames || list.size() > kLength) return list + ", ...";
-    list += (i == 0 ? "" : ", ") + names[i];
+    list += (i == 0 ? "" : ", ") + shortened_line(names[i], 120);
   }
   return list.empty() ? "nothing" : list;
 }

@@ -22,6 +22,7 @@
 
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/data/temporary_files.hpp"
+#include "shortage.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define NTKROB_SANITIZED 1
@@ -35,7 +36,7 @@ namespace ntkrob::io {
 namespace {
 
 // The last byte of an answer: only a child that came to its end writes one.
-constexpr char kDone = 'd', kNoMemory = 'm', kFailed = 'f';
+constexpr char kDone = 'd', kNoMemory = 'm', kFailed = 'f', kResource = 'r';
 
 // The children that run, for the handler of a signal; 0 is a free place. More at one time than places are ended by the
 // system or by their limits.
@@ -69,7 +70,7 @@ template <class Resource>
 void limit(Resource resource, rlim_t value) {
   struct rlimit now {};
   if (::getrlimit(resource, &now) != 0) return;
-  now.rlim_cur = std::min(value, now.rlim_max);
+  now.rlim_cur = std::min(value, now.rlim_cur);
   ::setrlimit(resource, &now);
 }
 
@@ -82,7 +83,10 @@ void make_pipe(int (&ends)[2]) {
   for (const int end : ends)
     if (made) ::fcntl(end, F_SETFD, FD_CLOEXEC);
 #endif
-  NTKROB_CHECK(made, ResourceError, "cannot make a pipe to a child process: ", std::strerror(errno));
+  const int error = made ? 0 : errno;
+  NTKROB_CHECK(made, ResourceError,
+               "cannot make a pipe to a child process, which looks at a file: ", std::strerror(error),
+               shortage_remedy(error));
 }
 
 /// Bytes of addresses in use; 0 where the system does not say.
@@ -133,6 +137,12 @@ void write_all(int descriptor, const char* data, std::size_t n_bytes) {
   } catch (const std::bad_alloc&) {
     content.clear();
     end = kNoMemory;
+  } catch (const MemoryMissing&) {
+    content.clear();
+    end = kNoMemory;
+  } catch (const ResourceError& error) {
+    content = error.what();
+    end = kResource;
   } catch (const std::exception& error) {
     content = error.what();
   }
@@ -142,6 +152,13 @@ void write_all(int descriptor, const char* data, std::size_t n_bytes) {
 }
 
 std::string seconds_text(double seconds) { return text("took more than ", seconds, " s"); }
+
+/// Whether a limit of this process leaves a child less than `limits` do.
+bool has_less_memory(const ChildLimits& limits) {
+  struct rlimit own {};
+  if (::getrlimit(RLIMIT_AS, &own) != 0 || own.rlim_cur == RLIM_INFINITY) return false;
+  return own.rlim_cur < address_space() + limits.memory_bytes;
+}
 
 std::string memory_text(const ChildLimits& limits) {
   return text("needed more than ", limits.memory_bytes >> 20, " MiB of memory");
@@ -163,7 +180,7 @@ bool has_child_processes() { return true; }
 #endif
 
 ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLimits& limits) {
-  if (!has_child_processes()) return {work(), "", ""};
+  if (!has_child_processes()) return {work(), "", "", false};
   using Clock = std::chrono::steady_clock;
   const auto deadline =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.wall_seconds));
@@ -207,7 +224,7 @@ ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLi
         answer.failure = text("gave more than ", limits.answer_bytes >> 20, " MiB");
     }
   } catch (const std::bad_alloc&) {
-    answer = {"", "", "gave more than memory holds"};
+    answer = {"", "", "gave more than memory holds", false};
   }
   ::close(ends[0]);
   if (!at_end) ::kill(id, SIGKILL);
@@ -220,15 +237,23 @@ ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLi
   pid_t collected;
   while ((collected = ::waitpid(id, &status, 0)) < 0 && errno == EINTR) {
   }
-  if (!answer.failure.empty()) return {"", "", answer.failure};
+  if (!answer.failure.empty()) return {"", "", answer.failure, false};
   // Whoever collects children behind our back leaves no status: what counts is the byte at the end.
   const char end = answer.content.empty() ? '\0' : answer.content.back();
   if (!answer.content.empty()) answer.content.pop_back();
   const bool good_status = collected != id || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
   if (end == kDone && good_status) return answer;
-  if (end == kFailed && good_status) return {"", answer.content, ""};
-  if (end == kNoMemory && good_status) return {"", "", memory_text(limits)};
-  return {"", "", collected == id ? failure_of(status, limits) : "crashed"};
+  if (end == kFailed && good_status) return {"", answer.content, "", false};
+  if (end == kResource && good_status) return {"", answer.content, "", true};
+  if (end == kNoMemory && good_status && has_less_memory(limits))
+    throw MemoryMissing("a child process, which looks at a file, got too little memory" + memory_remedy());
+  if (end == kNoMemory && good_status) return {"", "", memory_text(limits), false};
+  return {"", "", collected == id ? failure_of(status, limits) : "crashed", false};
+}
+
+void rethrow(const ChildAnswer& answer) {
+  NTKROB_CHECK(!answer.resource, ResourceError, answer.error);
+  NTKROB_CHECK(answer.error.empty(), IoError, answer.error);
 }
 
 }  // namespace ntkrob::io

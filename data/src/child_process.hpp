@@ -19,16 +19,21 @@ struct ChildLimits {
 };
 
 struct ChildAnswer {
-  std::string content;  // what the work returned
-  std::string error;    // else the message of the exception that it threw
-  std::string failure;  // else how it ended: "crashed (signal 11)", "took more than 20 s"
+  std::string content;    // what the work returned
+  std::string error;      // else the message of the exception that it threw
+  std::string failure;    // else how it ended: "crashed (signal 11)", "took more than 20 s"
+  bool resource = false;  // whether that exception was a ResourceError
 };
 
 /// Whether there are child processes here. Without them run_in_child does the work in this process, without limits.
 bool has_child_processes();
 
-/// throws: ResourceError where no child can be started; without child processes what the work throws
+/// throws: ResourceError where no child can be started, or this process's own limit of memory was too small for it; without
+/// child processes what the work throws
 /// cost: half a millisecond, and more in a process of many gigabytes
 ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLimits& limits);
+
+/// throws: the error of an answer that has one: ResourceError, or IoError
+void rethrow(const ChildAnswer& answer);
 
 }  // namespace ntkrob::io

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "formats.hpp"
+#include "narrow.hpp"
 #include "part_files.hpp"
 #include "taken.hpp"
 #include "text_table.hpp"
@@ -144,7 +145,7 @@ RawArray whole_table(const std::string& path, ReadBudget& budget) {
       NTKROB_CHECK(good || o.columns == 1, IoError, path, ": line ", number, ", column ", c + 1, ": \"",
                    row[c].substr(0, 40), "\" is not a number");
       make_room(values, 1, budget, path);
-      values.push_back(static_cast<float>(value));
+      values.push_back(narrowed(value, path, values.size()));
       if (o.columns > 1) continue;
       budget.take(kTextBytes + row[c].size(), path);
       texts.emplace_back(row[c]);

@@ -3,9 +3,11 @@
 
 #include "atomic_file.hpp"
 #include "catalogue.hpp"
+#include "echo.hpp"
 #include "formats.hpp"
 #include "hdf5_screen.hpp"
 #include "input_file.hpp"
+#include "narrow.hpp"
 #include "part_files.hpp"
 #include "read_budget.hpp"
 #include "read_options.hpp"
@@ -38,7 +40,7 @@ Provenance read_provenance(hid_t file, const std::string& path, ReadBudget& budg
     Handle curves = open_member(group, "curves", where + "/curves");
     NTKROB_CHECK(is_group(curves), IoError, where, "/curves: is not a group");
     for (const std::string& name : member_names(curves, where + "/curves")) {
-      const std::string curve_where = where + "/curves/" + name;
+      const std::string curve_where = where + "/curves/" + echoed(name);
       Handle curve = open_member(curves, name, curve_where);
       const Stored stored = inspect_dataset(curve, curve_where);
       NTKROB_CHECK(stored.type != Stored::Type::text, IoError, curve_where, ": is text; a curve is numbers");
@@ -201,7 +203,7 @@ RawDataset read_hdf5(const std::vector<std::string>& inputs, const ReadOptions& 
       const std::vector<double> range = read_numbers(file, "value_range", path);
       NTKROB_CHECK(range.size() == 2, IoError, path, ": attribute value_range holds ", range.size(),
                    " numbers, expected [low, high]");
-      raw.value_range = {static_cast<float>(range[0]), static_cast<float>(range[1])};
+      raw.value_range = {narrowed(range[0], path + ": value_range", 0), narrowed(range[1], path + ": value_range", 1)};
       raw.beyond_range = schema.has_value() && has_attribute(file, "beyond_range");
     }
     // ntkrob always writes both; a schema that somebody added to a file of his own says nothing about its axes.

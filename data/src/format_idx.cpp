@@ -10,6 +10,7 @@
 #include "atomic_file.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
+#include "narrow.hpp"
 #include "part_files.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
@@ -106,7 +107,7 @@ RawArray read_array(const std::string& path, ReadBudget& budget) {
       std::memcpy(&single, &low, 4);
       std::memcpy(&twice, &bits, 8);
       if (magic[2] == kFloats) raw.floats.data()[i] = single;
-      if (magic[2] == kDoubles) raw.floats.data()[i] = static_cast<float>(twice);
+      if (magic[2] == kDoubles) raw.floats.data()[i] = narrowed(twice, path, i);
       if (magic[2] == 0x09) raw.ints[i] = static_cast<std::int8_t>(bits);
       if (magic[2] == 0x0B) raw.ints[i] = static_cast<std::int16_t>(bits);
       if (magic[2] == 0x0C) raw.ints[i] = static_cast<std::int32_t>(bits);

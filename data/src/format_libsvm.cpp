@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats.hpp"
+#include "narrow.hpp"
 #include "taken.hpp"
 #include "text_table.hpp"
 
@@ -44,6 +45,7 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
                fields[0].substr(0, 40), "\"; a sample has one class");
   NTKROB_CHECK(parse_field(fields[0], label), IoError, path, ": line ", number, ": label \"", fields[0].substr(0, 40),
                "\" is not a number");
+  NTKROB_CHECK(!is_beyond_float(label), IoError, path, ": line ", number, ": the label ", beyond_float_text(label));
   data.labels.push_back(label);
   data.begin.push_back(data.index.size());
   for (std::size_t i = 1; i < fields.size(); ++i) {
@@ -58,6 +60,8 @@ void add_line(const std::string& path, std::size_t number, std::string line, Spa
     NTKROB_CHECK(error == std::errc() && index <= kMaxIndex, IoError, path, ": line ", number, ": index ",
                  fields[i].substr(0, std::min<std::size_t>(digits, 40)), ", at most ", kMaxIndex);
     NTKROB_CHECK(std::isfinite(value), IoError, path, ": line ", number, ": value ", value, "; values must be finite");
+    NTKROB_CHECK(!is_beyond_float(value), IoError, path, ": line ", number, ": value of index ", index, " ",
+                 beyond_float_text(value));
     NTKROB_CHECK(data.index.size() == data.begin.back() || data.index.back() < index, IoError, path, ": line ", number,
                  ": index ", index, " behind ", data.index.size() == data.begin.back() ? 0 : data.index.back(),
                  "; indices of a line must increase, sort them and leave each one once");

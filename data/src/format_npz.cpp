@@ -4,6 +4,7 @@
 /// value_range = [low, high], feature_range, classes, class_names.
 #include "atomic_file.hpp"
 #include "catalogue.hpp"
+#include "echo.hpp"
 #include "formats.hpp"
 #include "input_file.hpp"
 #include "npy.hpp"
@@ -85,7 +86,7 @@ Catalogue npz_catalogue(const std::string& path, const std::shared_ptr<ReadBudge
       continue;
     }
     const std::string name = member.name.substr(0, member.name.size() - 4);
-    const std::string where = path + ": " + name;
+    const std::string where = path + ": " + echoed(name);
     catalogue.arrays.push_back({name,
                                 [=] { return parse_npy_header(archive->head(member, kNpyHeadBytes), where).shape; },
                                 [=] { return load_member(*archive, member, where, *budget); }});

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "atomic_file.hpp"
+#include "echo.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
 #include "png_file.hpp"
@@ -204,7 +205,8 @@ void match_names(RawSplit& split, const RawDataset& found, const RawDataset& raw
     const bool named = label >= 0 && label < static_cast<double>(from.size());
     const auto at = named ? to.find(from[static_cast<std::size_t>(label)]) : to.end();
     NTKROB_CHECK(at != to.end(), ConfigError, y.where, ": label ", i, ", ", label,
-                 named ? ", " + from[static_cast<std::size_t>(label)] : "", ", is not among the classes of ", raw.file);
+                 named ? ", " + echoed(from[static_cast<std::size_t>(label)]) : "", ", is not among the classes of ",
+                 raw.file);
     labels[i] = at->second;
   }
   y.kind = RawArray::Kind::ints;
@@ -238,8 +240,8 @@ void check_agreement(const RawDataset& raw, const RawDataset& found, const std::
   NTKROB_CHECK(a.size() == b.size(), IoError, file, ": has ", b.size(), " features, ", raw.file, " ", a.size(),
                "; --drop leaves columns out of both");
   for (std::size_t c = 0; c < a.size(); ++c)
-    NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", b[c], "\", in ", raw.file, " \"",
-                 a[c], "\"; columns are taken in their order and must be the same");
+    NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", echoed(b[c]), "\", in ", raw.file,
+                 " \"", echoed(a[c]), "\"; columns are taken in their order and must be the same");
 }
 
 /// The split that another input gives for tests.
@@ -309,18 +311,29 @@ void check_room(const Dataset& data, const std::string& path, const SaveOptions&
   if (io::ends_with(name, ".h5") || io::ends_with(name, ".hdf5")) io::check_space(path, io::plain_bytes(data, options));
 }
 
+namespace {
+
+/// The extensions that are written, each with a blank behind it.
+std::string writable(const io::Format& format) {
+  if (format.write == io::write_idx) return ".idx ";  // "-ubyte" is what is read; it is written to a prefix
+  if (format.write == io::write_hdf5 && std::string(state_extension()) != ".h5") return "";
+  if (format.write == io::write_png && !io::has_png()) return "";
+  return std::string(format.extensions) + " ";
+}
+
+}  // namespace
+
 void check_dataset_name(const std::string& path) {
   if (!path.empty() && path.back() == '/') return;
   std::string known;
   for (const io::Format& format : io::format_table()) {
     if (format.write == nullptr) continue;
-    known += std::string(format.extensions) + " ";
+    known += writable(format);
     if (!io::has_extension(path, format)) continue;
     NTKROB_CHECK(format.write != io::write_hdf5 || std::string(state_extension()) == ".h5", NotCompiled,
                  "cannot write ", path, ": this build has no HDF5; use .npz, or configure with -DNTKROB_WITH_HDF5=ON");
     NTKROB_CHECK(format.write != io::write_png || io::has_png(), NotCompiled, "cannot write ", path,
                  ": this build has no PNG; configure with -DNTKROB_WITH_PNG=ON (needs libpng)");
-    // "-ubyte" is what is read; it is written to a prefix.
     NTKROB_CHECK(format.write != io::write_idx || io::ends_with(io::lower(path), ".idx"), ConfigError, path,
                  ": IDX is written to a prefix ending in .idx or a folder ending in /");
     return;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "catalogue.hpp"
+#include "echo.hpp"
 #include "hdf5_screen.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
@@ -20,7 +21,7 @@ using File = std::shared_ptr<Screened>;
 
 std::vector<std::size_t> shape_of(const File& screened, const std::string& name) {
   const Reading file(screened);
-  const std::string where = screened->path() + ": " + name;
+  const std::string where = screened->path() + ": " + echoed(name);
   Handle dataset = open_inside(file, name, where);
   std::vector<std::size_t> shape = inspect_dataset(dataset, where).shape;
   if (is_matlab(dataset)) std::reverse(shape.begin(), shape.end());
@@ -28,7 +29,7 @@ std::vector<std::size_t> shape_of(const File& screened, const std::string& name)
 }
 
 RawArray load(const File& screened, const std::string& name) {
-  const std::string where = screened->path() + ": " + name;
+  const std::string where = screened->path() + ": " + echoed(name);
   RawArray array;
   bool texts = false, matlab = false;
   {
@@ -48,7 +49,7 @@ constexpr std::size_t kMostBlockBytes = std::size_t{96} << 20;
 
 std::size_t n_bytes_of(const File& screened, const std::string& name) {
   const Reading file(screened);
-  const std::string where = screened->path() + ": " + name;
+  const std::string where = screened->path() + ": " + echoed(name);
   return memory_bytes(inspect_dataset(open_inside(file, name, where), where));
 }
 
@@ -56,7 +57,7 @@ std::size_t n_bytes_of(const File& screened, const std::string& name) {
 RawArray leave(const File& screened, const std::string& name, std::size_t block_bytes) {
   const Reading file(screened);
   RawArray array;
-  array.where = screened->path() + ": " + name;
+  array.where = screened->path() + ": " + echoed(name);
   Handle dataset = open_inside(file, name, array.where);
   const Stored stored = inspect_dataset(dataset, array.where);
   NTKROB_CHECK(!stored.shape.empty(), IoError, array.where, ": is a single value, expected an array");
@@ -83,18 +84,18 @@ class Walk {
   Walk(const File& screened, Catalogue& catalogue) : file_(screened), catalogue_(catalogue) {}
 
   void group(hid_t file, hid_t group, const std::string& prefix, int depth) {
-    const std::string where = file_->path() + ": /" + prefix;
+    const std::string where = file_->path() + ": /" + echoed(prefix);
     const std::string name_here = prefix.substr(0, prefix.size() - std::min<std::size_t>(1, prefix.size()));
     if (const auto [at, fresh] = seen_.emplace(address_of(group), name_here); !fresh) {
       constexpr int kNamed = 8;
       if (++repeated_ <= kNamed)
-        catalogue_.notes.push_back(text(name_here, ", another name of the group ",
-                                        at->second.empty() ? "/" : at->second,
+        catalogue_.notes.push_back(text(echoed(name_here), ", another name of the group ",
+                                        at->second.empty() ? "/" : echoed(at->second),
                                         repeated_ == kNamed ? ", and more" : ""));
       return;
     }
     if (depth > kMaxDepth) {
-      catalogue_.notes.push_back(text(name_here, ", a group deeper than ", kMaxDepth, " groups"));
+      catalogue_.notes.push_back(text(echoed(name_here), ", a group deeper than ", kMaxDepth, " groups"));
       return;
     }
     for (const std::string& name : member_names(group, where)) {
@@ -102,12 +103,12 @@ class Walk {
       if (full == "provenance") continue;
       if (is_external_link(group, name)) {
         catalogue_.notes.push_back(
-            full + ", a link to another file (such links are not followed: copy the array into this file)");
+            echoed(full) + ", a link to another file (such links are not followed: copy the array into this file)");
         continue;
       }
       Handle member = find_inside(file, full);
       if (!member.valid()) {
-        catalogue_.notes.push_back(full + ", a link that leads nowhere in this file");
+        catalogue_.notes.push_back(echoed(full) + ", a link that leads nowhere in this file");
         continue;
       }
       if (is_group(member))

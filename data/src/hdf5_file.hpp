@@ -60,10 +60,11 @@ class Session {
 
 /// The innermost message of the library's error stack, for our error line.
 std::string hdf5_reason();
-/// throws: IoError "where: what (HDF5: reason)", with what the reason says of the file
+/// throws: IoError "where: what (HDF5: reason)", with what the reason says of the file; ResourceError where memory or open
+/// files are missing
 [[noreturn]] void fail(const std::string& where, const std::string& what);
 
-// Reading. `where` is "file: object" for messages; every function throws IoError.
+// Reading. `where` is "file: object" for messages; every function throws IoError, or ResourceError as fail().
 /// What hdf5_screen.hpp opens, after it has looked at the file.
 Handle open_to_read(const std::string& path);
 /// The names of the members of a group, in creation order where the file tracks it, by name otherwise.

@@ -1,8 +1,10 @@
 /// Files, groups, links and names: what is where, before anything is read.
 #include <algorithm>
+#include <cerrno>
 
 #include "hdf5_file.hpp"
 #include "input_file.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -23,6 +25,27 @@ std::string verdict(const std::string& reason) {
               ", or is damaged; rewrite it with h5py.File(name, 'w', libver='v110')");
 }
 
+/// Whether an error of the library's stack says that memory was not given to it.
+bool says_no_memory() {
+  bool found = false;
+  const auto look = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
+    if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC) *static_cast<bool*>(out) = true;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look, &found);
+  return found;
+}
+
+/// What failed for want of memory or open files is not called damaged.   throws: ResourceError
+void check_shortage(const std::string& where, const std::string& what, const std::string& reason) {
+  const std::string line = text(what, " (HDF5: ", reason, ")");
+  for (const int error : {EMFILE, ENFILE, ENOMEM})
+    if (reason.find(text("errno = ", error, ",")) != std::string::npos) fail_system(where, line, error);
+  if (says_no_memory()) fail_memory(where, line);
+  // Where zlib got none, the library calls the data bad.
+  if (is_short_of_memory()) fail_memory(where, line + ", or the file is damaged");
+}
+
 template <class Names>
 herr_t guarded_append(Names* names, const char* name) {
   // Exceptions must not cross the C library.
@@ -38,6 +61,7 @@ herr_t guarded_append(Names* names, const char* name) {
 
 void fail(const std::string& where, const std::string& what) {
   const std::string reason = hdf5_reason();
+  check_shortage(where, what, reason);
   throw IoError(text(where, ": ", what, " (HDF5: ", reason, "); ", verdict(reason)));
 }
 
@@ -75,6 +99,7 @@ Handle open_to_read(const std::string& path) {
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file.valid()) {
     const std::string reason = hdf5_reason();
+    check_shortage(path, "cannot be opened", reason);
     NTKROB_CHECK(
         reason.find("unable to lock file") == std::string::npos, IoError, path,
         ": is locked: another program is writing this file, or has not closed it; wait until it is done (on a file "

@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 
 #include "hdf5_file.hpp"
 #include "hdf5_screen.hpp"
+#include "narrow.hpp"
+#include "scan.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -103,10 +106,6 @@ Handle open_attribute(hid_t object, const std::string& name, const std::string& 
   if (!attribute.valid()) fail(where, "cannot open attribute " + name);
   return attribute;
 }
-
-}  // namespace
-
-namespace {
 
 /// Bytes of a chunk in memory, 0 of what has none.
 std::size_t chunk_bytes(hid_t properties, std::size_t number_bytes, const std::string& where) {
@@ -287,6 +286,30 @@ void take_text(std::string value, RawArray& raw, std::map<std::string, std::int6
   raw.ints[i] = at->second;
 }
 
+/// The library makes infinity of what float32 does not hold: what stands in the file is read again, and named.
+///   raw: rows from `first` on   throws: IoError where the first number that is infinite here is finite there
+void check_narrowed(hid_t dataset, const RawArray& raw, const Stored& stored, std::size_t first,
+                    const std::string& where) {
+  const auto count = static_cast<std::size_t>(raw.floats.size());
+  if (count == 0 || extremes_of(raw.floats.data(), count).finite) return;
+  const float* const values = raw.floats.data();
+  const auto at =
+      static_cast<std::size_t>(std::find_if(values, values + count, [](float v) { return std::isinf(v); }) - values);
+  if (at == count) return;
+  const std::size_t columns = stored.count / stored.shape[0];
+  std::vector<hsize_t> start(stored.shape.size(), 0), one(stored.shape.size(), 1);
+  start[0] = first + at / columns;
+  for (std::size_t d = stored.shape.size(), rest = at % columns; d-- > 1; rest /= stored.shape[d])
+    start[d] = rest % stored.shape[d];
+  Handle file_space(H5Dget_space(dataset), H5Sclose), memory_space(H5Screate(H5S_SCALAR), H5Sclose);
+  long double value = 0;
+  if (H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, one.data(), nullptr) < 0 ||
+      H5Dread(dataset, H5T_NATIVE_LDOUBLE, memory_space, file_space, H5P_DEFAULT, &value) < 0)
+    fail(where, "cannot read the values");
+  const std::string row = columns > 1 ? text("row ", start[0], ", value ", at % columns) : text("value ", start[0]);
+  NTKROB_CHECK(!is_beyond_float(value), IoError, where, ": ", row, " ", beyond_float_text(value));
+}
+
 void read_text_array(hid_t dataset, const Stored& stored, RawArray& raw) {
   raw.kind = RawArray::Kind::texts;
   raw.ints.resize(stored.count);
@@ -380,6 +403,8 @@ RawArray read_rows(hid_t dataset, const Stored& stored, std::size_t first, std::
   }
   if (count > 0 && read(raw.kind == RawArray::Kind::bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, target) < 0)
     fail(where, "cannot read the values");
+  if (raw.kind == RawArray::Kind::floats && stored.type == Stored::Type::float64)
+    check_narrowed(dataset, raw, stored, first, where);
   return raw;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "echo.hpp"
 #include "file_identity.hpp"
 #include "ntkrob/base/error.hpp"
 #include "whole_sum.hpp"
@@ -146,7 +147,7 @@ class Screening {
  private:
   void object(hid_t object, const std::string& name, int depth) {
     if (depth > kMaxDepth || !seen_.insert(address_of(object)).second) return;
-    const std::string where = path_ + ": /" + name;
+    const std::string where = path_ + ": /" + echoed(name);
     // What is an error here is one again where it is read, if it is.
     try {
       const std::vector<std::string> names = attribute_names(object, where);
@@ -317,7 +318,7 @@ std::shared_ptr<Screened> screen(const std::string& path, const ChildLimits& lim
           },
           limits);
     }();
-    NTKROB_CHECK(answer.error.empty(), IoError, answer.error);
+    rethrow(answer);
     if (!answer.failure.empty()) library_fails(path, answer.failure);
     Answer told(answer.content, path);
     while (!told.at_end()) {
@@ -373,7 +374,7 @@ RawArray variable_texts(const Screened& file, const std::string& name, const std
         },
         limits);
   }();
-  NTKROB_CHECK(answer.error.empty(), IoError, answer.error);
+  rethrow(answer);
   if (!answer.failure.empty()) library_fails(where, answer.failure);
   Answer told(answer.content, where);
   RawArray raw;

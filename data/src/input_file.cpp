@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "atomic_file.hpp"
@@ -16,6 +15,7 @@
 #include "ntkrob/data/format.hpp"
 #include "packing.hpp"
 #include "raw_array.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob::io {
 
@@ -40,8 +40,14 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   const bool regular = known && S_ISREG(info.st_mode);
   if (descriptor_ >= 0 && !regular) ::close(std::exchange(descriptor_, -1));
   NTKROB_CHECK(!known || regular, IoError, path, ": is ", other_kind(info.st_mode));
-  NTKROB_CHECK(descriptor_ >= 0, IoError, path, ": cannot be read: ", std::strerror(error));
+  if (descriptor_ < 0) fail_system(path, "cannot be read", error);
   n_bytes_ = static_cast<std::size_t>(info.st_size);
+  // Files of /proc say that they are empty.
+  char byte;
+  if (n_bytes_ > 0 || ::pread(descriptor_, &byte, 1, 0) <= 0) return;
+  ::close(std::exchange(descriptor_, -1));
+  throw IoError(
+      text(path, ": is said to have 0 bytes, but holds some; store it in a file first (cat ", path, " > FILE)"));
 }
 
 InputFile::~InputFile() {
@@ -55,8 +61,8 @@ void InputFile::read_at(std::size_t offset, void* target, std::size_t n_bytes) c
   while (n_bytes > 0) {
     const ssize_t got = ::pread(descriptor_, position, n_bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    NTKROB_CHECK(got > 0, IoError, path_, ": reading at offset ", offset, ": ",
-                 got < 0 ? std::strerror(errno) : "the file became shorter");
+    if (got < 0) fail_system(path_, text("reading at offset ", offset), errno);
+    NTKROB_CHECK(got > 0, IoError, path_, ": reading at offset ", offset, ": the file became shorter");
     position += got;
     offset += static_cast<std::size_t>(got);
     n_bytes -= static_cast<std::size_t>(got);
@@ -121,7 +127,7 @@ bool is_file(const std::string& path) {
 
 std::vector<FolderEntry> entries_of(const std::string& path) {
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
-  NTKROB_CHECK(folder != nullptr, IoError, path, ": cannot be listed: ", std::strerror(errno));
+  if (folder == nullptr) fail_system(path, "cannot be listed", errno);
   std::vector<FolderEntry> entries;
   while (const dirent* entry = ::readdir(folder.get())) {
     const std::string name = entry->d_name;

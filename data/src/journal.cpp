@@ -11,6 +11,7 @@
 #include "atomic_file.hpp"
 #include "ntkrob/base/error.hpp"
 #include "ntkrob/base/fnv1a.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob {
 
@@ -205,7 +206,7 @@ Journal Journal::create(const std::string& path, const JournalHead& head) {
 
 Journal Journal::open(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  NTKROB_CHECK(descriptor >= 0, IoError, "cannot open ", path, ": ", std::strerror(errno));
+  if (descriptor < 0) io::fail_system(path, "cannot be opened", errno);
   auto impl = std::make_unique<Impl>(path, descriptor);
   impl->open();
   return Journal(std::move(impl));

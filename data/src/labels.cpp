@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "echo.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
 
@@ -165,7 +166,7 @@ void map_labels(std::vector<Labels*>& all, const std::string& option, Dataset& d
     labels->members.clear();
   }
   for (const auto& [from, to] : map)
-    NTKROB_CHECK(used.count(from) > 0, ConfigError, "--label-map: label ", from, " does not occur in ",
+    NTKROB_CHECK(used.count(from) > 0, ConfigError, "--label-map: label ", echoed(from), " does not occur in ",
                  all.front()->where);
   texts_to_numbers(all, nullptr, data);  // the texts are ours
 }
@@ -194,7 +195,8 @@ void number_texts(std::vector<Labels*>& all, RawDataset& raw, Dataset& data) {
   }
   std::string list;
   constexpr std::size_t kShown = 6;
-  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) list += (i == 0 ? "" : ", ") + names[i];
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    list += (i == 0 ? "" : ", ") + shortened_line(names[i], 40);
   if (!raw.pictures)
     data.notes.push_back(text(all.front()->where, ": labels are texts, ", names.size(),
                               " classes in the order of their names: ", list, names.size() > kShown ? ", ..." : ""));

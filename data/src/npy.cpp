@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "narrow.hpp"
 #include "ntkrob/base/error.hpp"
 #include "taken.hpp"
 
@@ -197,7 +198,7 @@ RawArray parse_npy(const std::string& content, const std::string& where, ReadBud
       each<std::uint16_t>(data, count, big, [&](std::size_t i, std::uint16_t v) { out[i] = half(v); });
     if (header.width == 4) each<float>(data, count, big, [&](std::size_t i, float v) { out[i] = v; });
     if (header.width == 8)
-      each<double>(data, count, big, [&](std::size_t i, double v) { out[i] = static_cast<float>(v); });
+      each<double>(data, count, big, [&](std::size_t i, double v) { out[i] = narrowed(v, where, i); });
   } else {
     raw.kind = RawArray::Kind::ints;
     raw.ints.resize(count);

@@ -16,6 +16,7 @@
 
 #include "atomic_file.hpp"
 #include "ntkrob/base/error.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob {
 
@@ -103,8 +104,9 @@ OutputLock::OutputLock(const std::string& path) {
   descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   const int error = errno;
   if (descriptor_ < 0) io::leave_temporary(name_);
+  const std::string remedy = descriptor_ < 0 ? io::shortage_remedy(error) : "";
   NTKROB_CHECK(descriptor_ >= 0, ResourceError, path, ": cannot create a file here: ", std::strerror(error),
-               "; nothing was written, choose a folder with space and write permission");
+               "; nothing was written", remedy.empty() ? ", choose a folder with space and write permission" : remedy);
   ::flock(descriptor_, LOCK_EX | LOCK_NB);  // nobody else has it; where there are no locks, there are none
 }
 

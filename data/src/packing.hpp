@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -22,18 +23,23 @@ std::string inflated_head(const std::string& packed, std::size_t n_bytes, const 
 class ByteStream {
  public:
   /// descriptor: of the open file, which stays the caller's; path: its name, for messages; packed: it begins as a gzip file does
-  ///   throws: IoError with the system's reason; NotCompiled
+  ///   throws: IoError with the system's reason; ResourceError where open files or memory are missing; NotCompiled
   ByteStream(const std::string& path, int descriptor, bool packed);
   ~ByteStream();
   ByteStream(const ByteStream&) = delete;
   ByteStream& operator=(const ByteStream&) = delete;
   /// Number of bytes read, less than n_bytes only at the end.   offset: bytes read before, for messages
-  ///   throws: IoError where the gzip data are damaged or cut off, or with the system's reason
+  ///   throws: IoError where the gzip data are damaged or cut off, or where something else follows them, or with the
+  ///   system's reason; ResourceError
   std::size_t read(void* target, std::size_t n_bytes, std::size_t offset);
 
  private:
+  struct Unpacking;
+  bool refill();
+  bool next_member();
   std::string path_;
-  void* file_ = nullptr;
+  int descriptor_ = -1;
+  std::unique_ptr<Unpacking> unpacking_;  // of a packed file
 };
 
 }  // namespace ntkrob::io

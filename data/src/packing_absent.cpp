@@ -3,11 +3,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
 
 #include "ntkrob/base/error.hpp"
 #include "packing.hpp"
+#include "shortage.hpp"
 
 namespace ntkrob::io {
 namespace {
@@ -43,23 +42,28 @@ std::optional<std::string> deflated(const std::string&, const std::string&) { re
 std::string inflated(const std::string&, std::size_t, const std::string& where) { fail(where); }
 std::string inflated_head(const std::string&, std::size_t, const std::string& where) { fail(where); }
 
+struct ByteStream::Unpacking {};
+
 ByteStream::ByteStream(const std::string& path, int descriptor, bool packed) : path_(path) {
   if (packed) fail(path);
-  const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-  file_ = own >= 0 ? ::fdopen(own, "rb") : nullptr;
-  if (file_ == nullptr && own >= 0) ::close(own);
-  NTKROB_CHECK(file_ != nullptr, IoError, path, ": cannot be read: ", std::strerror(errno));
+  descriptor_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (descriptor_ < 0) fail_system(path, "cannot be read", errno);
+  ::lseek(descriptor_, 0, SEEK_SET);
 }
 
 ByteStream::~ByteStream() {
-  if (file_ != nullptr) std::fclose(static_cast<std::FILE*>(file_));
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::size_t ByteStream::read(void* target, std::size_t n_bytes, std::size_t offset) {
-  std::FILE* const file = static_cast<std::FILE*>(file_);
-  const std::size_t done = std::fread(target, 1, n_bytes, file);
-  NTKROB_CHECK(done == n_bytes || std::ferror(file) == 0, IoError, path_, ": reading at offset ", offset + done, ": ",
-               std::strerror(errno));
+  std::size_t done = 0;
+  while (done < n_bytes) {
+    const ssize_t got = ::read(descriptor_, static_cast<char*>(target) + done, n_bytes - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_system(path_, text("reading at offset ", offset + done), errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
   return done;
 }
 

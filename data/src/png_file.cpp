@@ -8,6 +8,7 @@
 #include "atomic_file.hpp"
 #include "input_file.hpp"
 #include "raw_array.hpp"
+#include "shortage.hpp"
 #include "taken.hpp"
 
 namespace ntkrob::io {
@@ -103,7 +104,10 @@ Picture read_png_file(const std::string& path, ReadBudget& budget) {
   Source source{reinterpret_cast<const unsigned char*>(content.data()), content.size(), 0, {}};
   NTKROB_CHECK(content.size() >= 8 && png_sig_cmp(source.data, 0, 8) == 0, IoError, path,
                ": does not start with the PNG signature; it is another format or damaged");
-  const auto fail = [&]() { throw IoError(text(path, ": PNG data damaged (", source.message, ")")); };
+  const auto fail = [&]() {
+    if (is_short_of_memory()) fail_memory(path, text("PNG data cannot be read (", source.message, ")"));
+    throw IoError(text(path, ": PNG data damaged (", source.message, ")"));
+  };
 
   Reader reader;
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, on_error, on_warning);

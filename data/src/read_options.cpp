@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "echo.hpp"
 #include "input_file.hpp"
 #include "ntkrob/base/memory.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -54,10 +55,11 @@ std::optional<ImageShape> parse_image_shape(const std::string& shape) {
   std::vector<index> sides;
   for (std::size_t at = 0; at <= shape.size();) {
     const std::size_t x = std::min(shape.find('x', at), shape.size());
-    sides.push_back(parse_integer(shape.substr(at, x - at), "--image-shape " + shape + ": a side", 1, kSideLimit));
+    sides.push_back(
+        parse_integer(shape.substr(at, x - at), "--image-shape " + echoed(shape) + ": a side", 1, kSideLimit));
     at = x + 1;
   }
-  NTKROB_CHECK(sides.size() == 2 || sides.size() == 3, ConfigError, "--image-shape is \"", shape,
+  NTKROB_CHECK(sides.size() == 2 || sides.size() == 3, ConfigError, "--image-shape is \"", echoed(shape),
                "\", must be height x width or height x width x channels, e.g. 28x28x1");
   return ImageShape{sides[0], sides[1], sides.size() == 3 ? sides[2] : 1};
 }
@@ -69,7 +71,7 @@ std::string parse_layout(const std::string& layout) {
   std::sort(sorted.begin(), sorted.end());
   NTKROB_CHECK(
       sorted.empty() || sorted == "CHNW" || sorted == "HNW" || sorted == "CNT" || sorted == "DN", ConfigError,
-      "--layout is \"", layout,
+      "--layout is \"", echoed(layout),
       "\", must be the order of the axes: N (samples) with H, W, C (pictures: NHWC, NCHW, HWCN, NHW), with T, C "
       "(signals: NTC, NCT), or with D (rows: ND)");
   return upper;
@@ -85,7 +87,7 @@ RangeOption parse_value_range(const std::string& range) {
   const std::size_t colon = range.find(':');
   if (colon == std::string::npos || is_file(range)) {
     NTKROB_CHECK(
-        is_file(range), ConfigError, "--value-range is \"", range,
+        is_file(range), ConfigError, "--value-range is \"", echoed(range),
         "\", must be LOW:HIGH (the values of black and white, e.g. 0:16), columns, or a data set of ntkrob that "
         "stores ranges; there is no such file");
     result.kind = RangeOption::Kind::file;
@@ -93,10 +95,10 @@ RangeOption parse_value_range(const std::string& range) {
     return result;
   }
   result.kind = RangeOption::Kind::numbers;
-  result.low = static_cast<float>(parse_number(range.substr(0, colon), "--value-range " + range + ": LOW"));
-  result.high = static_cast<float>(parse_number(range.substr(colon + 1), "--value-range " + range + ": HIGH"));
+  result.low = static_cast<float>(parse_number(range.substr(0, colon), "--value-range " + echoed(range) + ": LOW"));
+  result.high = static_cast<float>(parse_number(range.substr(colon + 1), "--value-range " + echoed(range) + ": HIGH"));
   NTKROB_CHECK(std::isfinite(result.low) && std::isfinite(result.high) && result.low < result.high, ConfigError,
-               "--value-range is \"", range, "\", must be LOW:HIGH with the lower number first");
+               "--value-range is \"", echoed(range), "\", must be LOW:HIGH with the lower number first");
   return result;
 }
 
@@ -106,7 +108,8 @@ std::vector<std::string> parse_names(const std::string& names, const char* optio
   for (std::size_t begin = 0; begin <= names.size();) {
     const std::size_t end = std::min(names.find(',', begin), names.size());
     result.push_back(names.substr(begin, end - begin));
-    NTKROB_CHECK(!result.back().empty(), ConfigError, option, " is \"", names, "\": a name between commas is empty");
+    NTKROB_CHECK(!result.back().empty(), ConfigError, option, " is \"", echoed(names),
+                 "\": a name between commas is empty");
     begin = end + 1;
   }
   return result;
@@ -117,9 +120,9 @@ std::map<std::string, std::string> parse_label_map(const std::string& map) {
   for (const std::string& pair : parse_names(map, "--label-map")) {
     const std::size_t colon = pair.rfind(':');
     NTKROB_CHECK(colon != std::string::npos && colon > 0 && colon + 1 < pair.size(), ConfigError, "--label-map is \"",
-                 map, "\": \"", pair, "\" must be FROM:TO, e.g. 10:0");
+                 echoed(map), "\": \"", echoed(pair), "\" must be FROM:TO, e.g. 10:0");
     NTKROB_CHECK(result.emplace(pair.substr(0, colon), pair.substr(colon + 1)).second, ConfigError, "--label-map is \"",
-                 map, "\": ", pair.substr(0, colon), " is given twice");
+                 echoed(map), "\": ", echoed(pair.substr(0, colon)), " is given twice");
   }
   return result;
 }
@@ -148,10 +151,11 @@ void check(const ReadOptions& o) {
   parse_value_range(o.value_range);
   parse_label_map(o.label_map);
   NTKROB_CHECK(o.image_shape.empty() || layout != "ND", ConfigError,
-               "--layout ND says that rows are no pictures, --image-shape ", o.image_shape, " that they are; give one");
-  NTKROB_CHECK(o.x_test.empty() || !o.x.empty(), ConfigError, "--x-test ", o.x_test,
+               "--layout ND says that rows are no pictures, --image-shape ", echoed(o.image_shape),
+               " that they are; give one");
+  NTKROB_CHECK(o.x_test.empty() || !o.x.empty(), ConfigError, "--x-test ", echoed(o.x_test),
                " needs --x, the images of the training split");
-  NTKROB_CHECK(o.y_test.empty() || !o.x_test.empty(), ConfigError, "--y-test ", o.y_test, " needs --x-test");
+  NTKROB_CHECK(o.y_test.empty() || !o.x_test.empty(), ConfigError, "--y-test ", echoed(o.y_test), " needs --x-test");
   NTKROB_CHECK(std::isfinite(o.test_fraction) && o.test_fraction >= 0 && o.test_fraction < 1, ConfigError,
                "--test-fraction is ", o.test_fraction, ", must be at least 0 and below 1");
   NTKROB_CHECK(o.split_seed == 0 || o.test_fraction > 0, ConfigError, "--split-seed ", o.split_seed,

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "atomic_file.hpp"
+#include "echo.hpp"
 #include "formats.hpp"
 #include "hdf5_screen.hpp"
 #include "ntkrob/data/format.hpp"
@@ -112,7 +113,7 @@ class StateReader {
 
  private:
   void group(hid_t group, const std::string& prefix, int depth) {
-    const std::string where = file_ + ": " + (prefix.empty() ? "/" : prefix);
+    const std::string where = file_ + ": " + (prefix.empty() ? "/" : echoed(prefix));
     NTKROB_CHECK(depth < kMaxDepth, IoError, where, ": groups nested deeper than ", kMaxDepth, "; the file is damaged");
     const auto [at, fresh] = seen_.emplace(address_of(group), prefix);
     NTKROB_CHECK(fresh, IoError, where, ": is another name of the group ", at->second.empty() ? "/" : at->second,
@@ -189,7 +190,7 @@ StateDict hdf5_arrays(const std::string& path, const std::string& group, std::si
   for (std::size_t begin = 0; begin < group.size();) {
     const std::size_t end = std::min(group.find('/', begin), group.size());
     if (end > begin) {
-      const std::string where = path + ": " + group.substr(0, end);
+      const std::string where = path + ": " + echoed(group.substr(0, end));
       at = open_member(at, group.substr(begin, end - begin), where);
       NTKROB_CHECK(is_group(at), IoError, where, ": is an array, expected a group");
     }

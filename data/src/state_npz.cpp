@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "atomic_file.hpp"
+#include "echo.hpp"
 #include "npy.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
@@ -134,11 +135,11 @@ StateDict load_state_npz(const std::string& path, const std::string& schema, con
   const ZipReader archive(path, budget);
   StateDict state;
   for (const ZipMember& member : archive.members()) {
-    NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", member.name, " is no .npy array");
+    NTKROB_CHECK(ends_with(member.name, kEnding), IoError, path, ": member ", echoed(member.name), " is no .npy array");
     const std::string name = member.name.substr(0, member.name.size() - kEnding.size());
     if (name == kSchemaMember) continue;
-    NTKROB_CHECK(!state.contains(name), IoError, path, ": ", name, " is there twice; the file is damaged");
-    const std::string where = path + ": " + name;
+    NTKROB_CHECK(!state.contains(name), IoError, path, ": ", echoed(name), " is there twice; the file is damaged");
+    const std::string where = path + ": " + echoed(name);
     // What no room is left for is described by its head.
     if (limits.largest_array != SIZE_MAX && member.n_bytes + member.packed_bytes > budget->limit() - budget->taken()) {
       const NpyHeader header = parse_npy_header(archive.head(member, kNpyHeadBytes), where);

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "echo.hpp"
+#include "narrow.hpp"
 #include "taken.hpp"
 
 namespace ntkrob::io {
@@ -80,7 +82,7 @@ std::size_t TextTable::find(const std::string& name, const char* option) const {
     if (lower(names_[c]) == lower(name)) return c;
   const auto number = whole_number(name);
   NTKROB_CHECK(number && *number >= 1 && *number <= static_cast<std::int64_t>(n_columns_), ConfigError, option, " ",
-               name, ": ", path_,
+               echoed(name), ": ", path_,
                names_.empty() ? text(" has no header; give a number from 1 to ", n_columns_, ", first or last")
                               : text(" has no such column; give one of its names, a number from 1 to ", n_columns_,
                                      ", first or last"));
@@ -121,6 +123,8 @@ void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) 
                  row[c].substr(0, 40), "\" is not a number; ", advice_about(row[c], c));
     NTKROB_CHECK(std::isfinite(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel is ",
                  value, "; pixels must be finite");
+    NTKROB_CHECK(!is_beyond_float(value) || candidate, IoError, path_, ": line ", line, ", column ", c + 1, ": pixel ",
+                 beyond_float_text(value));
     if (!candidate) whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
     *out = static_cast<float>(value);
   }
@@ -191,7 +195,7 @@ RawSplit TextTable::take(bool bytes) {
   } else {
     y.kind = RawArray::Kind::floats;
     y.floats = Matrix<float>(static_cast<index>(rows_), 1);
-    std::copy(labels->numbers.begin(), labels->numbers.end(), y.floats.data());
+    for (std::size_t i = 0; i < rows_; ++i) y.floats.data()[i] = narrowed(labels->numbers[i], y.where, i);
   }
   split.x = std::move(x);
   split.y = std::move(y);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <set>
 
+#include "echo.hpp"
+#include "narrow.hpp"
 #include "taken.hpp"
 #include "text_table.hpp"
 
@@ -49,7 +51,7 @@ TextTable::Statistics TextTable::statistics(std::size_t column) const {
 }
 
 std::string TextTable::column_text(std::size_t column) const {
-  return names_.empty() ? text("column ", column + 1) : text("column \"", names_[column].substr(0, 60), "\"");
+  return names_.empty() ? text("column ", column + 1) : text("column \"", shortened_line(names_[column], 60), "\"");
 }
 
 std::string TextTable::statistics_text(std::size_t column) const {
@@ -135,7 +137,8 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
   NTKROB_CHECK(others == 0 || lower(names_[*label_]) == "label", IoError, path_, ": columns ", names_[*label_], " and ",
                names_[other], " could both be the label; give --y with the right one, and --drop with the other");
   if (others > 0)
-    notes.push_back(text(column_text(other), " is taken as a feature (--drop ", names_[other], " leaves it out)"));
+    notes.push_back(
+        text(column_text(other), " is taken as a feature (--drop ", echoed(names_[other]), " leaves it out)"));
   if (names_[*label_] != "label" || *label_ > 0)
     notes.push_back(text("label is ", column_text(*label_), ", ", *label_ + 1, " of ", n_columns_));
 }
@@ -202,6 +205,8 @@ void TextTable::decide(std::vector<std::string>& notes) {
       const double value = c.numbers[i];
       NTKROB_CHECK(std::isfinite(value), IoError, path_, ": sample ", i, ", column ", c.column + 1, ": pixel is ",
                    value, "; pixels must be finite");
+      NTKROB_CHECK(!is_beyond_float(value), IoError, path_, ": sample ", i, ", column ", c.column + 1, ": pixel ",
+                   beyond_float_text(value));
       whole_bytes_ = whole_bytes_ && value >= 0 && value <= 255 && value == std::floor(value);
     }
   }

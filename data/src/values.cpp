@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "echo.hpp"
 #include "ntkrob/data/model_features.hpp"
 #include "raw_array.hpp"
 #include "read_options.hpp"
@@ -108,8 +109,8 @@ std::string odd_column(const RawDataset& raw, RawArray& x, std::size_t size) {
   const auto& last = highs[size - 1];
   const double before = highs[size - 2].first;
   if (last.first <= 4 * before) return "";
-  return text("; column \"", raw.columns[last.second], "\" reaches ", last.first, ", all others ", before,
-              ": if it is no feature, --drop ", raw.columns[last.second]);
+  return text("; column \"", echoed(raw.columns[last.second]), "\" reaches ", last.first, ", all others ", before,
+              ": if it is no feature, --drop ", echoed(raw.columns[last.second]));
 }
 
 struct Part {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "echo.hpp"
 #include "ntkrob/base/error.hpp"
 #include "packing.hpp"
 #include "raw_array.hpp"
@@ -124,7 +125,7 @@ void ZipReader::check_places(std::size_t end) {
   std::string local(kLocalBytes, '\0');
   for (std::size_t i = 0; i < order.size(); ++i) {
     ZipMember& member = members_[order[i]];
-    const std::string where = file_.path() + ": " + member.name;
+    const std::string where = file_.path() + ": " + echoed(member.name);
     const std::size_t next = i + 1 < order.size() ? members_[order[i + 1]].offset : end;
     NTKROB_CHECK(member.offset <= end && kLocalBytes <= end - member.offset, IoError, where,
                  ": no room for a ZIP member at offset ", member.offset, "; the file is damaged");
@@ -176,7 +177,7 @@ void check_method(const ZipMember& member, const std::string& where) {
 }  // namespace
 
 std::string ZipReader::content(const ZipMember& member) const {
-  const std::string where = file_.path() + ": " + member.name;
+  const std::string where = file_.path() + ": " + echoed(member.name);
   check_method(member, where);
   Taken result_bytes(*budget_, member.n_bytes, where);
   std::string result;
@@ -196,7 +197,7 @@ std::string ZipReader::content(const ZipMember& member) const {
 }
 
 std::string ZipReader::head(const ZipMember& member, std::size_t n_bytes) const {
-  const std::string where = file_.path() + ": " + member.name;
+  const std::string where = file_.path() + ": " + echoed(member.name);
   check_method(member, where);
   const std::size_t wanted = std::min(n_bytes, member.n_bytes);
   // A deflate stream of so many bytes takes no more than a little more than they.

@@ -44,6 +44,42 @@ TEST_CASE("bytes that are no UTF-8 become \\xNN one by one", "[base]") {
   CHECK(printable(bytes({0xF0, 0x9F, 0x99, 0x82})) == bytes({0xF0, 0x9F, 0x99, 0x82}));
 }
 
+TEST_CASE("what turns the direction of a line, or breaks it, unseen is escaped; letters and emoji stay", "[base]") {
+  CHECK(printable("a\u202Eb") == "a\\xE2\\x80\\xAEb");
+  CHECK(printable_line("\u2028") == "\\xE2\\x80\\xA8");
+  const auto utf8 = [](int code) {
+    return code < 0x800 ? bytes({0xC0 | code >> 6, 0x80 | (code & 63)})
+                        : bytes({0xE0 | code >> 12, 0x80 | (code >> 6 & 63), 0x80 | (code & 63)});
+  };
+  for (const auto& [first, last] : std::initializer_list<std::pair<int, int>>{{0xAD, 0xAD},
+                                                                              {0x61C, 0x61C},
+                                                                              {0x180E, 0x180E},
+                                                                              {0x200B, 0x200B},
+                                                                              {0x200E, 0x200F},
+                                                                              {0x2028, 0x202E},
+                                                                              {0x2060, 0x206F},
+                                                                              {0xFEFF, 0xFEFF},
+                                                                              {0xFFF9, 0xFFFB}}) {
+    for (int code = first; code <= last; ++code) {
+      const std::string once = printable(utf8(code));
+      INFO("U+" << std::hex << code << ": " << once);
+      CHECK(once.size() == 4 * utf8(code).size());
+      CHECK(printable(once) == once);
+    }
+    for (const int code : {first - 1, last + 1}) {
+      const std::string kept = utf8(code);
+      INFO("U+" << std::hex << code);
+      CHECK((printable(kept) == kept || first == 0x2028));  // between the ranges stand marks of the next one
+    }
+  }
+  // Hebrew, Arabic, Persian with a zero width non-joiner, a family joined by U+200D, a flag of tags, a variation
+  // selector.
+  for (const char* name :
+       {"שלום", "مرحبا", "می\u200Cخواهم", "👨\u200D👩\u200D👧", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "❤\uFE0F"})
+    CHECK(printable(name) == name);
+  CHECK(shortened_line("ab\u202Ecd", 8) == "ab…");  // an escape is not cut
+}
+
 TEST_CASE("a shortened line has at most so many characters and says that it was cut", "[base]") {
   CHECK(shortened_line("abcdef", 6) == "abcdef");
   CHECK(shortened_line("abcdef", 5) == "abcd…");

@@ -147,7 +147,14 @@ TEST_CASE("a config file says what it holds that is no option, with its line", "
                          {"train = \"3\n", 2, {"not closed"}},
                          {"train = lots\n", 2, {":1:", "--train is \"lots\""}},
                          {"config = \"d.toml\"\n", 2, {"another one"}},
-                         {"SET = strokes\n", 2, {"\"SET\""}},
+                         {"help = true\n", 2, {"\"help\"", "command line alone", "ntkrob synth --help"}},
+                         {"--help = true\n", 2, {"command line alone"}},
+                         {"[train]\nversion = 1\n", 2, {"command line alone", "ntkrob --version"}},
+                         {"no-force = true\n", 2, {"force = false"}},
+                         {"--seed = 1\n", 2, {"is written seed"}},
+                         {"o = x.h5\n", 2, {"is written output"}},
+                         {"SET = strokes\n", 2, {"\"SET\"", "is an argument"}},
+                         {"hepl = true\n", 2, {"\"hepl\" is no option of synth"}},
                          {"train = 3\x01\n", 2, {"control character"}},
                          {std::string("train = 3\0\n", 11), 3, {"c.toml", "0"}},
                          {"train = \"\"\"\n3\"\"\"\n", 2, {":1:"}},
@@ -168,6 +175,78 @@ TEST_CASE("a config file says what it holds that is no option, with its line", "
   CHECK_FAILS(run({"synth", "strokes", "--config", "/dev/zero", "-o", folder / "x.h5"}), 3, "/dev/zero");
   CHECK_FAILS(run({"synth", "strokes", "--config", folder / "", "-o", folder / "x.h5"}), 3, "folder");
 }
+
+TEST_CASE("values and names that are long are cut where they are said, wherever they come from", "[cli]") {
+  const Folder folder;
+  const std::string digits(90000, '9'), words = [] {
+    std::string all;
+    while (all.size() < 60000) all += "a b ";
+    return all;
+  }();
+  write_easy_h5(folder / "a.h5", 40, 2);
+  const auto short_line = [](const std::string& what, const Finished& finished) {
+    INFO(what << ": " << finished.err.substr(0, 2000));
+    CHECK(finished.code != 0);
+    CHECK(finished.err.size() < 600);
+    check_one_line(finished);
+  };
+  const std::string file = folder / "c.toml";
+  for (const char* key : {"seed", "memory", "lr", "threads", "eps", "model", "backend", "label-map", "value-range",
+                          "image-shape", "layout", "x", "drop", "y", "batch", "loss"})
+    for (const std::string& value : {digits, words}) {
+      write_file(file, std::string(key) + " = '" + value + "'\n");
+      short_line(std::string("config ") + key,
+                 run({"train", folder / "a.h5", "--config", file, "-o", folder / "n.h5", "--dry-run"}));
+      short_line(std::string("option ") + key,
+                 run({"train", folder / "a.h5", "--" + std::string(key), value, "-o", folder / "n.h5", "--dry-run"}));
+    }
+  for (const char* option : {"--label-map", "--value-range", "--image-shape"})
+    for (const std::string& value :
+         {digits + ":1", "0-" + digits, words + ":1", digits.substr(0, 40000) + "x1," + words})
+      short_line(option, run({"info", folder / "a.h5", option, value}));
+  // Names in tables.
+  for (const std::string& name : {digits, words}) {
+    write_file(folder / "t.csv", name + ",label\n0.5,0\nwrong,1\n");
+    short_line("column", run({"info", folder / "t.csv"}));
+    write_file(folder / "t.csv", "a," + name + ",label\n0.5,1,0\n300000,1000,1\n");
+    short_line("columns", run({"info", folder / "t.csv"}));
+    write_file(folder / "t.arff", "@relation r\n@attribute '" + name + "' numeric\n@attribute c {a,b}\n@data\nx,a\n");
+    short_line("attribute", run({"info", folder / "t.arff"}));
+  }
+  // Names in HDF5.
+  for (const std::string& name : {std::string(60000, 'n'), words}) {
+    const std::string path = folder / "n.h5";
+    std::filesystem::remove(path);
+    write_h5(path, {0, 1, 0.5f, 0.25f}, 2, {0, 1});
+    rename_h5(path, "x_train", name);
+    short_line("array", run({"info", path}));
+    short_line("array by option", run({"info", path, "--x", name, "--y", "none"}));
+    short_line("arrays", run({"info", path, "--x", "none", "--y", name}));
+  }
+}
+
+TEST_CASE("too few open files are said before the work", "[cli]") {
+  const Folder folder;
+  write_easy_h5(folder / "a.h5", 40, 2);
+  const std::string out = folder / "k.h5";
+  for (const int n : {8, 10, 12, 16, 20}) {
+    const Finished finished = run_shell("ulimit -n " + std::to_string(n) + "; \"$NTKROB\" kernel '" +
+                                        (folder / "a.h5") + "' --kernel fc:2 --quiet -o '" + out + "'");
+    INFO(n << ": " << finished.err);
+    CHECK(finished.code == 5);
+    CHECK(contains(finished.err, "ulimit -n"));
+    CHECK_FALSE(std::filesystem::exists(out));
+    check_one_line(finished);
+  }
+  CHECK(run_shell("ulimit -n 40; \"$NTKROB\" kernel '" + (folder / "a.h5") + "' --kernel fc:2 --quiet -o '" + out + "'")
+            .code == 0);
+}
+
+#ifdef __linux__
+TEST_CASE("a config that is said to be empty and is not is refused", "[cli]") {
+  CHECK_FAILS(run({"info", "--formats", "--config", "/proc/self/environ"}), 3, "/proc/self/environ", "store it");
+}
+#endif
 
 TEST_CASE("config files of other systems, lists, quotation marks and comments are read", "[cli]") {
   const Folder folder;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include "run.hpp"
@@ -167,6 +168,21 @@ TEST_CASE("a name that promises another format is refused before the work, in ev
     for (const char* option : {"--json", "--log"})
       check_refused(f, with({"robustify", a, "-o", f / "r.h5", option, f / ("x" + std::string(ending))}, kTiny),
                     {option});
+}
+
+TEST_CASE("the list of what is written holds nothing that is refused", "[cli]") {
+  const Files f;
+  run_ok({"synth", "strokes", "--train", "20", "--test", "0", "--quiet", "-o", f / "s.h5"});
+  const std::string refusal = run({"convert", f / "s.h5", "-o", f / "out.csv"}).err;
+  const std::size_t begin = refusal.find("use one of ") + 11;
+  std::istringstream list(refusal.substr(begin, refusal.find(" or a folder") - begin));
+  int tried = 0;
+  for (std::string ending; list >> ending; ++tried) {
+    const Finished finished = run({"convert", f / "s.h5", "-o", f / ("out" + ending)});
+    INFO(ending << ": " << finished.err);
+    CHECK(finished.code == 0);
+  }
+  CHECK(tried >= 4);
 }
 
 TEST_CASE("folders that are not there and names without room are refused before the work", "[cli]") {

@@ -205,6 +205,13 @@ void write_h5(const std::string& path, const std::vector<float>& pixels, long d,
   REQUIRE(H5Fclose(file) >= 0);
 }
 
+void rename_h5(const std::string& path, const std::string& from, const std::string& to) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  REQUIRE(H5Lmove(file, from.c_str(), H5L_SAME_LOC, to.c_str(), H5P_DEFAULT, H5P_DEFAULT) >= 0);
+  REQUIRE(H5Fclose(file) >= 0);
+}
+
 void set_h5_class_names(const std::string& path, const std::vector<std::string>& names) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
   REQUIRE(file >= 0);

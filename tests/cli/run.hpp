@@ -87,6 +87,8 @@ void set_h5_text(const std::string& path, const std::string& name, const std::st
 void write_h5(const std::string& path, const std::vector<float>& pixels, long d, const std::vector<int>& labels);
 /// Gives a plain HDF5 data set the root attributes classes and class_names.
 void set_h5_class_names(const std::string& path, const std::vector<std::string>& names);
+/// Gives an object of the root group of an HDF5 file another name.
+void rename_h5(const std::string& path, const std::string& from, const std::string& to);
 /// n images of 4 x 4 pixels with easy classes 0 .. classes-1 in turn; pixels in [0,1].
 void write_easy_h5(const std::string& path, int n, int classes);
 

@@ -28,7 +28,7 @@ std::uint64_t parse_seed(const std::string& text, const std::string& name) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   NTKROB_CHECK(error == std::errc() && end == text.data() + text.size(), ConfigError, field(name), " is \"",
-               given(text), "\", must be ", limit("a whole number from 0 to 18446744073709551615"));
+               given(shortened_line(text, 80)), "\", must be ", limit("a whole number from 0 to 18446744073709551615"));
   return value;
 }
 
@@ -48,12 +48,12 @@ Bytes parse_bytes(const std::string& text, const std::string& what) {
   std::size_t count = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
   NTKROB_CHECK(error == std::errc() && end == digits.data() + digits.size(), ConfigError, field(what), " is \"",
-               given(text), "\", must be ", limit("a number of bytes, with K, M, G or T for powers of 1024"),
-               ": 1500000 or 2G");
-  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, field(what), " is \"", given(text),
-               "\", more bytes than this processor can address");
-  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, field(what), " is \"", given(text),
-               "\", more bytes than this processor can address");
+               given(shortened_line(text, 80)), "\", must be ",
+               limit("a number of bytes, with K, M, G or T for powers of 1024"), ": 1500000 or 2G");
+  NTKROB_CHECK(unit <= std::numeric_limits<std::size_t>::max(), ConfigError, field(what), " is \"",
+               given(shortened_line(text, 80)), "\", more bytes than this processor can address");
+  NTKROB_CHECK(count <= std::numeric_limits<std::size_t>::max() / unit, ConfigError, field(what), " is \"",
+               given(shortened_line(text, 80)), "\", more bytes than this processor can address");
   return {count * static_cast<std::size_t>(unit)};
 }
 
@@ -124,8 +124,8 @@ Field make_field(const std::string& name, double& field, const std::string& help
 Field make_field(const std::string& name, bool& field, const std::string& help, const About& about) {
   Field made = bound(name, field, help, about, Field::Type::flag);
   made.set = [&field, name](const std::string& text) {
-    NTKROB_CHECK(text == "true" || text == "false", ConfigError, ntkrob::field(name), " is \"", given(text),
-                 "\", must be ", limit("true or false"));
+    NTKROB_CHECK(text == "true" || text == "false", ConfigError, ntkrob::field(name), " is \"",
+                 given(shortened_line(text, 80)), "\", must be ", limit("true or false"));
     field = text == "true";
   };
   return made;
@@ -142,7 +142,8 @@ void FieldChecker::operator()(const char* name, const std::string& value, const 
   if (about.values.empty()) return;
   for (const std::string& one : split_list(about.values, name, '|'))
     if (one == value) return;
-  throw ConfigError(text(field(name), " is \"", given(value), "\", must be ", limit(alternatives(about.values))));
+  throw ConfigError(
+      text(field(name), " is \"", given(shortened_line(value, 80)), "\", must be ", limit(alternatives(about.values))));
 }
 
 void FieldChecker::operator()(const char* name, double value, const std::string&, const About& about) const {

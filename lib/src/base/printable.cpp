@@ -29,6 +29,36 @@ std::size_t utf8_length(const std::string& text, std::size_t at) {
   return length;
 }
 
+/// Characters that nobody sees and that change how a line is read: they turn the direction of what follows (a name
+/// would end in another extension, a header show other code than it holds: CVE-2021-42574), begin a new line, or allow
+/// one. Letters that are written from right to left turn themselves, and joiners belong into words and emoji: they
+/// stay.
+struct CodeRange {
+  unsigned first, last;
+};
+constexpr CodeRange kInvisible[] = {
+    {0x00AD, 0x00AD},  // soft hyphen
+    {0x061C, 0x061C},  // Arabic letter mark
+    {0x180E, 0x180E},  // Mongolian vowel separator
+    {0x200B, 0x200B},  // zero width space
+    {0x200E, 0x200F},  // left-to-right and right-to-left marks
+    {0x2028, 0x202E},  // separators of lines and paragraphs; embeddings and overrides of direction
+    {0x2060, 0x206F},  // word joiner, invisible operators, isolates, controls of older versions of Unicode
+    {0xFEFF, 0xFEFF},  // byte-order mark
+    {0xFFF9, 0xFFFB},  // marks of annotations
+};
+
+/// text[at, at + length) is one character of UTF-8 of 2 or 3 bytes.
+bool is_invisible(const std::string& text, std::size_t at, std::size_t length) {
+  if (length != 2 && length != 3) return false;
+  const auto byte = [&](std::size_t k) { return static_cast<unsigned>(static_cast<unsigned char>(text[at + k])); };
+  const unsigned code = length == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
+                                    : (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  for (const CodeRange& range : kInvisible)
+    if (code >= range.first && code <= range.last) return true;
+  return false;
+}
+
 void escape(unsigned char byte, std::string& out) {
   static const char kDigits[] = "0123456789ABCDEF";
   out += "\\x";
@@ -44,13 +74,14 @@ void walk(const std::string& text, LineFeed line_feed, const Take& take) {
     const std::size_t length = utf8_length(text, at);
     const bool c0 = first < 0x20 && !(first == '\n' && line_feed == LineFeed::keep);
     const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
-    if (length > 0 && !c0 && first != 0x7F && !c1) {
+    const bool whole = c1 || is_invisible(text, at, length);
+    if (length > 0 && !c0 && first != 0x7F && !whole) {
       take(text.substr(at, length), std::size_t{1});
       at += length;
       continue;
     }
     std::string escaped;
-    for (std::size_t k = 0; k < (c1 ? 2U : 1U); ++k) escape(static_cast<unsigned char>(text[at++]), escaped);
+    for (std::size_t k = 0; k < (whole ? length : 1U); ++k) escape(static_cast<unsigned char>(text[at++]), escaped);
     take(escaped, escaped.size());
   }
 }

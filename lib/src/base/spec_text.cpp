@@ -222,8 +222,8 @@ double parse_number(const std::string& text, const std::string& what) {
       read_decimal(begin, middle, &value) && (middle == end || read_decimal(middle + 1, end, &divisor));
   NTKROB_CHECK(readable, ConfigError, named(what), " is \"", given(shortened_line(text, 60)),
                "\", must be a finite number such as 0.03, 1e-3 or 8/255");
-  NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, named(what), " is \"", given(text),
-               "\", the fraction is not finite");
+  NTKROB_CHECK(divisor != 0 && std::isfinite(value / divisor), ConfigError, named(what), " is \"",
+               given(shortened_line(text, 60)), "\", the fraction is not finite");
   return value / divisor;
 }
 

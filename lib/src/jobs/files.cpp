@@ -1,9 +1,11 @@
 #include "ntkrob/jobs/files.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -158,6 +160,20 @@ void check_format(const FileUse& file) {
 }
 
 }  // namespace
+
+void check_open_files() {
+  constexpr int kWanted = 24;
+  std::vector<int> opened;
+  int error = 0;
+  while (static_cast<int>(opened.size()) < kWanted && error == 0) {
+    const int one = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    one < 0 ? void(error = errno) : opened.push_back(one);
+  }
+  for (const int one : opened) ::close(one);
+  NTKROB_CHECK(error != EMFILE && error != ENFILE, ResourceError, "this process may open only ", opened.size(),
+               " more files, a command has up to ", kWanted,
+               " open at once: raise the limit of open files (ulimit -n 256)");
+}
 
 void check_files(const std::vector<FileUse>& files, bool force, bool resume) {
   std::vector<Identity> identities;

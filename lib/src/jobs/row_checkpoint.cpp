@@ -82,6 +82,7 @@ void RowCheckpoint::append(index first, index rows, const std::vector<std::pair<
       JournalHead head;
       for (const auto& [name, value] : checkpoint_.identity()) head.emplace_back("run/" + name, value);
       head.insert(head.end(), identity_.begin(), identity_.end());
+      checkpoint_.set_on_disk();  // before somebody sees the file
       journal_ = Journal::create(path_, head);
     }
     journal_->append(first, rows, blocks);
@@ -89,6 +90,7 @@ void RowCheckpoint::append(index first, index rows, const std::vector<std::pair<
     // The result is worth more than its checkpoint.
     context_.listener().warn(text("the checkpoint cannot be written, the run goes on without it: ", error.marked()));
     failed_ = true;
+    if (!journal_) context_.listener().last_words("");
     return;
   }
   seconds_per_byte_ = watch.seconds() / static_cast<double>(std::max<std::size_t>(bytes, 4096));

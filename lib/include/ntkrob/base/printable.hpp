@@ -1,8 +1,8 @@
 /// Text from files and command lines, made safe for lines that people read.
 ///
 /// Names of files, arrays and classes may hold anything. A NUL cuts what passes through a C string, such as what() of
-/// an exception; other control characters move the cursor of a terminal or end a line; bytes that are no UTF-8 stop a
-/// writer of JSON. They are written as \xNN, which is the same text again when it comes by a second time.
+/// an exception; other controls move the cursor of a terminal, end a line or turn its direction, unseen (U+202E); bytes
+/// that are no UTF-8 stop a writer of JSON. They become \xNN, the same text again when it comes by a second time.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace ntkrob {
 
-/// Control characters (C0 but the line feed, DEL, C1) and bytes that are no UTF-8 as \xNN; the rest as it is.
+/// C0 but the line feed, DEL, C1, marks of direction, invisible breaks, bytes that are no UTF-8: as \xNN. The rest stays.
 std::string printable(const std::string& text);
 /// The same for what must stay in one line: line feeds become \x0A, too.
 std::string printable_line(const std::string& text);

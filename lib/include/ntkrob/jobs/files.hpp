@@ -38,6 +38,11 @@ struct FileUse {
 ///   force: existing outputs may be replaced   resume: logs go on   throws: ConfigError, ResourceError, NotCompiled
 void check_files(const std::vector<FileUse>& files, bool force, bool resume);
 
+/// Whether this process can open as many files as a command has open at once: outputs and their locks, inputs, a child
+/// that looks at them.
+///   throws: ResourceError
+void check_open_files();
+
 /// Locks of all outputs and checkpoints, held until the command has ended.
 ///   throws: ResourceError: another run writes one of them
 std::vector<std::unique_ptr<OutputLock>> lock_files(const std::vector<FileUse>& files);
