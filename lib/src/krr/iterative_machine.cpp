@@ -42,9 +42,10 @@ SolvePlan plan_solve(const Kernel& kernel, index n, index c, const SolveOptions&
   while (options.rank == 0 && plan.rank > 1 && solve_bytes<R>(kernel, n, c, plan.rank) > budget)
     plan.rank = plan.rank * 3 / 4;
   plan.bytes = solve_bytes<R>(kernel, n, c, plan.rank);
-  NTKROB_CHECK(plan.bytes <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: a solve for ", n,
-               " support images with rank ", plan.rank, " needs ", plan.bytes, " bytes; raise --memory",
-               plan.rank > 1 ? " or lower --rank" : "");
+  NTKROB_CHECK(plan.bytes <= budget, ResourceError, "memory budget of ", limit(budget),
+               " bytes is too small: a solve for ", n, " support images with rank ", plan.rank, " needs ",
+               given(plan.bytes), " bytes; ",
+               advice("raise ", field("memory"), plan.rank > 1 ? text(" or lower ", field("rank")) : ""));
   plan.pairs = checked_mul(static_cast<std::size_t>(n), static_cast<std::size_t>(n + 1), "pairs") / 2;
   return plan;
 }
