@@ -75,8 +75,8 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
 std::string remedy(const TrainOptions& options) {
   if (options.lr <= 1 && options.lr * options.weight_decay >= 1)
     return text("; the training diverged: weight decay ", options.weight_decay, " times lr ", options.lr,
-                " must be well below 1: lower --weight-decay");
-  return "; the training diverged: lower --lr, for example by 10";
+                " must be well below 1: lower ", field("weight-decay"));
+  return text("; the training diverged: lower ", field("lr"), ", for example by 10");
 }
 
 /// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
@@ -164,7 +164,8 @@ class Trainer::Impl {
   }
 
   TrainStep step() {
-    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ask for more with --steps");
+    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ",
+                 advice("ask for more with ", field("steps")));
     look_for_stop(net_.backend().stop());
     const index* const rows = batches_.full() ? nullptr : batches_.rows(done_);
     if (rows != nullptr) gather(rows);
