@@ -103,6 +103,8 @@ void write_all(int descriptor, const char* data, std::size_t n_bytes) {
   } catch (const std::bad_alloc&) {
     content.clear();
     end = kNoMemory;
+  } catch (const Error& error) {
+    content = error.marked();
   } catch (const std::exception& error) {
     content = error.what();
   }

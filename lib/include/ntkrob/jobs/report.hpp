@@ -103,8 +103,8 @@ Report provenance_report(const Provenance& provenance);
 Report backends_report();
 Report formats_report();
 Report rules_report();
-/// The same rules as the tables of lib/doc/reading.md.
-std::string rules_text();
+/// The same rules as the tables of lib/doc/reading.md.   spelling: of the options in them, see base/error.hpp
+std::string rules_text(const FieldSpelling& spelling = {});
 
 /// The entries of a model, kernel, prediction or checkpoint; arrays beyond `largest` bytes by their shape.
 ///   kind, schema: as identify() says   throws: as load_state
