@@ -26,11 +26,12 @@ std::size_t solve_bytes(const Kernel& kernel, index n, index c, index rank) {
 }  // namespace
 
 void SolveOptions::validate(index n) const {
-  NTKROB_CHECK(rank >= 0 && rank <= n, ConfigError, "rank is ", rank, ", must be in [0, ", n,
-               "], the number of support images");
-  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, "tolerance is ", tolerance,
-               ", must be above 0 and below 1");
-  NTKROB_CHECK(max_iterations > 0, ConfigError, "iterations is ", max_iterations, ", must be at least 1");
+  NTKROB_CHECK(rank >= 0 && rank <= n, ConfigError, field("rank"), " is ", given(rank), ", must be in ",
+               limit("[0, ", n, "]"), ", the number of support images");
+  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, field("tolerance"), " is ", given(tolerance), ", must be ",
+               limit("above 0 and below 1"));
+  NTKROB_CHECK(max_iterations > 0, ConfigError, field("iterations"), " is ", given(max_iterations), ", must be ",
+               limit("at least 1"));
 }
 
 template <class R>

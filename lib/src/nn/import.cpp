@@ -209,8 +209,8 @@ void add_zero_output(NdArray<float>& weight, NdArray<float>& bias) {
 void TorchImport::validate() const {
   std::set<std::string> seen;
   for (const std::string& name : order) {
-    NTKROB_CHECK(!name.empty(), ConfigError, "order holds an empty name; it is a list such as fc1,fc2,out");
-    NTKROB_CHECK(seen.insert(name).second, ConfigError, "order names \"", name, "\" twice");
+    NTKROB_CHECK(!name.empty(), ConfigError, field("order"), " holds an empty name; it is a list such as fc1,fc2,out");
+    NTKROB_CHECK(seen.insert(name).second, ConfigError, field("order"), " names \"", given(name), "\" twice");
   }
 }
 

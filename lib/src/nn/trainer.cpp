@@ -108,14 +108,18 @@ double batch_accuracy(ConstView2D<float> logits, const int* labels) {
 }  // namespace
 
 void TrainOptions::validate() const {
-  NTKROB_CHECK(loss == "mse" || loss == "ce", ConfigError, "train: no loss \"", loss, "\"; there are: mse, ce");
-  NTKROB_CHECK_RANGE("train: epochs (0: count steps instead)", epochs, 0, kCountLimit);
-  if (epochs == 0) NTKROB_CHECK_RANGE("train: steps", steps, 1, kCountLimit);
-  NTKROB_CHECK(batch >= 0, ConfigError, "train: batch is ", batch, ", must be 0 (all images) or more");
-  NTKROB_CHECK(std::isfinite(lr) && lr > 0, ConfigError, "train: lr is ", lr, ", must be positive and finite");
-  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, "train: momentum is ", momentum, ", must be in [0, 1)");
-  NTKROB_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, "train: weight_decay is ", weight_decay,
-               ", must be 0 or more and finite");
+  NTKROB_CHECK(loss == "mse" || loss == "ce", ConfigError, field("loss"), " is \"", given(loss), "\", must be ",
+               limit("mse or ce"));
+  NTKROB_CHECK_RANGE("epochs", epochs, 0, kCountLimit);
+  if (epochs == 0) NTKROB_CHECK_RANGE("steps", steps, 1, kCountLimit);
+  NTKROB_CHECK(batch >= 0, ConfigError, field("batch"), " is ", given(batch), ", must be ",
+               limit("0 (all images) or more"));
+  NTKROB_CHECK(std::isfinite(lr) && lr > 0, ConfigError, field("lr"), " is ", given(lr), ", must be ",
+               limit("positive and finite"));
+  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, field("momentum"), " is ", given(momentum), ", must be in ",
+               limit("[0, 1)"));
+  NTKROB_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, field("weight-decay"), " is ",
+               given(weight_decay), ", must be ", limit("0 or more and finite"));
   Schedule::parse(schedule);
 }
 
