@@ -2,9 +2,10 @@
 #include <iostream>
 
 #include "command.hpp"
-#include "dataset_text.hpp"
+#include "formats_text.hpp"
 #include "ntkrob/jobs/convert.hpp"
 #include "ntkrob/jobs/input.hpp"
+#include "ntkrob/jobs/report.hpp"
 
 namespace ntkrob::cli {
 
@@ -24,7 +25,8 @@ void convert_files(const ConvertJob& job, Session& session) {
   if (!session.globals.dry_run) return run_convert(job, data, session);
   std::cout << "would write " << printable_line(job.output) << ":\n" << dataset_text(data);
   std::string lost;
-  for (const std::string& one : left_out_by(data, job.output)) lost += (lost.empty() ? "" : ", ") + one;
+  for (const std::string& one : spelt(left_out_by(data, job.output), spelt_as_flag))
+    lost += (lost.empty() ? "" : ", ") + one;
   if (!lost.empty()) std::cout << "dropped   " << lost << "\n";
 }
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
-#include "dataset_text.hpp"
+#include "formats_text.hpp"
 #include "json_text.hpp"
 #include "ntkrob/base/printable.hpp"
 #include "ntkrob/base/spec_text.hpp"
@@ -81,7 +81,7 @@ void info(const InfoParams& p, Session& session) {
   }
   if (p.reading) {
     report["rules"] = to_json(rules_report());
-    lines += rules_text();
+    lines += rules_text(spelt_as_flag);
   }
   if (!p.file.empty()) {
     const auto [kind, schema] =
@@ -99,10 +99,10 @@ void info(const InfoParams& p, Session& session) {
       report["file"].update(to_json(dataset_report(data)));
       const std::string checksum = data.train.empty() ? "" : data.checksum();
       report["file"]["checksum"] = checksum;
-      report["file"]["reading"] = data.notes;
+      report["file"]["reading"] = spelt(data.notes);
       report["file"]["provenance"] = to_json(provenance_report(data.provenance));
       lines += "dataset   " + p.file + (schema.empty() ? "" : "  (schema " + schema + ")") + "\n" + dataset_text(data);
-      for (const std::string& note : data.notes) lines += "note      " + note + "\n";
+      for (const std::string& note : spelt(data.notes, spelt_as_flag)) lines += "note      " + note + "\n";
       if (ours && !summed) lines += text("note      ", kNoChecksum, "\n");
       if (!checksum.empty()) lines += "checksum  " + checksum + "\n";
       lines += provenance_text(data.provenance);

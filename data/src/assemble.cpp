@@ -40,8 +40,9 @@ void take_all_axes(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       continue;
     }
     NTKROB_CHECK(split->y.has_value(), IoError, split->x->where, ": ", name, " images without ", name, " labels; ",
-                 "a data set needs both: name the labels with --y, or their file with --",
-                 split == &raw.train ? "train" : "test", "-labels");
+                 "a data set needs both: ",
+                 advice("name the labels with ", field("y"), ", or their file with ",
+                        field(split == &raw.train ? "train-labels" : "test-labels")));
     RawArray& x = *split->x;
     const ImageShape shape = take_axes(x, raw, options, label_count(*split), data.notes);
     NTKROB_CHECK(first || shape == data.shape, IoError, x.where, ": test images are ", shape.height, " x ", shape.width,
@@ -68,11 +69,11 @@ Split labels_of(const Split& from, const std::vector<index>& rows) {
 /// A share of the training split becomes the test split, before values are looked at: ranges of features are those of
 /// the images that are trained on.
 void split_off_test(RawDataset& raw, Dataset& data, double fraction, std::uint64_t seed) {
-  NTKROB_CHECK(!raw.test.x, ConfigError, "--test-fraction: ", raw.file, " has a test split of ", data.test.n,
+  NTKROB_CHECK(!raw.test.x, ConfigError, field("test-fraction"), ": ", raw.file, " has a test split of ", data.test.n,
                " images already");
   const auto n_test = static_cast<index>(std::llround(fraction * static_cast<double>(data.train.n)));
-  NTKROB_CHECK(n_test >= 1 && n_test < data.train.n, ConfigError, "--test-fraction ", fraction, " of ", data.train.n,
-               " images is ", n_test, "; at least one must go to each split");
+  NTKROB_CHECK(n_test >= 1 && n_test < data.train.n, ConfigError, field("test-fraction"), " ", given(fraction), " of ",
+               data.train.n, " images is ", n_test, "; ", limit("at least one must go to each split"));
   const std::vector<index> order = Rng(seed, "data/test-fraction").permutation(data.train.n);
   std::vector<index> test(order.begin(), order.begin() + n_test), train(order.begin() + n_test, order.end());
   std::sort(test.begin(), test.end());
@@ -81,8 +82,8 @@ void split_off_test(RawDataset& raw, Dataset& data, double fraction, std::uint64
   raw.train.x = rows_of(*raw.train.x, train);
   data.test = labels_of(data.train, test);
   data.train = labels_of(data.train, train);
-  data.notes.push_back(
-      text(n_test, " of ", n_test + data.train.n, " samples, drawn with --split-seed ", seed, ", are the test split"));
+  data.notes.push_back(text(n_test, " of ", n_test + data.train.n, " samples, drawn with ", field("split-seed", seed),
+                            ", are the test split"));
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ void check_target(const std::string& path, bool force) {
       info.st_mode = S_IFREG;  // a dangling link is replaced
     NTKROB_CHECK(!S_ISDIR(info.st_mode), ConfigError, path, ": is a folder; give the name of a file");
     NTKROB_CHECK(S_ISREG(info.st_mode), ConfigError, path, ": is not a regular file; give the name of a file");
-    NTKROB_CHECK(force, ConfigError, path, ": exists; pass --force to replace it");
+    NTKROB_CHECK(force, ConfigError, path, ": exists; ", advice("pass ", field("force", "true"), " to replace it"));
   }
   const std::string folder = folder_of(path);
   if (::stat(folder.c_str(), &info) != 0) fail(path, "folder of the output file cannot be used", errno);
@@ -194,7 +194,8 @@ void AtomicFile::commit() {
   } else {
     // link() refuses an existing target, so a file that appeared since check_target() survives.
     if (::link(temporary_.c_str(), path_.c_str()) == 0) return;
-    NTKROB_CHECK(errno != EEXIST, ConfigError, path_, ": exists; pass --force to replace it");
+    NTKROB_CHECK(errno != EEXIST, ConfigError, path_, ": exists; ",
+                 advice("pass ", field("force", "true"), " to replace it"));
     finish();
   }
 }
@@ -214,7 +215,8 @@ void commit_together(const std::vector<AtomicFile*>& files) {
         moved.push_back({file->path_, ""});
         continue;
       }
-      NTKROB_CHECK(file->force_, ConfigError, file->path_, ": exists; pass --force to replace it");
+      NTKROB_CHECK(file->force_, ConfigError, file->path_, ": exists; ",
+                   advice("pass ", field("force", "true"), " to replace it"));
       // 9: behind the numbers that AtomicFile counts, which are never as large.
       const std::string aside =
           file->path_ + kTemporaryMark + std::to_string(::getpid()) + "-9" + std::to_string(counter++);
@@ -233,7 +235,7 @@ void commit_together(const std::vector<AtomicFile*>& files) {
         kept += (kept.empty() ? "" : ", ") + one.aside;
     }
     if (kept.empty()) throw;
-    throw ResourceError(text(error.what(), "; what was there before is in ", kept, " and could not be moved back"));
+    throw ResourceError(text(error.marked(), "; what was there before is in ", kept, " and could not be moved back"));
   }
   for (const Moved& one : moved)
     if (!one.aside.empty()) ::unlink(one.aside.c_str());

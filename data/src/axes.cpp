@@ -43,9 +43,9 @@ Reading reading(const std::string& layout, const std::vector<std::size_t>& shape
 std::string describe(const Reading& r) {
   const ImageShape& s = r.shape;
   if (r.layout.find('T') != std::string::npos)
-    return text("--layout ", r.layout, " for ", r.n, " signals of ", s.height, " steps and ", s.channels,
+    return text(field("layout", r.layout), " for ", r.n, " signals of ", s.height, " steps and ", s.channels,
                 s.channels == 1 ? " channel" : " channels");
-  return text("--layout ", r.layout, " for ", r.n, " pictures of ", s.height, " x ", s.width, " with ", s.channels,
+  return text(field("layout", r.layout), " for ", r.n, " pictures of ", s.height, " x ", s.width, " with ", s.channels,
               s.channels == 1 ? " channel" : " channels");
 }
 
@@ -117,8 +117,8 @@ ImageShape apply(RawArray& x, const Reading& r) {
 
 /// Rows with a given picture shape become an array of four axes, in the order of the layout.
 void shape_rows(RawArray& x, const ImageShape& shape, const std::string& layout) {
-  NTKROB_CHECK(static_cast<index>(x.shape[1]) == shape.size(), ConfigError, "--image-shape: ", shape.height, " x ",
-               shape.width, " x ", shape.channels, " are ", shape.size(), " numbers, but ", x.where, " has ",
+  NTKROB_CHECK(static_cast<index>(x.shape[1]) == shape.size(), ConfigError, field("image-shape"), ": ", shape.height,
+               " x ", shape.width, " x ", shape.channels, " are ", shape.size(), " numbers, but ", x.where, " has ",
                x.shape[1], " in a row");
   const std::string letters = layout.empty() ? "NHWC" : layout;
   std::vector<std::size_t> extents;
@@ -128,16 +128,19 @@ void shape_rows(RawArray& x, const ImageShape& shape, const std::string& layout)
     if (axis == 'W') extents.push_back(static_cast<std::size_t>(shape.width));
     if (axis == 'C') extents.push_back(static_cast<std::size_t>(shape.channels));
   }
-  NTKROB_CHECK(letters[0] == 'N' && product(extents, x.where) == product(x.shape, x.where), ConfigError, "--layout ",
-               layout, " cannot be the order of rows of --image-shape ", shape.height, "x", shape.width, "x",
-               shape.channels, " in ", x.where, "; rows are samples: NHWC, NCHW, NWHC, NTC, ...");
+  NTKROB_CHECK(letters[0] == 'N' && product(extents, x.where) == product(x.shape, x.where), ConfigError,
+               field("layout"), " ", given(layout), " cannot be the order of rows of ", field("image-shape"), " ",
+               shape.height, "x", shape.width, "x", shape.channels, " in ", x.where,
+               "; rows are samples: NHWC, NCHW, NWHC, NTC, ...");
   x.shape = extents;
 }
 
 ImageShape take_named(RawArray& x, const std::string& layout) {
-  NTKROB_CHECK(layout.size() == x.shape.size(), ConfigError, "--layout ", layout, " names ", layout.size(), " axes, ",
-               x.where, " has shape ", x.shape_text(),
-               layout.size() == 4 && x.shape.size() == 2 ? "; give the picture by --image-shape, e.g. 28x28x1" : "");
+  NTKROB_CHECK(layout.size() == x.shape.size(), ConfigError, field("layout"), " ", given(layout), " names ",
+               layout.size(), " axes, ", x.where, " has shape ", x.shape_text(),
+               layout.size() == 4 && x.shape.size() == 2
+                   ? text("; ", advice("give the picture by ", field("image-shape"), ", e.g. 28x28x1"))
+                   : "");
   return apply(x, reading(layout, x.shape));
 }
 
@@ -148,8 +151,9 @@ ImageShape take_rows(RawArray& x, const std::optional<ImageShape>& image, const 
     return take_named(x, layout.empty() ? "NHWC" : layout);
   }
   if (layout.size() == 2) return take_named(x, layout);
-  NTKROB_CHECK(layout.empty(), ConfigError, "--layout ", layout, ": ", x.where, " has rows of ", x.shape[1],
-               " numbers; say the shape of the picture too, e.g. --image-shape 28x28x1");
+  NTKROB_CHECK(layout.empty(), ConfigError, field("layout"), " ", given(layout), ": ", x.where, " has rows of ",
+               x.shape[1], " numbers; ",
+               advice("say the shape of the picture too, e.g. ", field("image-shape", "28x28x1")));
   const bool turned = n_labels > x.shape[0] && x.shape[1] == n_labels;
   if (turned)
     notes.push_back(text(x.where, ": shape ", x.shape_text(), " read as [D,N], there are ", n_labels, " labels"));
@@ -166,7 +170,7 @@ ImageShape choose(RawArray& x, const std::optional<ImageShape>& image, std::size
       const Reading r = reading(layout, x.shape);
       if (r.shape == *image) readings.push_back(r);
     }
-    NTKROB_CHECK(!readings.empty(), ConfigError, "--image-shape: ", image->height, " x ", image->width, " x ",
+    NTKROB_CHECK(!readings.empty(), ConfigError, field("image-shape"), ": ", image->height, " x ", image->width, " x ",
                  image->channels, " fits no axes of ", x.where, ", shape ", x.shape_text());
   } else {
     readings = likely(x.shape);
@@ -218,9 +222,9 @@ ImageShape take_axes(RawArray& x, const RawDataset& raw, const ReadOptions& opti
   if (x.shape.size() == 2) return take_rows(x, image, layout, n_labels, notes);
   if (!layout.empty()) {
     const ImageShape shape = take_named(x, layout);
-    NTKROB_CHECK(!image || shape == *image, ConfigError, "--layout ", layout, " makes samples of ", shape.height, " x ",
-                 shape.width, " x ", shape.channels, " of ", x.where, ", --image-shape says ", image->height, " x ",
-                 image->width, " x ", image->channels);
+    NTKROB_CHECK(!image || shape == *image, ConfigError, field("layout"), " ", given(layout), " makes samples of ",
+                 shape.height, " x ", shape.width, " x ", shape.channels, " of ", x.where, ", ", field("image-shape"),
+                 " says ", image->height, " x ", image->width, " x ", image->channels);
     return shape;
   }
   // [N,1,1,D] are rows.

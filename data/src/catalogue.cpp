@@ -117,20 +117,20 @@ class Chooser {
     std::string trimmed = name;
     while (!trimmed.empty() && trimmed.front() == '/') trimmed.erase(0, 1);
     const std::size_t i = find(trimmed);
-    NTKROB_CHECK(i < catalogue_.arrays.size(), ConfigError, option, " ", echoed(name), ": ", catalogue_.file,
-                 " has no such array, but ", all_names());
+    NTKROB_CHECK(i < catalogue_.arrays.size(), ConfigError, field(option), " ", given(echoed(name)), ": ",
+                 catalogue_.file, " has no such array, but ", all_names());
     return load(i, role);
   }
 
   void named() {
-    NTKROB_CHECK(!options_.x.empty() && !options_.y.empty(), ConfigError, options_.x.empty() ? "--y " : "--x ",
-                 echoed(options_.x.empty() ? options_.y : options_.x), " needs ",
-                 options_.x.empty() ? "--x, the images" : "--y, the labels", "; ", catalogue_.file, " holds ",
-                 all_names());
-    raw_.train.x = load_named(options_.x, "--x", Role::images);
-    raw_.train.y = load_named(options_.y, "--y", Role::labels);
-    raw_.test.x = load_named(options_.x_test, "--x-test", Role::images);
-    raw_.test.y = load_named(options_.y_test, "--y-test", Role::labels);
+    NTKROB_CHECK(!options_.x.empty() && !options_.y.empty(), ConfigError, field(options_.x.empty() ? "y" : "x"), " ",
+                 given(echoed(options_.x.empty() ? options_.y : options_.x)), " needs ",
+                 field(options_.x.empty() ? "x" : "y"), options_.x.empty() ? ", the images" : ", the labels", "; ",
+                 catalogue_.file, " holds ", all_names());
+    raw_.train.x = load_named(options_.x, "x", Role::images);
+    raw_.train.y = load_named(options_.y, "y", Role::labels);
+    raw_.test.x = load_named(options_.x_test, "x-test", Role::images);
+    raw_.test.y = load_named(options_.y_test, "y-test", Role::labels);
   }
 
   /// The array of this part and role whose name has the fewest words of no meaning, the usual name first.
@@ -149,9 +149,10 @@ class Chooser {
     }
     const bool images = role == Role::images, test = part == Part::test;
     NTKROB_CHECK(tie == none, IoError, catalogue_.file, ": ", echoed(catalogue_.arrays[found].name), " and ",
-                 tie == none ? std::string() : echoed(catalogue_.arrays[tie].name), " could both be the ",
-                 images ? "images" : "labels", " of the ", test ? "test" : "training",
-                 " split; name the right ones: --x and --y, and --x-test and --y-test for a test split");
+                 tie == none ? std::string() : catalogue_.arrays[tie].name, " could both be the ",
+                 images ? "images" : "labels", " of the ", test ? "test" : "training", " split; ",
+                 advice("name the right ones: ", field("x"), " and ", field("y"), ", and ", field("x-test"), " and ",
+                        field("y-test"), " for a test split"));
     return found;
   }
 
@@ -198,16 +199,17 @@ class Chooser {
     for (const auto& [x, shape] : shapes)
       for (const auto& [y, column] : shapes)
         if (advice.empty() && shape.size() >= 2 && shape[1] > 1 && column.size() == 1 && column[0] == shape[0])
-          advice = text("; if these are images and labels, give --x ", echoed(x), " --y ", echoed(y));
+          advice = text("; if these are images and labels, give ", field("x", echoed(x)), " ", field("y", echoed(y)));
     throw IoError(text(
         catalogue_.file,
         ": has no array x_train, x_test, X or x, nor others whose names say that they are images, but ", all_names(),
         !advice.empty() ? advice
         : catalogue_.arrays.size() == 1
-            ? "; a data set is images and labels: give the file with the other ones too, under names that say what "
-              "they hold "
-              "(train-images.npy train-labels.npy), or name the files with convert --train-images and --train-labels"
-            : "; name images and labels with --x and --y"));
+            ? text(
+                  "; a data set is images and labels: give the file with the other ones too, under names that say what "
+                  "they hold (train-images.npy train-labels.npy), or convert them first, named by ",
+                  field("train-images"), " and ", field("train-labels"))
+            : text("; name images and labels with ", field("x"), " and ", field("y"))));
   }
 
   void own_entries() {

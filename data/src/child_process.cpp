@@ -141,8 +141,10 @@ void write_all(int descriptor, const char* data, std::size_t n_bytes) {
     content.clear();
     end = kNoMemory;
   } catch (const ResourceError& error) {
-    content = error.what();
+    content = error.marked();
     end = kResource;
+  } catch (const Error& error) {
+    content = error.marked();
   } catch (const std::exception& error) {
     content = error.what();
   }

@@ -217,7 +217,7 @@ RawDataset read_csv(const std::vector<std::string>& inputs, const ReadOptions& o
   if (inputs.size() > 1 && are_parts(inputs)) return read_parts(inputs, options);
   RawDataset raw;
   raw.file = inputs[0];
-  NTKROB_CHECK(options.x_test.empty(), ConfigError, "--x-test names an array, but ", inputs[0], " is a table");
+  NTKROB_CHECK(options.x_test.empty(), ConfigError, field("x-test"), " names an array, but ", inputs[0], " is a table");
   std::unique_ptr<TextTable> train, test;
   for (const std::string& input : inputs) {
     const bool is_test = inputs.size() > 1 && names_test_split(input);

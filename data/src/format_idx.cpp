@@ -132,6 +132,11 @@ RawArray read_labels(const std::string& path, ReadBudget& budget) {
   return raw;
 }
 
+std::string part_options() {
+  return text(field("train-images"), ", ", field("train-labels"), ", ", field("test-images"), ", ",
+              field("test-labels"));
+}
+
 /// Puts a file where its name says it belongs; false when the name says nothing.
 bool place(const std::string& path, PartFiles& files) {
   const std::string name = lower(file_name(path));
@@ -139,9 +144,8 @@ bool place(const std::string& path, PartFiles& files) {
   if (images == labels) return false;
   std::string& slot = names_test_split(path) ? (images ? files.test_images : files.test_labels)
                                              : (images ? files.train_images : files.train_labels);
-  NTKROB_CHECK(slot.empty() || slot == path, ConfigError, slot, " and ", path,
-               " have the same part by their names; name them with --train-images, --train-labels, --test-images, "
-               "--test-labels");
+  NTKROB_CHECK(slot.empty() || slot == path, ConfigError, slot, " and ", path, " have the same part by their names; ",
+               advice("name them with ", part_options()));
   slot = path;
   return true;
 }
@@ -169,10 +173,10 @@ void place_folder(const std::string& folder, PartFiles& files, std::vector<std::
 void read_pair(const std::string& images, const std::string& labels, const char* which, RawSplit& split,
                ReadBudget& budget) {
   if (images.empty() && labels.empty()) return;
-  NTKROB_CHECK(!labels.empty(), ConfigError, images, ": ", which,
-               " images without labels; give the labels file with --", which, "-labels");
-  NTKROB_CHECK(!images.empty(), ConfigError, labels, ": ", which,
-               " labels without images; give the images file with --", which, "-images");
+  NTKROB_CHECK(!labels.empty(), ConfigError, images, ": ", which, " images without labels; give the labels file with ",
+               field(text(which, "-labels")));
+  NTKROB_CHECK(!images.empty(), ConfigError, labels, ": ", which, " labels without images; give the images file with ",
+               field(text(which, "-images")));
   split.x = read_images(images, budget);
   split.y = read_labels(labels, budget);
 }
@@ -252,9 +256,8 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
       place_folder(input, files, ignored);
       continue;
     }
-    NTKROB_CHECK(place(input, files), ConfigError, input,
-                 ": the name does not say whether it holds images or labels; name the files with --train-images, "
-                 "--train-labels, --test-images, --test-labels");
+    NTKROB_CHECK(place(input, files), ConfigError, input, ": the name does not say whether it holds images or labels; ",
+                 advice("name the files with ", part_options()));
   }
   RawDataset raw;
   raw.file = !files.train_images.empty() ? files.train_images : files.test_images;
@@ -274,7 +277,7 @@ RawDataset read_idx(const std::vector<std::string>& inputs, const ReadOptions& o
     if (!images.empty()) raw.notes.push_back(text(which, " split: ", file_name(images), ", ", file_name(labels)));
   if (!ignored.empty()) raw.notes.push_back("left out: " + names_text(ignored));
   if (lower(file_name(raw.file)).find("emnist") != std::string::npos && options.layout.empty())
-    raw.notes.push_back("EMNIST's files hold every picture transposed; --layout NWH turns them");
+    raw.notes.push_back(text("EMNIST's files hold every picture transposed; ", field("layout", "NWH"), " turns them"));
   return raw;
 }
 

@@ -135,7 +135,7 @@ RawDataset read_libsvm(const std::vector<std::string>& inputs, const ReadOptions
   raw.file = inputs[0];
   raw.sparse = true;
   expect_no_array_names(options, inputs[0], "LIBSVM");
-  NTKROB_CHECK(options.drop.empty(), ConfigError, "--drop names columns, LIBSVM has indices; ", inputs[0]);
+  NTKROB_CHECK(options.drop.empty(), ConfigError, field("drop"), " names columns, LIBSVM has indices; ", inputs[0]);
   NTKROB_CHECK(inputs.size() <= 2, ConfigError, inputs.size(),
                " LIBSVM files; one, or one for training and one whose name has \"test\"");
   std::vector<std::pair<Sparse, bool>> parts;

@@ -146,7 +146,8 @@ RawDataset read_npy(const std::vector<std::string>& inputs, const ReadOptions& o
   NTKROB_CHECK(
       files.size() > 1, IoError, files[0],
       ": is one array, a data set is images and labels: give both files, e.g. x_train.npy y_train.npy, or name "
-      "them with --train-images and --train-labels");
+      "them with ",
+      field("train-images"), " and ", field("train-labels"));
   return read_parts(files, options);
 }
 

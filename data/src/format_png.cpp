@@ -153,9 +153,8 @@ Tree look(const std::string& input, bool only_input) {
   if (splits.count(Split3::validation) > 0) {
     if (test)
       tree.notes.push_back(text("left out: ", splits[Split3::validation], ", a validation split of ",
-                                count_pictures(splits[Split3::validation]),
-                                " pictures (--test-file reads it as the test split "
-                                "of the training folder alone)"));
+                                count_pictures(splits[Split3::validation]), " pictures (", field("test-file"),
+                                " reads it as the test split of the training folder alone)"));
     else
       take_test(Split3::validation);
   }

@@ -18,8 +18,8 @@ namespace io {
 
 void refuse_structural(const RawDataset& raw, const ReadOptions& options) {
   NTKROB_CHECK(!raw.own || !options.structural(), ConfigError, raw.file,
-               ": was written by ntkrob and says itself what it holds; leave out --",
-               raw.own && options.structural() ? options.given().front().first : std::string());
+               ": was written by ntkrob and says itself what it holds; ",
+               advice("leave out ", field(options.given().front().first)));
 }
 
 const std::vector<Format>& format_table() {
@@ -65,8 +65,8 @@ bool recognise_hdf5(const Probe& probe) {
 
 void expect_no_array_names(const ReadOptions& options, const std::string& path, const char* format) {
   for (const std::string* name : {&options.x, &options.y, &options.x_test, &options.y_test})
-    NTKROB_CHECK(name->empty(), ConfigError, "--x, --y, --x-test and --y-test name arrays, but ", path, " is ", format,
-                 ", which has none");
+    NTKROB_CHECK(name->empty(), ConfigError, field("x"), ", ", field("y"), ", ", field("x-test"), " and ",
+                 field("y-test"), " name arrays, but ", path, " is ", format, ", which has none");
 }
 
 namespace {
@@ -159,9 +159,10 @@ namespace {
 
 RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOptions& options) {
   if (options.parts.any()) {
-    NTKROB_CHECK(inputs.empty(), ConfigError, inputs[0],
-                 ": give either input files or --train-images, --train-labels, ..., not both");
-    expect_no_array_names(options, "each file of --train-images, --train-labels, ...", "a single array");
+    NTKROB_CHECK(inputs.empty(), ConfigError, inputs[0], ": give either input files or ", field("train-images"), ", ",
+                 field("train-labels"), ", ..., not both");
+    expect_no_array_names(options, text("each file of ", field("train-images"), ", ", field("train-labels"), ", ..."),
+                          "a single array");
     return read_named_parts(options);
   }
   NTKROB_CHECK(!inputs.empty(), ConfigError, "no input file");
@@ -176,8 +177,8 @@ RawDataset read_raw_dataset(const std::vector<std::string>& inputs, const ReadOp
                  "; all inputs must have one format");
   }
   const std::string id = format.id;
-  NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, "--drop ",
-               options.drop, " leaves out columns of a table, but ", inputs[0], " is ", id);
+  NTKROB_CHECK(options.drop.empty() || id == "csv" || id == "arff" || id == "libsvm", ConfigError, field("drop"), " ",
+               given(options.drop), " leaves out columns of a table, but ", inputs[0], " is ", id);
   return format.read(inputs, options);
 }
 
@@ -228,17 +229,17 @@ void widen(RawArray& x, std::size_t columns, ReadBudget& budget) {
 
 /// What two files state of their columns and values must agree, where each pixel would mean something else.
 void check_agreement(const RawDataset& raw, const RawDataset& found, const std::string& file) {
-  NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, "--test-file: ", file,
-               " states another value range than ", raw.file, ", or none; convert it first with --value-range ",
-               raw.own ? raw.file : "LOW:HIGH");
+  NTKROB_CHECK(raw.value_range == found.value_range && raw.own == found.own, ConfigError, field("test-file"), ": ",
+               file, " states another value range than ", raw.file, ", or none; ",
+               advice("convert it first with ", field("value-range"), " ", raw.own ? raw.file : "LOW:HIGH"));
   NTKROB_CHECK(raw.feature_low == found.feature_low && raw.feature_high == found.feature_high, ConfigError,
-               "--test-file: the features of ", file, " were scaled by other ranges than those of ", raw.file,
-               "; convert it anew with --value-range ", raw.file);
+               field("test-file"), ": the features of ", file, " were scaled by other ranges than those of ", raw.file,
+               "; ", advice("convert it anew with ", field("value-range"), " ", raw.file));
   const auto& a = raw.columns;
   const auto& b = found.columns;
   if (a.empty() || b.empty()) return;
-  NTKROB_CHECK(a.size() == b.size(), IoError, file, ": has ", b.size(), " features, ", raw.file, " ", a.size(),
-               "; --drop leaves columns out of both");
+  NTKROB_CHECK(a.size() == b.size(), IoError, file, ": has ", b.size(), " features, ", raw.file, " ", a.size(), "; ",
+               advice(field("drop"), " leaves columns out of both"));
   for (std::size_t c = 0; c < a.size(); ++c)
     NTKROB_CHECK(a[c] == b[c], IoError, file, ": feature ", c + 1, " is called \"", echoed(b[c]), "\", in ", raw.file,
                  " \"", echoed(a[c]), "\"; columns are taken in their order and must be the same");
@@ -250,7 +251,7 @@ void add_test(RawDataset& raw, const ReadOptions& options) {
   other.test_file.clear();
   other.parts = {};
   RawDataset found = read_raw_dataset({options.test_file}, other);
-  NTKROB_CHECK(!raw.test.x, ConfigError, "--test-file: ", raw.file, " has a test split already");
+  NTKROB_CHECK(!raw.test.x, ConfigError, field("test-file"), ": ", raw.file, " has a test split already");
   const bool test_only = !found.train.x;
   raw.notes.push_back(text("test split: the ", test_only ? "test" : "training", " split of ", options.test_file));
   for (std::string& note : found.notes) raw.notes.push_back(options.test_file + ": " + note);
@@ -270,8 +271,8 @@ void add_test(RawDataset& raw, const ReadOptions& options) {
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options) {
   io::check(options);
   NTKROB_CHECK(options.test_file.empty() || std::find(inputs.begin(), inputs.end(), options.test_file) == inputs.end(),
-               ConfigError, "--test-file ", options.test_file,
-               " is the input itself; what is trained on is no test, --test-fraction splits it");
+               ConfigError, field("test-file"), " ", given(options.test_file),
+               " is the input itself; what is trained on is no test, ", advice(field("test-fraction"), " splits it"));
   ReadOptions reading = options;
   reading.budget.reset();
   reading.budget = io::budget_of(reading);
@@ -374,9 +375,21 @@ std::vector<FormatInfo> formats() {
   return rows;
 }
 
-std::vector<ReadingRule> reading_rules() {
+std::vector<ReadingRule> reading_rules(const FieldSpelling& spelling) {
+  // "{layout=ND} keeps rows" with its options spelt.
+  const auto words_of = [&](const std::string& words) {
+    std::string out;
+    for (std::size_t at = 0; at < words.size();) {
+      const std::size_t begin = words.find('{', at), end = words.find('}', begin);
+      out += words.substr(at, begin - at);
+      if (end == std::string::npos) break;
+      out += text(field(words.substr(begin + 1, end - begin - 1)));
+      at = end + 1;
+    }
+    return spelt(out, spelling);
+  };
   return {
-#define NTKROB_READING(id, kind, content, answer, words) {#id, kind, content, answer, words},
+#define NTKROB_READING(id, kind, content, answer, words) {#id, kind, words_of(content), answer, words_of(words)},
 #include "reading_rules.def"
 #undef NTKROB_READING
   };

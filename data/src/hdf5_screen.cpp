@@ -193,7 +193,7 @@ class Screening {
       else
         read_numbers(object, name, where);
     } catch (const IoError& failure) {
-      error = failure.what();
+      error = failure.marked();
       H5Eclear2(H5E_DEFAULT);
     }
     if (!variable) return;
@@ -312,8 +312,8 @@ std::shared_ptr<Screened> screen(const std::string& path, const ChildLimits& lim
             // Behind the end of HDF5's data stands a checksum of ours, or nothing.
             NTKROB_CHECK(end == 0 || end >= file.size() || schema_of(opened, path).rfind("ntkrob.", 0) != 0, IoError,
                          path, ": has ", file.size() - end,
-                         " bytes behind the end of its data, which are no checksum; the file is cut off or damaged, "
-                         "get it again, or make it anew (a checkpoint: start without --resume)");
+                         " bytes behind the end of its data, which are no checksum; the file is cut off or damaged, ",
+                         advice("get it again, or make it anew (a checkpoint: start without ", field("resume"), ")"));
             return Screening(path).run(opened);
           },
           limits);

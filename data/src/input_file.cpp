@@ -94,8 +94,8 @@ std::size_t InputStream::read_some(void* target, std::size_t n_bytes) {
   }
   done += stream_->read(position + done, n_bytes - done, offset_ + done);
   offset_ += done;
-  NTKROB_CHECK(offset_ <= limit_, ResourceError, path_, ": unpacks to more than the memory limit of ", limit_,
-               " bytes; raise the memory limit (--memory), or read a smaller file");
+  NTKROB_CHECK(offset_ <= limit_, ResourceError, path_, ": unpacks to more than the memory limit of ", limit(limit_),
+               " bytes; ", advice("raise the memory limit (", field("memory"), "), or read a smaller file"));
   return done;
 }
 

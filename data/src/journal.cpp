@@ -150,8 +150,8 @@ class Journal::Impl {
     end_ = size_;
     const bool cut = ::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0;
     throw ResourceError(text("cannot append to ", path_, ": ", std::strerror(error),
-                             cut ? "" : " (a part of it that is not whole stays, and is ignored)",
-                             "; choose a folder with space by --checkpoint"));
+                             cut ? "" : " (a part of it that is not whole stays, and is ignored)", "; ",
+                             advice("choose a folder with space by ", field("checkpoint"))));
   }
 
   const JournalHead& head() const { return head_; }

@@ -166,8 +166,8 @@ void map_labels(std::vector<Labels*>& all, const std::string& option, Dataset& d
     labels->members.clear();
   }
   for (const auto& [from, to] : map)
-    NTKROB_CHECK(used.count(from) > 0, ConfigError, "--label-map: label ", echoed(from), " does not occur in ",
-                 all.front()->where);
+    NTKROB_CHECK(used.count(from) > 0, ConfigError, field("label-map"), ": label ", given(echoed(from)),
+                 " does not occur in ", all.front()->where);
   texts_to_numbers(all, nullptr, data);  // the texts are ours
 }
 
@@ -264,9 +264,10 @@ void check_range(const std::vector<Labels*>& all) {
   for (const Labels* labels : all)
     for (std::size_t i = 0; i < labels->numbers.size(); ++i) {
       const std::int64_t value = labels->numbers[i];
-      NTKROB_CHECK(value >= 0 && value < kMaxClasses, IoError, labels->where, ": label ", i, " is ", value,
-                   "; labels must be whole numbers in 0 .. ", kMaxClasses - 1,
-                   "; --renumber numbers those that occur (", list_text(occurring(all)), ") from 0");
+      NTKROB_CHECK(
+          value >= 0 && value < kMaxClasses, IoError, labels->where, ": label ", i, " is ", given(value),
+          "; labels must be ", limit("whole numbers in 0 .. ", kMaxClasses - 1), "; ",
+          advice(field("renumber", "true"), " numbers those that occur (", list_text(occurring(all)), ") from 0"));
     }
 }
 
@@ -305,8 +306,8 @@ void say_empty_classes(Dataset& data) {
                               test_only.size() == 1 ? " has" : " have", " test images only, nothing to learn from"));
   if (empty.empty()) return;
   data.notes.push_back(text("labels run ", first, " .. ", last, ", ", empty.size() == 1 ? "class " : "classes ",
-                            runs_text(empty), empty.size() == 1 ? " has" : " have",
-                            " none (--renumber numbers those that occur from 0)"));
+                            runs_text(empty), empty.size() == 1 ? " has" : " have", " none (",
+                            field("renumber", "true"), " numbers those that occur from 0)"));
 }
 
 }  // namespace
@@ -325,7 +326,7 @@ void take_labels(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   }
   const bool targets = !data.train.targets.empty() || !data.test.targets.empty();
   NTKROB_CHECK(!targets || (options.label_map.empty() && !options.renumber), ConfigError,
-               options.renumber ? "--renumber: " : "--label-map: ", raw.file,
+               options.renumber ? field("renumber", "true") : field("label-map"), ": ", raw.file,
                " has floating-point targets with a column for each class, which keep their order");
   texts_to_numbers(all, raw.pictures ? "names of folders" : "labels that are texts", data);
   map_labels(all, options.label_map, data);
@@ -351,9 +352,10 @@ void take_labels(RawDataset& raw, const ReadOptions& options, Dataset& data) {
       for (const int label : split->labels) data.classes = std::max<index>(data.classes, label + 1);
   for (const Labels* labels : all)
     for (std::size_t i = 0; i < labels->numbers.size(); ++i)
-      NTKROB_CHECK(labels->numbers[i] < data.classes, IoError, labels->where, ": label ", i, " is ", labels->numbers[i],
-                   ", but there are ", data.classes, " classes (0 .. ", data.classes - 1,
-                   "); --renumber numbers those that occur (", list_text(occurring(all)), ") from 0");
+      NTKROB_CHECK(
+          labels->numbers[i] < data.classes, IoError, labels->where, ": label ", i, " is ", labels->numbers[i],
+          ", but there are ", data.classes, " classes (0 .. ", data.classes - 1, "); ",
+          advice(field("renumber", "true"), " numbers those that occur (", list_text(occurring(all)), ") from 0"));
   say_empty_classes(data);
 }
 

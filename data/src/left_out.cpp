@@ -32,12 +32,13 @@ void say_other_readings(const Dataset& data, std::vector<std::string>& lost) {
     lost.push_back(text("the number of classes, ", data.classes, " (labels end at ", last, ")"));
   // 127: what is darker is asked about. 0 and 1 alone are black and white.
   if (bytes && high < 128)
-    lost.push_back(text("that 255 is white (the largest pixel is ", high, "; read it with --value-range 0:255)"));
+    lost.push_back(
+        text("that 255 is white (the largest pixel is ", high, "; read it with ", field("value-range", "0:255"), ")"));
   const index side = static_cast<index>(std::lround(std::sqrt(static_cast<double>(data.shape.channels))));
   if (data.kind() == DataKind::table && bytes && side >= 8 && side * side == data.shape.channels)
-    lost.push_back("that rows are no pictures (read it with --layout ND)");
+    lost.push_back(text("that rows are no pictures (read it with ", field("layout", "ND"), ")"));
   if (data.kind() == DataKind::signal && data.shape.channels > 1)
-    lost.push_back("which axis is which (read it with --layout NHWC)");
+    lost.push_back(text("which axis is which (read it with ", field("layout", "NHWC"), ")"));
 }
 
 }  // namespace
@@ -76,7 +77,7 @@ std::vector<std::string> left_out_by(const Dataset& data, const std::string& pat
 void io::check_values_fit(const Dataset& data, const std::string& path) {
   const Kept kept = kind_of(path);
   NTKROB_CHECK(!data.beyond_range || kept == Kept::hdf5 || kept == Kept::npz, NotSupported, path,
-               ": pixels may lie outside of the value range (a set made with --no-clip), which ",
+               ": pixels may lie outside of the value range (a set made with ", field("clip", "false"), "), which ",
                kept == Kept::png ? "a picture" : "IDX", " cannot tell its reader; write .h5 or .npz");
 }
 

@@ -30,9 +30,9 @@ std::optional<RawArray> only_array(const std::string& path, const char* option, 
     ++fitting;
     found = &entry;
   }
-  NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", option,
-               " names a file of one array, this one holds ", names_text(names),
-               "; give it as the input, with --x and --y");
+  NTKROB_CHECK(found != nullptr && fitting <= 1, IoError, path, ": ", field(option),
+               " names a file of one array, this one holds ", names_text(names), "; ",
+               advice("give it as the input, with ", field("x"), " and ", field("y")));
   return role == Role::images ? load_images(path, *found, options) : load_array(path, *found, options);
 }
 
@@ -77,18 +77,18 @@ RawDataset read_named_parts(const ReadOptions& options) {
   const PartFiles& parts = options.parts;
   const auto check_pair = [](const std::string& images, const std::string& labels, const char* which) {
     NTKROB_CHECK(images.empty() || !labels.empty(), ConfigError, images, ": ", which,
-                 " images without labels; give the labels file with --", which, "-labels");
+                 " images without labels; give the labels file with ", field(text(which, "-labels")));
     NTKROB_CHECK(labels.empty() || !images.empty(), ConfigError, labels, ": ", which,
-                 " labels without images; give the images file with --", which, "-images");
+                 " labels without images; give the images file with ", field(text(which, "-images")));
   };
   check_pair(parts.train_images, parts.train_labels, "train");
   check_pair(parts.test_images, parts.test_labels, "test");
   RawDataset raw;
   raw.file = parts.train_images.empty() ? parts.test_images : parts.train_images;
-  raw.train.x = only_array(parts.train_images, "--train-images", Role::images, options);
-  raw.train.y = only_array(parts.train_labels, "--train-labels", Role::labels, options);
-  raw.test.x = only_array(parts.test_images, "--test-images", Role::images, options);
-  raw.test.y = only_array(parts.test_labels, "--test-labels", Role::labels, options);
+  raw.train.x = only_array(parts.train_images, "train-images", Role::images, options);
+  raw.train.y = only_array(parts.train_labels, "train-labels", Role::labels, options);
+  raw.test.x = only_array(parts.test_images, "test-images", Role::images, options);
+  raw.test.y = only_array(parts.test_labels, "test-labels", Role::labels, options);
   for (RawSplit* split : {&raw.train, &raw.test}) {
     if (!split->x) continue;
     NTKROB_CHECK(split->x->shape.size() >= 2, IoError, split->x->where, ": shape ", split->x->shape_text(),

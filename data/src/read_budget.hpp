@@ -18,9 +18,10 @@ class ReadBudget {
 
   /// where: "file: array"   throws: ResourceError with the bytes needed and the limit; nothing is taken then
   void take(std::size_t n_bytes, const std::string& where) {
-    NTKROB_CHECK(n_bytes <= limit_ - taken_, ResourceError, where, ": needs ", n_bytes, " bytes of memory",
+    NTKROB_CHECK(n_bytes <= limit_ - taken_, ResourceError, where, ": needs ", given(n_bytes), " bytes of memory",
                  taken_ == 0 ? std::string() : text(" beside the ", taken_, " bytes read before"), ", the limit is ",
-                 limit_, " bytes; raise the memory limit (--memory), or read a smaller file");
+                 ntkrob::limit(limit_), " bytes; ",
+                 advice("raise the memory limit (", field("memory"), "), or read a smaller file"));
     taken_ += n_bytes;
   }
   /// What was taken and is free again. n_bytes <= taken()

@@ -55,12 +55,13 @@ std::optional<ImageShape> parse_image_shape(const std::string& shape) {
   std::vector<index> sides;
   for (std::size_t at = 0; at <= shape.size();) {
     const std::size_t x = std::min(shape.find('x', at), shape.size());
-    sides.push_back(
-        parse_integer(shape.substr(at, x - at), "--image-shape " + echoed(shape) + ": a side", 1, kSideLimit));
+    sides.push_back(parse_integer(shape.substr(at, x - at), text(field("image-shape"), " ", echoed(shape), ": a side"),
+                                  1, kSideLimit));
     at = x + 1;
   }
-  NTKROB_CHECK(sides.size() == 2 || sides.size() == 3, ConfigError, "--image-shape is \"", echoed(shape),
-               "\", must be height x width or height x width x channels, e.g. 28x28x1");
+  NTKROB_CHECK(sides.size() == 2 || sides.size() == 3, ConfigError, field("image-shape"), " is \"",
+               given(echoed(shape)), "\", must be ", limit("height x width or height x width x channels"),
+               ", e.g. 28x28x1");
   return ImageShape{sides[0], sides[1], sides.size() == 3 ? sides[2] : 1};
 }
 
@@ -71,7 +72,7 @@ std::string parse_layout(const std::string& layout) {
   std::sort(sorted.begin(), sorted.end());
   NTKROB_CHECK(
       sorted.empty() || sorted == "CHNW" || sorted == "HNW" || sorted == "CNT" || sorted == "DN", ConfigError,
-      "--layout is \"", echoed(layout),
+      field("layout"), " is \"", given(echoed(layout)),
       "\", must be the order of the axes: N (samples) with H, W, C (pictures: NHWC, NCHW, HWCN, NHW), with T, C "
       "(signals: NTC, NCT), or with D (rows: ND)");
   return upper;
@@ -87,7 +88,7 @@ RangeOption parse_value_range(const std::string& range) {
   const std::size_t colon = range.find(':');
   if (colon == std::string::npos || is_file(range)) {
     NTKROB_CHECK(
-        is_file(range), ConfigError, "--value-range is \"", echoed(range),
+        is_file(range), ConfigError, field("value-range"), " is \"", given(echoed(range)),
         "\", must be LOW:HIGH (the values of black and white, e.g. 0:16), columns, or a data set of ntkrob that "
         "stores ranges; there is no such file");
     result.kind = RangeOption::Kind::file;
@@ -95,10 +96,13 @@ RangeOption parse_value_range(const std::string& range) {
     return result;
   }
   result.kind = RangeOption::Kind::numbers;
-  result.low = static_cast<float>(parse_number(range.substr(0, colon), "--value-range " + echoed(range) + ": LOW"));
-  result.high = static_cast<float>(parse_number(range.substr(colon + 1), "--value-range " + echoed(range) + ": HIGH"));
+  result.low =
+      static_cast<float>(parse_number(range.substr(0, colon), text(field("value-range"), " ", echoed(range), ": LOW")));
+  result.high = static_cast<float>(
+      parse_number(range.substr(colon + 1), text(field("value-range"), " ", echoed(range), ": HIGH")));
   NTKROB_CHECK(std::isfinite(result.low) && std::isfinite(result.high) && result.low < result.high, ConfigError,
-               "--value-range is \"", echoed(range), "\", must be LOW:HIGH with the lower number first");
+               field("value-range"), " is \"", given(echoed(range)), "\", must be ",
+               limit("LOW:HIGH with the lower number first"));
   return result;
 }
 
@@ -108,7 +112,7 @@ std::vector<std::string> parse_names(const std::string& names, const char* optio
   for (std::size_t begin = 0; begin <= names.size();) {
     const std::size_t end = std::min(names.find(',', begin), names.size());
     result.push_back(names.substr(begin, end - begin));
-    NTKROB_CHECK(!result.back().empty(), ConfigError, option, " is \"", echoed(names),
+    NTKROB_CHECK(!result.back().empty(), ConfigError, field(option), " is \"", given(echoed(names)),
                  "\": a name between commas is empty");
     begin = end + 1;
   }
@@ -117,12 +121,12 @@ std::vector<std::string> parse_names(const std::string& names, const char* optio
 
 std::map<std::string, std::string> parse_label_map(const std::string& map) {
   std::map<std::string, std::string> result;
-  for (const std::string& pair : parse_names(map, "--label-map")) {
+  for (const std::string& pair : parse_names(map, "label-map")) {
     const std::size_t colon = pair.rfind(':');
-    NTKROB_CHECK(colon != std::string::npos && colon > 0 && colon + 1 < pair.size(), ConfigError, "--label-map is \"",
-                 echoed(map), "\": \"", echoed(pair), "\" must be FROM:TO, e.g. 10:0");
-    NTKROB_CHECK(result.emplace(pair.substr(0, colon), pair.substr(colon + 1)).second, ConfigError, "--label-map is \"",
-                 echoed(map), "\": ", echoed(pair.substr(0, colon)), " is given twice");
+    NTKROB_CHECK(colon != std::string::npos && colon > 0 && colon + 1 < pair.size(), ConfigError, field("label-map"),
+                 " is \"", echoed(map), "\": \"", given(echoed(pair)), "\" must be ", limit("FROM:TO"), ", e.g. 10:0");
+    NTKROB_CHECK(result.emplace(pair.substr(0, colon), pair.substr(colon + 1)).second, ConfigError, field("label-map"),
+                 " is \"", echoed(map), "\": ", given(echoed(pair.substr(0, colon))), " is given twice");
   }
   return result;
 }
@@ -150,18 +154,19 @@ void check(const ReadOptions& o) {
   const std::string layout = parse_layout(o.layout);
   parse_value_range(o.value_range);
   parse_label_map(o.label_map);
-  NTKROB_CHECK(o.image_shape.empty() || layout != "ND", ConfigError,
-               "--layout ND says that rows are no pictures, --image-shape ", echoed(o.image_shape),
+  NTKROB_CHECK(o.image_shape.empty() || layout != "ND", ConfigError, field("layout", "ND"),
+               " says that rows are no pictures, ", field("image-shape"), " ", given(echoed(o.image_shape)),
                " that they are; give one");
-  NTKROB_CHECK(o.x_test.empty() || !o.x.empty(), ConfigError, "--x-test ", echoed(o.x_test),
-               " needs --x, the images of the training split");
-  NTKROB_CHECK(o.y_test.empty() || !o.x_test.empty(), ConfigError, "--y-test ", echoed(o.y_test), " needs --x-test");
+  NTKROB_CHECK(o.x_test.empty() || !o.x.empty(), ConfigError, field("x-test"), " ", given(echoed(o.x_test)), " needs ",
+               field("x"), ", the images of the training split");
+  NTKROB_CHECK(o.y_test.empty() || !o.x_test.empty(), ConfigError, field("y-test"), " ", given(echoed(o.y_test)),
+               " needs ", field("x-test"));
   NTKROB_CHECK(std::isfinite(o.test_fraction) && o.test_fraction >= 0 && o.test_fraction < 1, ConfigError,
-               "--test-fraction is ", o.test_fraction, ", must be at least 0 and below 1");
-  NTKROB_CHECK(o.split_seed == 0 || o.test_fraction > 0, ConfigError, "--split-seed ", o.split_seed,
-               " belongs to --test-fraction, which is not given");
-  NTKROB_CHECK(o.test_fraction == 0 || o.test_file.empty(), ConfigError,
-               "--test-fraction and --test-file both make the test split; give one");
+               field("test-fraction"), " is ", given(o.test_fraction), ", must be ", limit("at least 0 and below 1"));
+  NTKROB_CHECK(o.split_seed == 0 || o.test_fraction > 0, ConfigError, field("split-seed"), " ", given(o.split_seed),
+               " belongs to ", field("test-fraction"), ", which is not given");
+  NTKROB_CHECK(o.test_fraction == 0 || o.test_file.empty(), ConfigError, field("test-fraction"), " and ",
+               field("test-file"), " both make the test split; give one");
 }
 
 }  // namespace io

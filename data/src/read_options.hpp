@@ -27,7 +27,7 @@ RangeOption parse_value_range(const std::string& text);
 
 /// Labels as texts: from -> to.
 std::map<std::string, std::string> parse_label_map(const std::string& text);
-/// "a,b,c" at commas; quotes are not interpreted.
+/// "a,b,c" at commas; quotes are not interpreted.   option: its name, for messages
 std::vector<std::string> parse_names(const std::string& text, const char* option);
 /// Whole number in decimal, a sign allowed.
 std::optional<std::int64_t> whole_number(const std::string& text);

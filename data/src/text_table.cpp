@@ -44,14 +44,15 @@ TextTable::TextTable(std::string path, std::size_t n_columns, std::vector<std::s
       dropped_(n_columns, false) {
   NTKROB_CHECK(n_columns_ <= kMaxColumns, IoError, path_, ": more than ", kMaxColumns,
                " columns; choose features first, or store the table as HDF5");
-  NTKROB_CHECK(options.x.empty(), ConfigError, "--x names an array, but ", path_,
-               " is a table; its columns are features but those of --drop, and --y names the label column");
-  const std::vector<std::string> dropped = parse_names(options.drop, "--drop");
+  NTKROB_CHECK(options.x.empty(), ConfigError, field("x"), " names an array, but ", path_,
+               " is a table; its columns are features but those of ", field("drop"), ", and ", field("y"),
+               " names the label column");
+  const std::vector<std::string> dropped = parse_names(options.drop, "drop");
   std::map<std::string, std::vector<std::size_t>> places;
   for (std::size_t c = 0; c < names_.size() && !dropped.empty(); ++c) places[names_[c]].push_back(c);
   for (const std::string& name : dropped) {
     const auto named = places.find(name);
-    if (named == places.end() || name == "first" || name == "last") dropped_[find(name, "--drop")] = true;
+    if (named == places.end() || name == "first" || name == "last") dropped_[find(name, "drop")] = true;
     if (named == places.end()) continue;
     for (const std::size_t c : named->second) dropped_[c] = true;
     places.erase(named);  // a name that is given twice
@@ -59,7 +60,7 @@ TextTable::TextTable(std::string path, std::size_t n_columns, std::vector<std::s
   }
   std::set<std::size_t> columns_kept;
   if (!label_option_.empty()) {
-    columns_kept.insert(find(label_option_, "--y"));
+    columns_kept.insert(find(label_option_, "y"));
   } else if (!names_.empty()) {
     for (std::size_t c = 0; c < n_columns_; ++c)
       for (const char* label : kLabelNames)
@@ -81,8 +82,8 @@ std::size_t TextTable::find(const std::string& name, const char* option) const {
   for (std::size_t c = 0; c < names_.size(); ++c)
     if (lower(names_[c]) == lower(name)) return c;
   const auto number = whole_number(name);
-  NTKROB_CHECK(number && *number >= 1 && *number <= static_cast<std::int64_t>(n_columns_), ConfigError, option, " ",
-               echoed(name), ": ", path_,
+  NTKROB_CHECK(number && *number >= 1 && *number <= static_cast<std::int64_t>(n_columns_), ConfigError, field(option),
+               " ", given(echoed(name)), ": ", path_,
                names_.empty() ? text(" has no header; give a number from 1 to ", n_columns_, ", first or last")
                               : text(" has no such column; give one of its names, a number from 1 to ", n_columns_,
                                      ", first or last"));
@@ -93,15 +94,16 @@ std::size_t TextTable::find(const std::string& name, const char* option) const {
 std::string TextTable::advice_about(std::string_view field, std::size_t column) const {
   const std::string small = lower(std::string(field));
   if (small.empty() || small == "?" || small == "na" || small == "n/a" || small == "null" || small == "none")
-    return text("the value is missing: fill it in, leave the line out, or the column by --drop ", column + 1);
+    return text("the value is missing: fill it in, leave the line out, or the column by ",
+                ntkrob::field("drop", column + 1));
   std::string point = small;
   std::replace(point.begin(), point.end(), ',', '.');
   double value = 0;
   if (point != small && parse_field(point, value))
     return "decimal points are expected, not commas, in Python: pandas.read_csv(FILE, sep=None, decimal=',', "
            "engine='python').to_csv('points.csv', index=False)";
-  return text("if the column is no feature, leave it out by --drop ", column + 1,
-              label_option_.empty() ? text(", if it is the label, give --y ", column + 1) : "");
+  return text("if the column is no feature, leave it out by ", ntkrob::field("drop", column + 1),
+              label_option_.empty() ? text(", if it is the label, give ", ntkrob::field("y", column + 1)) : "");
 }
 
 void TextTable::add(std::size_t line, const std::vector<std::string_view>& row) {

@@ -88,6 +88,7 @@ class TextTable {
   bool may_be_label(std::size_t column) const;
   bool like_its_neighbour(std::size_t column) const;
   bool counts_rows(std::size_t column, bool any_order) const;
+  /// option: its name, for messages
   std::size_t find(const std::string& name, const char* option) const;
   void drop_index(std::vector<std::string>& notes);
   void choose_by_name(std::vector<std::string>& notes);

@@ -93,7 +93,7 @@ bool TextTable::counts_rows(std::size_t column, bool any_order) const {
 
 /// A leading column that numbers the rows is no feature.
 void TextTable::drop_index(std::vector<std::string>& notes) {
-  if (dropped_[0] || (!label_option_.empty() && find(label_option_, "--y") == 0)) return;
+  if (dropped_[0] || (!label_option_.empty() && find(label_option_, "y") == 0)) return;
   bool named = false;
   if (!names_.empty())
     for (const char* name : kIndexNames) named = named || lower(names_[0]) == name;
@@ -111,9 +111,10 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
     for (std::size_t c = 0; c < n_columns_; ++c)
       if (!dropped_[c] && lower(names_[c]) == name) found.push_back(c);
     if (found.empty()) continue;
-    NTKROB_CHECK(found.size() == 1, IoError, path_, ": columns ", found[0] + 1, " and ", found[1] + 1,
-                 " are both called ", names_[found[0]],
-                 "; give --y with the number of the right one, and --drop with the other");
+    NTKROB_CHECK(
+        found.size() == 1, IoError, path_, ": columns ", found[0] + 1, " and ", found[1] + 1, " are both called ",
+        names_[found[0]], "; ",
+        advice("give ", field("y"), " with the number of the right one, and ", field("drop"), " with the other"));
     label_ = found[0];
     break;
   }
@@ -124,8 +125,8 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
         list += (c == 0 ? "" : ", ") + (names_[c].empty() ? std::string("(no name)") : names_[c].substr(0, 40));
       else if (c == 6)
         list += ", ...";
-    throw IoError(text(path_, ": no column is called ", list_of_label_names(),
-                       "; name the label column by --y; there are ", list));
+    throw IoError(text(path_, ": no column is called ", list_of_label_names(), "; ",
+                       advice("name the label column by ", field("y")), "; there are ", list));
   }
   std::size_t others = 0, other = 0;
   for (const char* name : kLabelNames)
@@ -135,10 +136,11 @@ void TextTable::choose_by_name(std::vector<std::string>& notes) {
         other = c;
       }
   NTKROB_CHECK(others == 0 || lower(names_[*label_]) == "label", IoError, path_, ": columns ", names_[*label_], " and ",
-               names_[other], " could both be the label; give --y with the right one, and --drop with the other");
+               names_[other], " could both be the label; ",
+               advice("give ", field("y"), " with the right one, and ", field("drop"), " with the other"));
   if (others > 0)
-    notes.push_back(
-        text(column_text(other), " is taken as a feature (--drop ", echoed(names_[other]), " leaves it out)"));
+    notes.push_back(text(column_text(other), " is taken as a feature (", field("drop"), " ", echoed(names_[other]),
+                         " leaves it out)"));
   if (names_[*label_] != "label" || *label_ > 0)
     notes.push_back(text("label is ", column_text(*label_), ", ", *label_ + 1, " of ", n_columns_));
 }
@@ -149,28 +151,28 @@ void TextTable::choose_by_evidence(std::vector<std::string>& notes) {
   const bool both = a && b;
   const std::string what =
       first == 0 ? text(statistics_text(0), " and ", statistics_text(last)) : statistics_text(last);
-  NTKROB_CHECK(
-      a || b, IoError, path_, ": no column looks like labels: ", what,
-      " are not a few whole numbers or texts from 0 or 1 on; a file of pixels alone is no data set; give --y with the "
-      "number of the label column if there is one");
+  NTKROB_CHECK(a || b, IoError, path_, ": no column looks like labels: ", what,
+               " are not a few whole numbers or texts from 0 or 1 on; a file of pixels alone is no data set; ",
+               advice("give ", field("y"), " with the number of the label column if there is one"));
   bool take_first = a;
   if (both) {
     const bool pixel_a = like_its_neighbour(0), pixel_b = like_its_neighbour(last);
-    NTKROB_CHECK(pixel_a != pixel_b, IoError, path_, ": the label may be ", what, "; give --y first or --y last");
+    NTKROB_CHECK(pixel_a != pixel_b, IoError, path_, ": the label may be ", what, "; ",
+                 advice("give ", field("y", "first"), " or ", field("y", "last")));
     take_first = pixel_b;
   }
   label_ = take_first ? 0 : last;
   const Statistics s = statistics(*label_);
   notes.push_back(text("no header; label is the ", take_first ? "first" : "last", " of ", n_columns_, " columns",
-                       s.text ? std::string(", texts") : text(", whole numbers ", s.low, " to ", s.high), " (--y ",
-                       take_first ? "last" : "first", " takes the other end)"));
+                       s.text ? std::string(", texts") : text(", whole numbers ", s.low, " to ", s.high), " (",
+                       field("y", take_first ? "last" : "first"), " takes the other end)"));
 }
 
 void TextTable::decide(std::vector<std::string>& notes) {
   drop_index(notes);
   if (!label_option_.empty()) {
-    label_ = find(label_option_, "--y");
-    NTKROB_CHECK(!dropped_[*label_], ConfigError, "--drop: ", column_text(*label_), " of ", path_,
+    label_ = find(label_option_, "y");
+    NTKROB_CHECK(!dropped_[*label_], ConfigError, field("drop"), ": ", column_text(*label_), " of ", path_,
                  " is the label column");
   } else if (!names_.empty()) {
     choose_by_name(notes);
@@ -192,15 +194,16 @@ void TextTable::decide(std::vector<std::string>& notes) {
     const std::string name = lower(names_[c]);
     const bool identifies = name == "id" || name == "index" || ends_with(name, "_id") || name.rfind("unnamed:", 0) == 0;
     if (identifies && !dropped_[c] && c != *label_)
-      notes.push_back(
-          text("attention: ", column_text(c), " is taken as a feature; if it only identifies samples, --drop ", c + 1));
+      notes.push_back(text("attention: ", column_text(c), " is taken as a feature; if it only identifies samples, ",
+                           field("drop"), " ", c + 1));
   }
   // What was kept apart and is a feature after all must be numbers.
   for (const Candidate& c : candidates_) {
     if (c.column == *label_ || dropped_[c.column]) continue;
     NTKROB_CHECK(!c.is_text, IoError, path_, ": ", column_text(c.column), " holds texts such as \"",
-                 c.texts.front().substr(0, 40), "\"; features are numbers: leave it out by --drop ", c.column + 1,
-                 ", or take it as the label by --y ", c.column + 1);
+                 c.texts.front().substr(0, 40), "\"; features are numbers: ",
+                 advice("leave it out by ", field("drop", c.column + 1), ", or take it as the label by ",
+                        field("y", c.column + 1)));
     for (std::size_t i = 0; i < rows_; ++i) {
       const double value = c.numbers[i];
       NTKROB_CHECK(std::isfinite(value), IoError, path_, ": sample ", i, ", column ", c.column + 1, ": pixel is ",

@@ -110,7 +110,7 @@ std::string odd_column(const RawDataset& raw, RawArray& x, std::size_t size) {
   const double before = highs[size - 2].first;
   if (last.first <= 4 * before) return "";
   return text("; column \"", echoed(raw.columns[last.second]), "\" reaches ", last.first, ", all others ", before,
-              ": if it is no feature, --drop ", echoed(raw.columns[last.second]));
+              ": if it is no feature, ", field("drop"), " ", echoed(raw.columns[last.second]));
 }
 
 struct Part {
@@ -124,9 +124,10 @@ struct Part {
 void take_range(std::vector<Part>& parts, float low, float high, std::size_t size, Dataset& data) {
   for (Part& part : parts)
     NTKROB_CHECK(data.beyond_range || (part.e.low >= low && part.e.high <= high), IoError, part.x->where,
-                 ": values span [", part.e.low, ", ", part.e.high, "], outside of the value range [", low, ", ", high,
-                 "]; clip them, or give --value-range ",
-                 range_text(std::min<double>(low, part.e.low), std::max<double>(high, part.e.high)));
+                 ": values span [", part.e.low, ", ", part.e.high, "], outside of the value range ",
+                 limit("[", low, ", ", high, "]"), "; ",
+                 advice("clip them, or give ", field("value-range", range_text(std::min<double>(low, part.e.low),
+                                                                               std::max<double>(high, part.e.high)))));
   const bool bytes =
       low == 0 && high == kWhite && std::all_of(parts.begin(), parts.end(), [](const Part& p) { return p.e.whole; });
   for (Part& part : parts) bytes ? to_bytes(*part.x, size, *part.budget) : to_floats(*part.x, size, *part.budget);
@@ -165,8 +166,9 @@ void scale_channels(std::vector<Part>& parts, const std::vector<float>& low, con
 void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::size_t size, Dataset& data) {
   const auto channels = static_cast<std::size_t>(data.shape.channels);
   if (!options.feature_low.empty()) {
-    NTKROB_CHECK(options.feature_low.size() == channels, ConfigError, "--value-range columns: ", parts.front().x->where,
-                 " has ", channels, " features, ", options.feature_source, " ", options.feature_low.size());
+    NTKROB_CHECK(options.feature_low.size() == channels, ConfigError, field("value-range", "columns"), ": ",
+                 parts.front().x->where, " has ", channels, " features, ", options.feature_source, " ",
+                 options.feature_low.size());
     data.notes.push_back(text("each of ", channels, " features is scaled by the ranges of ", options.feature_source));
     return scale_channels(parts, options.feature_low, options.feature_high, size, data);
   }
@@ -183,23 +185,23 @@ void take_columns(std::vector<Part>& parts, const ReadOptions& options, std::siz
   });
   const auto constant = static_cast<std::size_t>(std::count_if(
       low.begin(), low.end(), [&](const float& l) { return l == high[static_cast<std::size_t>(&l - low.data())]; }));
-  data.notes.push_back(
-      text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"),
-           " scaled from its extremes in the ", parts.front().name, " split to [0, 1]",
-           constant > 0 ? text(" (", constant, " never change and are 0)") : "",
-           "; for other files of these features give --value-range with the data set written from this one"));
+  data.notes.push_back(text(channels == 1 ? std::string("the feature is") : text("each of ", channels, " features is"),
+                            " scaled from its extremes in the ", parts.front().name, " split to [0, 1]",
+                            constant > 0 ? text(" (", constant, " never change and are 0)") : "",
+                            "; for other files of these features give ", field("value-range"),
+                            " with the data set written from this one"));
   scale_channels(parts, low, high, size, data);
 }
 
 void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::size_t size, Dataset& data) {
   if (identify(file).first == "model") {
     const StateDict model = load_state(file, kModelSchema, {parts.front().budget->limit()});
-    NTKROB_CHECK(model.contains("feature_range"), ConfigError, "--value-range: ", file,
+    NTKROB_CHECK(model.contains("feature_range"), ConfigError, field("value-range"), ": ", file,
                  " is a net that stores no ranges of features; name the data set that it was trained on");
     const ModelFeatures ranges = model_features(model, file);
     const auto channels = static_cast<std::size_t>(data.shape.channels);
-    NTKROB_CHECK(ranges.low.size() == channels, ConfigError, "--value-range: ", file, " is about ", ranges.low.size(),
-                 " features, the data have ", channels);
+    NTKROB_CHECK(ranges.low.size() == channels, ConfigError, field("value-range"), ": ", file, " is about ",
+                 ranges.low.size(), " features, the data have ", channels);
     data.notes.push_back(text("the ranges of ", channels, " features taken from ", file));
     return scale_channels(parts, ranges.low, ranges.high, size, data);
   }
@@ -207,8 +209,8 @@ void take_file_ranges(std::vector<Part>& parts, const std::string& file, std::si
   unread.in_memory = std::size_t{1} << 24;  // its pixels are not wanted
   unread.memory = parts.front().budget->limit();
   const Dataset ranges = open_dataset({file}, unread);
-  NTKROB_CHECK(ranges.shape.channels == data.shape.channels, ConfigError, "--value-range: ", file, " is about ",
-               ranges.shape.channels, " features, the data have ", data.shape.channels);
+  NTKROB_CHECK(ranges.shape.channels == data.shape.channels, ConfigError, field("value-range"), ": ", file,
+               " is about ", ranges.shape.channels, " features, the data have ", data.shape.channels);
   if (ranges.feature_low.empty()) {
     data.notes.push_back(text("value range [", ranges.value_low, ", ", ranges.value_high, "] taken from ", file));
     const bool bytes = ranges.train.is_bytes() || ranges.test.is_bytes();
@@ -241,7 +243,7 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
     if (high == 0) data.notes.push_back(text(where, ": all values are 0"));
     if (high > 0 && high < kDark)
       data.notes.push_back(text("attention: the largest value is ", high, ", ", std::lround(1 / high),
-                                " times below 1: if that is white, give --value-range ", range_text(0, high)));
+                                " times below 1: if that is white, give ", field("value-range", range_text(0, high))));
     return;
   }
   const bool table = data.shape.height == 1 && data.shape.width == 1;
@@ -251,28 +253,28 @@ void recognise(const RawDataset& raw, std::vector<Part>& parts, std::size_t size
     if (low < 0)
       advice = text(
           "the images look normalised: store them as they were before, normalisation belongs inside the "
-          "model; or give the values of black and white, e.g. --value-range ",
-          low >= -1 && high <= 1 ? "-1:1" : range_text(low, high));
+          "model; or give the values of black and white, e.g. ",
+          field("value-range", low >= -1 && high <= 1 ? "-1:1" : range_text(low, high)));
     else if (high > kWhite)
-      advice = text("give the values of black and white, e.g. --value-range ", high <= 1023    ? "0:1023"
-                                                                               : high <= 4095  ? "0:4095"
-                                                                               : high <= 65535 ? "0:65535"
-                                                                                               : range_text(low, high));
+      advice = text("give the values of black and white, e.g. ",
+                    field("value-range", high <= 1023    ? "0:1023"
+                                         : high <= 4095  ? "0:4095"
+                                         : high <= 65535 ? "0:65535"
+                                                         : range_text(low, high)));
     else
-      advice =
-          text("a little above 1 is a mistake in the scaling: clip them, or give --value-range ", range_text(0, high));
+      advice = text("a little above 1 is a mistake in the scaling: clip them, or give ",
+                    field("value-range", range_text(0, high)));
     if (table || data.shape.width == 1)
-      advice +=
-          "; features of their own scales: --value-range columns takes the extremes of each in the training split";
+      advice += text("; features of their own scales: ", field("value-range", "columns"),
+                     " takes the extremes of each in the training split");
     throw IoError(text(where, ": ", whole ? "whole-number" : "floating-point", " values span [", number_text(low), ", ",
-                       number_text(high), "], which is neither [0, 1] nor [0, 255]; ", advice,
+                       number_text(high), "], which is neither [0, 1] nor [0, 255]; ", ntkrob::advice(advice),
                        odd_column(raw, *parts.front().x, size)));
   }
   NTKROB_CHECK(high >= kDark * kWhite, IoError, where, ": the largest value is ", high,
-               ", which is neither 1 nor near 255; give --value-range ", range_text(0, high),
-               " if that is white, or --value-range 0:255 if the "
-               "pictures are that dark",
-               table ? "; --value-range columns scales each feature from its own extremes" : "",
+               ", which is neither 1 nor near 255; give ", field("value-range", range_text(0, high)),
+               " if that is white, or ", field("value-range", "0:255"), " if the pictures are that dark",
+               table ? text("; ", field("value-range", "columns"), " scales each feature from its own extremes") : "",
                odd_column(raw, *parts.front().x, size));
   if (whole) {
     const bool said = parts.front().x->kind == Kind::floats;
@@ -295,19 +297,20 @@ void shape_rows(const RawDataset& raw, const ReadOptions& options, Dataset& data
   const bool bytes = (raw.train.x ? raw.train.x : raw.test.x)->kind == Kind::bytes;
   if (side * side == s.channels && side >= kSmallest) {
     if (!bytes) {
-      data.notes.push_back(
-          text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", side, "x", side, "x1"));
+      data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give ",
+                                field("image-shape", text(side, "x", side, "x1"))));
       return;
     }
-    data.notes.push_back(text("rows of ", s.channels, " numbers read as pictures of ", side, " x ", side,
-                              " (--layout ND keeps them rows)"));
+    data.notes.push_back(text("rows of ", s.channels, " numbers read as pictures of ", side, " x ", side, " (",
+                              field("layout", "ND"), " keeps them rows)"));
     data.shape = {side, side, 1};
     return;
   }
   const index colour = side_of(s.channels / 3);
   if (s.channels % 3 == 0 && colour * colour * 3 == s.channels && colour >= kSmallest)
-    data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give --image-shape ", colour,
-                              "x", colour, "x3, and --layout NCHW where a row holds one colour after the other"));
+    data.notes.push_back(text("rows of ", s.channels, " numbers: if they are pictures, give ",
+                              field("image-shape", text(colour, "x", colour, "x3")), ", and ", field("layout", "NCHW"),
+                              " where a row holds one colour after the other"));
 }
 
 /// What comes from the file block by block, with all that was recognised done to it.
@@ -343,7 +346,8 @@ void take_values(RawDataset& raw, const ReadOptions& options, Dataset& data) {
   data.feature_high = raw.feature_high;
   if (range.kind != RangeOption::Kind::none && raw.value_range && !raw.own)
     data.notes.push_back(text("the value range [", raw.value_range->first, ", ", raw.value_range->second,
-                              "] that the file states is replaced by --value-range ", options.value_range));
+                              "] that the file states is replaced by ", field("value-range"), " ",
+                              options.value_range));
   switch (range.kind) {
     case RangeOption::Kind::numbers:
       take_range(parts, range.low, range.high, size, data);

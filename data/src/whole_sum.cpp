@@ -44,7 +44,9 @@ std::string hex(std::uint64_t value) {
   return digits;
 }
 
-constexpr const char* kRemedy = "; get the file again, or make it anew (a checkpoint: start without --resume)";
+std::string remedy() {
+  return text("; ", advice("get the file again, or make it anew (a checkpoint: start without ", field("resume"), ")"));
+}
 
 /// Files that were found sound: a command looks at its inputs more than once.
 Remembered<bool>& sound_files() {
@@ -75,12 +77,12 @@ bool verify_whole(const InputFile& file) {
   if (!first && !last) return false;
   const std::uint64_t length = little(found, 8, 8), stored = little(found, 16, 4);
   NTKROB_CHECK(first && last && found == whole_sum(length, static_cast<std::uint32_t>(stored)), IoError, file.path(),
-               ": the checksum at the end of the file is damaged itself", kRemedy);
+               ": the checksum at the end of the file is damaged itself", remedy());
   NTKROB_CHECK(length == n_bytes, IoError, file.path(), ": has ", n_bytes, " bytes, its checksum was made of ", length,
-               "; the file is cut off or was changed", kRemedy);
+               "; the file is cut off or was changed", remedy());
   const std::uint32_t crc = checksum(file, n_bytes);
   NTKROB_CHECK(crc == stored, IoError, file.path(), ": the checksum of the file is crc32:", hex(crc),
-               ", it was written with crc32:", hex(stored), "; the file is damaged", kRemedy);
+               ", it was written with crc32:", hex(stored), "; the file is damaged", remedy());
   sound_files().add(before, file.path(), true);
   return true;
 }

@@ -73,6 +73,22 @@ class CheckLayers(unittest.TestCase):
         text = '// Tried in the order of this list.\nNTKROB_LOSS(mse, "b")\nNTKROB_LOSS(ce, "a")\n'
         self.assertEqual(self.findings(files={"lib/src/model/losses.def": text}), ([], []))
 
+    def test_flags_in_texts_below_the_command(self):
+        self.expect("lib/src/base/view.cpp", 'f("raise --memory");\n', "view.cpp:1: the text \"raise --memory\" names a flag")
+        self.expect("lib/src/base/view.cpp", 'f("--x");\n', "names a flag")
+        self.expect("lib/src/base/view.cpp", 'f("the run had --" + name);\n', "names a flag")
+        self.expect("data/src/rules.def", 'NTKROB_RULE(a, "give --layout ND")\n', "names a flag")
+        allowed = '// --memory in a comment\nf("a -- b", "---", field("memory"));\n'
+        self.assertEqual(self.findings(files={"lib/src/base/view.cpp": allowed}), ([], []))
+        self.assertEqual(self.findings(files={"cli/main.cpp": 'f("--help");\n'}), ([], []))
+
+    def test_a_command_that_grows(self):
+        files = {f"cli/{k}.cpp": "\n" * 400 for k in range(9)}
+        self.assertEqual(self.findings(files=files), ([], []))
+        findings, _ = self.findings(files={**files, "cli/9.cpp": "\n"})
+        self.assertEqual(len(findings), 1)
+        self.assertIn("cli: 3601 lines, the limit is 3600", findings[0])
+
     def test_long_files(self):
         self.expect("lib/src/model/model.cpp", "\n" * 601, "the limit is 600")
         findings, warnings = self.findings(files={"lib/src/model/model.cpp": "\n" * 401})

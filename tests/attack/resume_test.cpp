@@ -108,10 +108,10 @@ TEST_CASE("a state refuses other options, another model, other data, and entries
 
   EvaluateOptions eps = c.options;
   eps.threat.eps = 0.07f;
-  CHECK_THROWS_WITH(restore_evaluation(state, eps), Catch::Contains("--eps 0.06") && Catch::Contains("--eps 0.07"));
+  CHECK_THROWS_WITH(restore_evaluation(state, eps), Catch::Contains("eps=0.06") && Catch::Contains("eps=0.07"));
   EvaluateOptions attacks = c.options;
   attacks.attacks.pop_back();
-  CHECK_THROWS_WITH(restore_evaluation(state, attacks), Catch::Contains("--attacks"));
+  CHECK_THROWS_WITH(restore_evaluation(state, attacks), Catch::Contains("had attacks="));
 
   const EvaluateProgress progress = restore_evaluation(state, c.options);
   c.options.resume = &progress;
@@ -288,7 +288,7 @@ TEST_CASE("masking checks resumed after any radius or Square end with the report
   MaskingOptions other = options;
   other.curve = {0, 0.03};
   CHECK_THROWS_WITH(restore_masking(states[2], other),
-                    Catch::Contains("--curve 0,0.03,0.3") && Catch::Contains("--curve 0,0.03;"));
+                    Catch::Contains("curve=0,0.03,0.3") && Catch::Contains("curve=0,0.03;"));
   const MaskingProgress progress = restore_masking(states[2], options);
   options.resume = &progress;
   std::vector<int> shifted = c.labels;

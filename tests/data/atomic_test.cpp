@@ -42,7 +42,7 @@ TEST_CASE("an existing file stays as it is without force and is replaced with it
   const std::string path = folder.file("report.json");
   write_text(path, "old", false);
 
-  CHECK_CONTAINS(message_of<ConfigError>([&] { write_text(path, "new", false); }), "exists; pass --force");
+  CHECK_CONTAINS(message_of<ConfigError>([&] { write_text(path, "new", false); }), "exists; pass force=true");
   CHECK(kit::slurp(path) == "old");
   write_text(path, "new", true);
   CHECK(kit::slurp(path) == "new");

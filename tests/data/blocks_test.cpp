@@ -315,7 +315,7 @@ TEST_CASE("what memory refuses, blocks refuse with the same words", "[data]") {
   Array broken = images("x_train", H5T_IEEE_F32LE, {101, 6, 5, 3}, 0, 1, 0.125);
   broken.values[77 * 90 + 11] = nan;
   refused({broken, y}, "image 77, pixel 11 is nan");
-  refused({images("x_train", H5T_STD_U8LE, {101, 6, 5, 3}, 0, 16), y}, "--value-range 0:16");
+  refused({images("x_train", H5T_STD_U8LE, {101, 6, 5, 3}, 0, 16), y}, "value-range=0:16");
   refused({images("x_train", H5T_STD_I16LE, {101, 6, 5, 3}, -5, 255), y}, "span [-5, 255]");
   refused({images("x_train", H5T_STD_U8LE, {101, 6, 5, 3}, 0, 255), y,
            images("x_test", H5T_IEEE_F32LE, {23, 6, 5, 3}, 0, 1, 0.125), labels("y_test", 23)},
@@ -381,7 +381,7 @@ TEST_CASE("what must be in memory and is larger than allowed is refused before i
     options.in_memory = last_axis ? kBlock : SIZE_MAX;
     const std::string message = kit::message_of<ResourceError>([&] { open_dataset({folder.file("in.h5")}, options); });
     CHECK_CONTAINS(message, "in.h5: x_train: needs 10908 bytes of memory");
-    CHECK_CONTAINS(message, "--memory");
+    CHECK_CONTAINS(message, "(memory)");
   }
   options.in_memory = kBlock;
   write_file(folder.file("in.h5"), {images("x_train", H5T_STD_U8LE, {101, 6, 6, 3}, 0, 255), labels("y_train", 101)});

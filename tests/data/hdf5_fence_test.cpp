@@ -222,6 +222,8 @@ TEST_CASE("a child process gives its answer or says how it ended, and leaves not
 
   CHECK(io::run_in_child([&] { return large; }, limits).content == large);
   CHECK(io::run_in_child([]() -> std::string { throw IoError("the reason"); }, limits).error == "the reason");
+  const auto fails = []() -> std::string { throw IoError(text("give ", field("memory"))); };
+  CHECK(IoError(io::run_in_child(fails, limits).error).field() == "memory");
   CHECK_CONTAINS(io::run_in_child([]() -> std::string { std::abort(); }, limits).failure, "crashed");
   CHECK_CONTAINS(io::run_in_child([]() -> std::string { ::_exit(0); }, limits).failure, "crashed");
   CHECK(io::run_in_child(

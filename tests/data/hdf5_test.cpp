@@ -114,7 +114,7 @@ TEST_CASE("bad HDF5 data sets are refused with field, value and limit", "[data]"
   CHECK_CONTAINS(error(pair_of({{2, 2}, {0, nan, 1, 0}}, bytes)), "image 0, pixel 1 is nan");
   CHECK_CONTAINS(error(pair_of({{2, 2}, {0, 0, 1, inf}}, bytes)), "image 1, pixel 1 is inf");
   CHECK_CONTAINS(error(pair_of({{2, 2}, {0, -3, 1, 0}}, bytes)), "[-3, 1]");
-  CHECK_CONTAINS(error(pair_of({{2, 2}, {0, 3, 256, 0}}, bytes)), "--value-range");
+  CHECK_CONTAINS(error(pair_of({{2, 2}, {0, 3, 256, 0}}, bytes)), "value-range=");
   CHECK_CONTAINS(error(pair_of(good, NdArray<std::uint8_t>{{3}, {0, 1, 2}})), "3 labels for 2 images");
   CHECK_CONTAINS(error(pair_of(good, NdArray<std::int64_t>{{2, 1}, {0, -1}})), "label 1 is -1");
   CHECK_CONTAINS(error(pair_of(good, NdArray<std::int64_t>{{2, 1}, {0, 70000}})), "0 .. 65535");

@@ -132,7 +132,7 @@ TEST_CASE("inputs that are no data set say what is wrong", "[data]") {
   const std::string npz = NTKROB_FIXTURES_DIR "/stored.npz";
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({npz, npz}); }), "is given twice");
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({NTKROB_FIXTURES_DIR "/train-images-idx3-ubyte.gz"}); }),
-                 "--train-labels");
+                 "train-labels");
 }
 
 TEST_CASE("a build without HDF5 says which option to set", "[data]") {

@@ -155,7 +155,7 @@ std::vector<Thing> things() {
 
 std::string joined(const std::vector<std::string>& clauses) {
   std::string all;
-  for (const std::string& clause : clauses) all += clause + "; ";
+  for (const std::string& clause : spelt(clauses)) all += clause + "; ";
   return all;
 }
 
@@ -205,9 +205,9 @@ TEST_CASE("what has to be told again is told by the option that is named", "[dat
     save_dataset(data, folder.file("idx/"), true);
     ReadOptions options;
     const std::string lost = joined(left_out_by(data, folder.file("idx/")));
-    if (lost.find("--value-range 0:255") != std::string::npos) options.value_range = "0:255";
-    if (lost.find("--layout ND") != std::string::npos) options.layout = "ND";
-    if (lost.find("--layout NHWC") != std::string::npos) options.layout = "NHWC";
+    if (lost.find("value-range=0:255") != std::string::npos) options.value_range = "0:255";
+    if (lost.find("layout=ND)") != std::string::npos) options.layout = "ND";
+    if (lost.find("layout=NHWC") != std::string::npos) options.layout = "NHWC";
     INFO(thing.name << ": " << lost);
     const Dataset back = open_dataset({folder.file("idx")}, options);
     CHECK(back.shape == data.shape);

@@ -79,7 +79,7 @@ TEST_CASE("a matrix file without commit leaves nothing, and an existing one is k
   const std::string message = message_of<ConfigError>([&] {
     MatrixFile(some_state(), "ntkrob.kernel/1", {{"a", 5, 7, 4}}, folder.file("old.h5"), false);
   });
-  CHECK(message.find("--force") != std::string::npos);
+  CHECK(message.find("force=true") != std::string::npos);
   { MatrixFile(some_state(), "ntkrob.kernel/1", {{"a", 5, 7, 4}}, folder.file("old.h5"), true); }
   CHECK(kit::slurp(folder.file("old.h5")) == "precious");
 }

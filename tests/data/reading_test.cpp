@@ -1,6 +1,7 @@
 /// The rules of reading (lib/doc/reading.md) inside the library, so that the sanitizers see them; through the command
 /// they are tried in situations/.
 #include <filesystem>
+#include <set>
 
 #include "data/data_kit.hpp"
 
@@ -39,7 +40,7 @@ std::string pixels(std::size_t n) {
 
 std::string joined(const std::vector<std::string>& notes) {
   std::string all;
-  for (const std::string& note : notes) all += note + "\n";
+  for (const std::string& note : spelt(notes)) all += note + "\n";
   return all;
 }
 
@@ -67,7 +68,7 @@ TEST_CASE("labels of every type come out as the same classes", "[data]") {
   CHECK(texts.class_names == std::vector<std::string>{"ant", "bee", "cat"});
   CHECK(labels(npy_file("|S1", "(4,)", "0121")).train.labels == expected);
   CHECK_CONTAINS(message_of([&] { labels(npy_file("|u1", "(4, 3)", std::string(12, '\1'))); }), "row 0 has 3 ones");
-  CHECK_CONTAINS(message_of([&] { labels(npy_file("|i1", "(4,)", std::string("\xff\1\xff\1", 4))); }), "--renumber");
+  CHECK_CONTAINS(message_of([&] { labels(npy_file("|i1", "(4,)", std::string("\xff\1\xff\1", 4))); }), "renumber=true");
   ReadOptions renumber;
   renumber.renumber = true;
   const Dataset renumbered = pair.read(renumber);
@@ -119,10 +120,10 @@ TEST_CASE("axes in every order give the same images, and what two readings fit i
 
   pair.write(npy_file("|u1", "(6, 3, 10, 3)", pixels(6 * 90)), y);
   const std::string both = message_of([&] { pair.read(); });
-  CHECK_CONTAINS(both, "--layout NHWC for 6 pictures of 3 x 10");
-  CHECK_CONTAINS(both, "--layout NCHW for 6 pictures of 10 x 3");
+  CHECK_CONTAINS(both, "layout=NHWC for 6 pictures of 3 x 10");
+  CHECK_CONTAINS(both, "layout=NCHW for 6 pictures of 10 x 3");
   pair.write(npy_file("|u1", "(6, 64, 9)", pixels(6 * 576)), y);
-  CHECK_CONTAINS(message_of([&] { pair.read(); }), "--layout NTC for 6 signals of 64 steps and 9 channels");
+  CHECK_CONTAINS(message_of([&] { pair.read(); }), "layout=NTC for 6 signals of 64 steps and 9 channels");
   ReadOptions signal;
   signal.layout = "NTC";
   CHECK(pair.read(signal).kind() == DataKind::signal);
@@ -141,10 +142,10 @@ TEST_CASE("values: one rule for whole and floating-point numbers", "[data]") {
   };
   const std::string head = "label,a,b\n";
 
-  CHECK_CONTAINS(message_of([&] { read(head + "0,16,3\n1,0,7\n"); }), "--value-range 0:16");
-  CHECK_CONTAINS(message_of([&] { read(head + "0,16.0,3.5\n1,0,7\n"); }), "--value-range 0:255");
-  CHECK_CONTAINS(message_of([&] { read(head + "0,-1,0.5\n1,0,1\n"); }), "--value-range -1:1");
-  CHECK_CONTAINS(message_of([&] { read(head + "0,4095,3\n1,0,7\n"); }), "--value-range 0:4095");
+  CHECK_CONTAINS(message_of([&] { read(head + "0,16,3\n1,0,7\n"); }), "value-range=0:16");
+  CHECK_CONTAINS(message_of([&] { read(head + "0,16.0,3.5\n1,0,7\n"); }), "value-range=0:255");
+  CHECK_CONTAINS(message_of([&] { read(head + "0,-1,0.5\n1,0,1\n"); }), "value-range=-1:1");
+  CHECK_CONTAINS(message_of([&] { read(head + "0,4095,3\n1,0,7\n"); }), "value-range=0:4095");
   const Dataset sixteen = read(head + "0,16,4\n1,0,8\n", "0:16");
   CHECK(sixteen.images("train")(0, 1) == 0.25f);
   CHECK(read(head + "0,1,0\n1,0,1\n").images("train")(0, 0) == 1.0f);
@@ -177,12 +178,12 @@ TEST_CASE("tables: the label column is named, certain or asked for", "[data]") {
   }
 
   CHECK(read("a,b,Target\n0,0.5,1\n1,0.25,0\n").train.labels == std::vector<int>{1, 0});
-  CHECK_CONTAINS(message_of([&] { read("a,b\n0,0.5\n1,0.25\n"); }), "name the label column by --y; there are a, b");
+  CHECK_CONTAINS(message_of([&] { read("a,b\n0,0.5\n1,0.25\n"); }), "name the label column by y; there are a, b");
   CHECK_CONTAINS(joined(read(last).notes), "label is the last of 4 columns");
-  CHECK_CONTAINS(message_of([&] { read(doubt); }), "give --y first or --y last");
+  CHECK_CONTAINS(message_of([&] { read(doubt); }), "give y=first or y=last");
   CHECK(read(doubt, "last").train.labels[1] == 1);
   CHECK(read("0.5,0.25,oak\n0.1,1,elm\n0.3,0.7,oak\n").class_names == std::vector<std::string>{"elm", "oak"});
-  CHECK_CONTAINS(message_of([&] { read("label,a,town\n0,0.5,x\n1,1,y\n"); }), "--drop 3");
+  CHECK_CONTAINS(message_of([&] { read("label,a,town\n0,0.5,x\n1,1,y\n"); }), "drop=3");
   CHECK(read("label,a,town\n0,0.5,x\n1,1,y\n", "", "town").shape == ImageShape{1, 1, 1});
   CHECK_CONTAINS(joined(read(",a,label\n0,0.5,0\n1,0.2,1\n2,0.1,0\n").notes), "counts the rows: left out");
   CHECK_CONTAINS(message_of<ConfigError>([&] { read("label,a\n0,0.5\n1,0.2\n", "", "b"); }), "has no such column");
@@ -232,7 +233,7 @@ TEST_CASE("a test split comes from a file or a share, and a useless one does not
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({train}, options); }), "is the input itself");
   options.test_file.clear();
   options.split_seed = 3;
-  CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({train}, options); }), "belongs to --test-fraction");
+  CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({train}, options); }), "belongs to test-fraction");
   options.split_seed = 0;
   options.test_fraction = 0.3;
   const Dataset split = open_dataset({train}, options), again = open_dataset({train}, options);
@@ -266,5 +267,27 @@ TEST_CASE("files of other kinds are refused with what they are and the way out",
     std::string newer = kit::slurp(NTKROB_FIXTURES_DIR "/plain_bytes.h5");
     newer[8] = 9;  // the version of the superblock
     CHECK_CONTAINS(error(newer), "libver='v110'");
+  }
+}
+
+TEST_CASE("the rules name options that reading has, spelt as their reader likes", "[data]") {
+  ReadOptions all;
+  all.parts = {"a", "b", "c", "d"};
+  for (std::string* option : {&all.x, &all.y, &all.x_test, &all.y_test, &all.drop, &all.image_shape, &all.layout,
+                              &all.value_range, &all.label_map, &all.test_file})
+    *option = "e";
+  all.renumber = true;
+  all.test_fraction = 0.5;
+  std::set<std::string> options, named;
+  for (const auto& [name, value] : all.given()) options.insert(name);
+  reading_rules([&](const std::string& name, const std::string&) {
+    named.insert(name);
+    return name;
+  });
+  CHECK(named == options);
+  for (const ReadingRule& rule : reading_rules()) {
+    INFO(rule.id << ": " << rule.content << ": " << rule.words);
+    for (const char* mark : {"--", "{", "}"}) CHECK((rule.content + rule.words).find(mark) == std::string::npos);
+    if (rule.id == "axes_square_rows") CHECK(rule.words == "square grey pictures; layout=ND keeps rows");
   }
 }

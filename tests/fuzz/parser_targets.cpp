@@ -33,7 +33,7 @@ void options_of(const std::string& bytes) {
        {&options.image_shape, &options.layout, &options.value_range, &options.label_map, &options.drop})
     std::getline(lines, *field);
   io::check(options);
-  io::parse_names(options.drop, "--drop");
+  io::parse_names(options.drop, "drop");
 }
 
 void fields_of(const std::string& bytes) {

@@ -1,5 +1,7 @@
 #include "jobs/provenance.hpp"
+
 #include "kit/check.hpp"
+#include "ntkrob/jobs/input.hpp"
 
 using namespace ntkrob;
 using namespace ntkrob::jobs;
@@ -25,6 +27,13 @@ TEST_CASE("provenance keeps the commands of all parents, the oldest first", "[jo
   CHECK(p.chain == std::vector<std::string>{"ntkrob synth strokes", "ntkrob robustify strokes.h5"});
   CHECK(p.parent == "robust.h5");
   CHECK(p.parent_checksum == parent.checksum());
+}
+
+TEST_CASE("what a reader recognised is kept with options by their names", "[jobs]") {
+  Dataset data;
+  data.notes = {text("a/x.idx: pictures are transposed; ", field("layout", "NWH"), " turns them"), "plain"};
+  CHECK(reading_record(data, {}, "a/x.idx") ==
+        std::vector<std::string>{"x.idx: pictures are transposed; layout=NWH turns them", "plain"});
 }
 
 TEST_CASE("curves hold what was measured, and in which steps where that is not all", "[jobs]") {

@@ -96,7 +96,7 @@ TEST_CASE("a budget below one row and a sink that throws end the stream", "[kern
     stream_matrix<float>(make_kernel({"fc:1", {1, 1, 3}}, *backend, Output::ntk, budget), x.view(), x.view(),
                          Pairing::same, {Output::ntk}, sink);
   };
-  CHECK_THROWS_WITH(stream(2000, [](Output, index, index, ConstView2D<float>) {}), Catch::Contains("raise --memory"));
+  CHECK_THROWS_WITH(stream(2000, [](Output, index, index, ConstView2D<float>) {}), Catch::Contains("raise memory"));
   CHECK_THROWS_AS(stream(0, [](Output, index, index, ConstView2D<float>) { throw Interrupted("stop"); }), Interrupted);
 }
 

@@ -213,7 +213,7 @@ TEST_CASE("what cannot be factored is named on every backend, and nothing that i
                                    ridge, {}, factor);
       };
       CHECK_THROWS_WITH(machine(s, none), Catch::Contains("n = 250") && Catch::Contains("pivot") &&
-                                              Catch::Contains("ridge 0 ") && Catch::Contains("--ridge"));
+                                              Catch::Contains("ridge 0 ") && Catch::Contains("raise ridge"));
       Matrix<double> bad = images<double>(false);
       bad(7, 3) = std::nan("");
       CHECK_THROWS_AS(machine(bad, {}), NonFinite);
@@ -252,7 +252,7 @@ TEST_CASE("memory is refused before it is taken, with the float32 factor counted
     const Matrix<double> s = images<double>(false), y = random_matrix<double>(kN, kC, "labels");
     const Kernel kernel(KernelSpec::parse("fc:2"), backend, KernelOptions{Output::ntk, 600000});
     CHECK_THROWS_WITH(BasicKernelMachine<double>(kernel, {1, 1, kD}, s.view(), y.view(), {}, {}, Factor::refined),
-                      Catch::Contains("750000 bytes with its float32 factor") && Catch::Contains("--factor float64"));
+                      Catch::Contains("750000 bytes with its float32 factor") && Catch::Contains("factor=float64"));
     CHECK(machine_bytes<double>(kernel, kN, Factor::float64) == 16 * kN * kN);
     CHECK(machine_bytes<float>(kernel, kN, Factor::refined) == 16 * kN * kN);
   });

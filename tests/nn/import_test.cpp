@@ -214,7 +214,7 @@ TEST_CASE("an order that only shapes tell is taken where it is the only one, and
   };
   CHECK_NOTHROW(import_torch(square, mlp(2), {1, 1, 4}));
   refuses(sorted(square), mlp(2), "more than one order of the modules fits the spec: alpha, beta, zeta; name them");
-  refuses(sorted(square), mlp(2), "--order");
+  refuses(sorted(square), mlp(2), "with order,");
   refuses(sorted(square), mlp(2), "track_order=True");
   refuses(sorted(chain({"up1", "up2", "down1", "down2"})), mlp(3), "more than one order");
   // Without biases nothing tells that names were sorted but the names.
@@ -226,7 +226,7 @@ TEST_CASE("an order that only shapes tell is taken where it is the only one, and
   add_dense(down, "up1", 3, 7, 1);
   add_dense(down, "up2", 7, 4, 2);
   refuses(down, "mlp:7", "\"up1.weight\" has shape [3,7], layer 0 of the spec, a dense, needs [7,4]");
-  refuses(sorted(down), "mlp:7", "none fits the spec; compared in the order up1, up2; --order names another");
+  refuses(sorted(down), "mlp:7", "none fits the spec; compared in the order up1, up2; order names another");
 
   Options order;
   order.order = {"zeta", "beta", "alpha"};
@@ -342,7 +342,7 @@ TEST_CASE("one output is explained, and on request its two-class twin decides al
   add_dense(arrays, "0", 6, 5, 1);
   add_dense(arrays, "2", 1, 6, 2);
   CHECK_THROWS_AS(import_torch(arrays, "mlp:6", {1, 1, 5}), ConfigError);
-  CHECK_THROWS_WITH(import_torch(arrays, "mlp:6", {1, 1, 5}), Contains("sigmoid") && Contains("--two-class"));
+  CHECK_THROWS_WITH(import_torch(arrays, "mlp:6", {1, 1, 5}), Contains("sigmoid") && Contains("two-class=true makes"));
 
   Options twin;
   twin.two_class = true;

@@ -140,7 +140,7 @@ ThreatModel ThreatModel::of(const std::string& norm, double eps, index d) {
   threat.norm = parse_norm(norm);
   // Beyond, the conversion would be infinite, and the message would not name what was given.
   constexpr double kMost = 1e30;
-  NTKROB_CHECK(eps <= kMost, ConfigError, "eps is ", eps, ", must be at most ", d,
+  NTKROB_CHECK(eps <= kMost, ConfigError, field("eps"), " is ", given(eps), ", must be ", limit("at most ", d),
                "; it is in units of pixels scaled to [0,1]");
   threat.eps = static_cast<float>(eps);
   threat.validate(d);
@@ -161,13 +161,15 @@ std::string to_string(const ThreatModel& threat) {
 void ThreatModel::validate(index d) const {
   NTKROB_CHECK(std::isfinite(low) && std::isfinite(high) && low < high, ConfigError, "the box is [", low, ", ", high,
                "], must be finite with low below high");
-  NTKROB_CHECK(std::isfinite(eps) && eps >= 0, ConfigError, "eps is ", eps, ", must be finite and 0 or more");
+  NTKROB_CHECK(std::isfinite(eps) && eps >= 0, ConfigError, field("eps"), " is ", given(eps), ", must be ",
+               limit("finite and 0 or more"));
   const double width = static_cast<double>(high) - static_cast<double>(low);
   const auto components = static_cast<double>(std::max<index>(d, 1));
   const double most = norm == Norm::linf ? width : width * (norm == Norm::l2 ? std::sqrt(components) : components);
-  NTKROB_CHECK(eps <= most, ConfigError, "eps is ", eps, " (", to_string(norm), "), must be at most ", most,
-               ", the size of the box [", low, ", ", high, "]; eps is in units of pixels scaled to [0,1]: write ", eps,
-               "/255 if it was meant in units of 0..255");
+  NTKROB_CHECK(eps <= most, ConfigError, field("eps"), " is ", given(eps), " (", to_string(norm), "), must be ",
+               limit("at most ", most), ", the size of the box [", low, ", ", high,
+               "]; eps is in units of pixels scaled to [0,1]: ",
+               advice("write ", eps, "/255 if it was meant in units of 0..255"));
 }
 
 void ThreatModel::project(const float* x, float* z, index d) const {

@@ -58,8 +58,8 @@ class HostArrays final : public Arrays {
     const std::size_t padded = (bytes + 63) / 64 * 64;
     if (padded == 0) return nullptr;
     void* p = std::aligned_alloc(64, padded);
-    NTKROB_CHECK(p != nullptr, ResourceError, "out of memory: an array needs ", bytes,
-                 " bytes; lower --memory, the batch or the number of images");
+    NTKROB_CHECK(p != nullptr, ResourceError, "out of memory: an array needs ", given(bytes), " bytes; ",
+                 advice("lower ", field("memory"), ", the batch or the number of images"));
     return std::shared_ptr<void>(p, std::free);
   }
 

@@ -44,8 +44,8 @@ inline std::string no_such_device(int number, int devices) {
 }
 
 inline std::string out_of_memory(std::size_t needed, std::size_t free, std::size_t total) {
-  return text("backend cuda: device out of memory: ", needed, " bytes needed, ", free, " of ", total,
-              " are free; lower --memory, the batch or the number of images, or use cpu");
+  return text("backend cuda: device out of memory: ", given(needed), " bytes needed, ", limit(free), " of ", total,
+              " are free; ", advice("lower ", field("memory"), ", the batch or the number of images, or use cpu"));
 }
 
 }  // namespace ntkrob::cuda

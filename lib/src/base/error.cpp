@@ -50,6 +50,11 @@ std::string spelt(const std::string& marked, const FieldSpelling& spelling) {
   return written(marked, spelling ? spelling : plain);
 }
 
+std::vector<std::string> spelt(std::vector<std::string> marked, const FieldSpelling& spelling) {
+  for (std::string& one : marked) one = spelt(one, spelling);
+  return marked;
+}
+
 Error::Error(const std::string& message)
     : std::runtime_error(printable_line(written(message, plain))), marked_(std::make_shared<std::string>(message)) {}
 

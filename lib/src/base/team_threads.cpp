@@ -23,9 +23,10 @@ void pause_briefly() {
 }
 
 [[noreturn]] void refuse_team(int size, std::size_t started, const std::system_error& error) {
-  throw ResourceError(text("cannot start ", size, " workers: after ", started + 1,
-                           " the system gives no more threads (", error.code().message(),
-                           "); use fewer (threads), or raise the limits of threads and address space (ulimit -u, -v)"));
+  throw ResourceError(text(
+      "cannot start ", size, " workers: after ", started + 1, " the system gives no more threads (",
+      error.code().message(), "); ",
+      advice("use fewer (", field("threads"), "), or raise the limits of threads and address space (ulimit -u, -v)")));
 }
 
 /// A run is open while worker 0 still works. A worker joins an open run, and run() waits only for those who joined: a

@@ -51,7 +51,8 @@ Net open_convert_net(const ConvertJob& job, StateDict& model, Context& context) 
   if (!p.classes.empty()) store_class_names(model, split_list(p.classes, "classes"));
   for (const std::string& note : imported.notes) context.listener().note(text("reading ", p.weights, ": ", note));
   model.set("provenance/parent", file_name(p.weights));
-  for (std::size_t k = 0; k < imported.notes.size(); ++k) model.set(text("provenance/reading/", k), imported.notes[k]);
+  for (std::size_t k = 0; k < imported.notes.size(); ++k)
+    model.set(text("provenance/reading/", k), spelt(imported.notes[k]));
   return net;
 }
 

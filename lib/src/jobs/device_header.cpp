@@ -19,14 +19,15 @@ void check_identifier(const std::string& name) {
   bool good = !name.empty() && !starts_with_digit;
   for (const char c : name)
     good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_');
-  NTKROB_CHECK(good, ConfigError, "name is \"", shortened_line(name, 80),
-               "\", must be a C++ identifier: letters, digits and _, no digit first");
+  NTKROB_CHECK(good, ConfigError, field("name"), " is \"", given(shortened_line(name, 80)), "\", must be ",
+               limit("a C++ identifier: letters, digits and _, no digit first"));
   constexpr std::size_t kLongest = 200;
-  NTKROB_CHECK(name.size() <= kLongest, ConfigError, "name has ", name.size(), " characters, at most ", kLongest);
-  NTKROB_CHECK(kKeywords.find(" " + name + " ") == std::string::npos, ConfigError, "name is \"", name,
-               "\", a word of C++ itself; choose another, ", name, "_set for example");
+  NTKROB_CHECK(name.size() <= kLongest, ConfigError, field("name"), " has ", given(name.size()), " characters, ",
+               limit("at most ", kLongest));
+  NTKROB_CHECK(kKeywords.find(" " + name + " ") == std::string::npos, ConfigError, field("name"), " is \"", given(name),
+               "\", a word of C++ itself; ", advice("choose another, ", name, "_set for example"));
   const bool reserved = name.find("__") != std::string::npos || name[0] == '_' || name.back() == '_';
-  NTKROB_CHECK(!reserved, ConfigError, "name is \"", name,
+  NTKROB_CHECK(!reserved, ConfigError, field("name"), " is \"", given(name),
                "\": names with __, or with _ at an end, are reserved in C++ or become so with _classes behind them");
 }
 

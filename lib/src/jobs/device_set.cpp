@@ -61,8 +61,8 @@ std::vector<int> chosen_classes(const Dataset& data, const std::string& list) {
   }
   for (const std::string& item : split_list(list, "classes")) {
     const int c = static_cast<int>(parse_integer(item, "classes", 0, data.classes - 1));
-    NTKROB_CHECK(std::find(chosen.begin(), chosen.end(), c) == chosen.end(), ConfigError, "classes: ", c,
-                 " is named twice");
+    NTKROB_CHECK(std::find(chosen.begin(), chosen.end(), c) == chosen.end(), ConfigError, field("classes"), ": ",
+                 given(c), " is named twice");
     chosen.push_back(c);
   }
   return chosen;
@@ -152,17 +152,17 @@ std::uint16_t side(index value, const char* what) {
 
 DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options) {
   const Split& split = data.split(options.split);
-  NTKROB_CHECK(!split.empty(), ConfigError, "split: there is no ", options.split, " split");
-  NTKROB_CHECK(options.pixels == "uint8" || options.pixels == "int16", ConfigError, "pixels is \"", options.pixels,
-               "\", must be uint8 or int16");
+  NTKROB_CHECK(!split.empty(), ConfigError, field("split"), ": there is no ", given(options.split), " split");
+  NTKROB_CHECK(options.pixels == "uint8" || options.pixels == "int16", ConfigError, field("pixels"), " is \"",
+               given(options.pixels), "\", must be ", limit("uint8 or int16"));
   NTKROB_CHECK(options.labels == "auto" || options.labels == "hard" || options.labels == "soft", ConfigError,
-               "labels is \"", options.labels, "\", must be auto, hard or soft");
-  NTKROB_CHECK(options.labels != "soft" || !split.targets.empty(), ConfigError,
-               "labels is soft, but the set has classes only");
+               field("labels"), " is \"", given(options.labels), "\", must be ", limit("auto, hard or soft"));
+  NTKROB_CHECK(options.labels != "soft" || !split.targets.empty(), ConfigError, field("labels"), " is ", given("soft"),
+               ", but the set has classes only");
   NTKROB_CHECK_RANGE("per-class", options.per_class, 0, 1'000'000'000);
   const index by = options.downsample;
-  NTKROB_CHECK(by >= 1 && data.shape.height % by == 0 && data.shape.width % by == 0, ConfigError, "downsample is ", by,
-               ", must divide the images' ", data.shape.height, " x ", data.shape.width);
+  NTKROB_CHECK(by >= 1 && data.shape.height % by == 0 && data.shape.width % by == 0, ConfigError, field("downsample"),
+               " is ", given(by), ", must ", limit("divide the images' ", data.shape.height, " x ", data.shape.width));
 
   const std::vector<int> chosen = chosen_classes(data, options.classes);
   std::vector<int> new_class(static_cast<std::size_t>(data.classes), -1);

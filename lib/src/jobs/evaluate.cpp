@@ -90,11 +90,11 @@ void check_fit(const EvaluateJob& job, const Model& model, const Dataset& data) 
                data.shape.channels);
   NTKROB_CHECK(data.classes <= model.classes(), ShapeError, job.data, " has ", data.classes, " classes, the model ",
                job.model, " only ", model.classes());
-  NTKROB_CHECK(job.split == "train" || job.split == "test", ConfigError, "split is \"", job.split,
-               "\", must be train or test");
-  NTKROB_CHECK(!(job.split == "train" ? data.train : data.test).empty(), ConfigError, "split: ", job.data, " has no ",
-               job.split, " split; ", field("split"), " ", job.split == "test" ? "train" : "test",
-               " judges on the other one");
+  NTKROB_CHECK(job.split == "train" || job.split == "test", ConfigError, field("split"), " is \"", given(job.split),
+               "\", must be ", limit("train or test"));
+  NTKROB_CHECK(!(job.split == "train" ? data.train : data.test).empty(), ConfigError, field("split"), ": ", job.data,
+               " has no ", given(job.split), " split; ",
+               advice(field("split", job.split == "test" ? "train" : "test"), " judges on the other one"));
 }
 
 ImageChoice sample_choice(const EvaluateJob& job, index available) {

@@ -11,7 +11,7 @@ namespace {
 void keep(Context& context, const std::string& name, const Dataset& data, const ReadOptions& options) {
   const auto same = [&](const auto& reading) { return reading.first == name; };
   if (std::any_of(context.readings.begin(), context.readings.end(), same)) return;
-  context.readings.emplace_back(name, data.notes);
+  context.readings.emplace_back(name, spelt(data.notes));
   if (!options.given().empty()) context.readings.back().second.push_back("read with" + read_arguments(options));
   for (const std::string& clause : data.notes) {
     // Clauses that begin with the file name it once.
@@ -106,7 +106,7 @@ void say_left_out(Context& context, const Dataset& data, const std::string& path
 std::vector<std::string> reading_record(const Dataset& data, const ReadOptions& options, const std::string& path) {
   std::vector<std::string> record = data.provenance.reading;  // of the parent's parents
   const std::string folder = path.substr(0, path.size() - file_name(path).size());
-  for (std::string clause : data.notes) {
+  for (std::string clause : spelt(data.notes)) {
     for (std::size_t at; !folder.empty() && (at = clause.find(folder)) != std::string::npos;)
       clause.erase(at, folder.size());
     record.push_back(clause);

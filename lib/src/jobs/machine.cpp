@@ -134,10 +134,10 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Contex
 
 void check_machine(const MachineJob& job) {
   NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);
-  NTKROB_CHECK(job.precision == "float64" || job.precision == "mixed", ConfigError, "precision is \"", job.precision,
-               "\", must be mixed or float64");
-  NTKROB_CHECK(job.solver == "direct" || job.solver == "cg", ConfigError, "solver is \"", job.solver,
-               "\", must be direct or cg");
+  NTKROB_CHECK(job.precision == "float64" || job.precision == "mixed", ConfigError, field("precision"), " is \"",
+               given(job.precision), "\", must be ", limit("mixed or float64"));
+  NTKROB_CHECK(job.solver == "direct" || job.solver == "cg", ConfigError, field("solver"), " is \"", given(job.solver),
+               "\", must be ", limit("direct or cg"));
   parse_factor(job.factor);
   NTKROB_CHECK(job.solver == "direct" || job.factor == "float64", ConfigError, field("factor"), " ", job.factor,
                " needs ", field("solver", "direct"));
@@ -146,14 +146,14 @@ void check_machine(const MachineJob& job) {
                                       job.iterations == defaults.iterations),
                ConfigError, field("rank"), ", ", field("tolerance"), " and ", field("iterations"), " need ",
                field("solver", "cg"));
-  NTKROB_CHECK(job.n >= 0, ConfigError, "n-support is ", job.n, ", must be at least 0");
+  NTKROB_CHECK(job.n >= 0, ConfigError, field("n-support"), " is ", given(job.n), ", must be ", limit("at least 0"));
   NTKROB_CHECK(!job.balanced || job.n > 0, ConfigError, field("balanced-support", "true"), " needs ",
                field("n-support"), ", the number of images to choose");
 }
 
 index support_size(const MachineJob& job, const Dataset& support) {
-  NTKROB_CHECK(job.n <= support.train.n, ConfigError, "n-support is ", job.n, ", but ", job.support, " has only ",
-               support.train.n, " training images");
+  NTKROB_CHECK(job.n <= support.train.n, ConfigError, field("n-support"), " is ", given(job.n), ", but ", job.support,
+               " has only ", limit(support.train.n), " training images");
   return job.n == 0 ? support.train.n : job.n;
 }
 

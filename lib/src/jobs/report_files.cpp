@@ -140,9 +140,9 @@ Report rules_report() {
   return rows;
 }
 
-std::string rules_text() {
+std::string rules_text(const FieldSpelling& spelling) {
   std::string lines, kind;
-  for (const ReadingRule& rule : reading_rules()) {
+  for (const ReadingRule& rule : reading_rules(spelling)) {
     if (rule.kind != kind)
       lines += (kind.empty() ? "" : "\n") +
                text("### ", rule.kind, "\n\n| what comes in | answer | what is said, or what to do |\n|---|---|---|\n");

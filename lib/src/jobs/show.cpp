@@ -20,8 +20,8 @@ Drawing open_show(const ShowJob& p, Context& context) {
     NTKROB_CHECK(!initial.empty(), ConfigError, field("initial"), ": ", p.file,
                  " stores no initial images; only results of ntkrob robustify do");
     NTKROB_CHECK(p.split == "train" && initial.rows() == left.rows() && initial.cols() == left.cols(), ConfigError,
-                 "initial: ", p.file, " has ", initial.rows(), " initial images and ", left.rows(), " images in split ",
-                 p.split, "; they must be the same in number and shape");
+                 field("initial"), ": ", p.file, " has ", initial.rows(), " initial images and ", left.rows(),
+                 " images in split ", p.split, "; they must be the same in number and shape");
     right = std::move(left);
     left = initial;
   } else if (!p.second.empty()) {

@@ -154,8 +154,9 @@ void Kernel::gram_apply(const PreparedSet<R>& x, ConstView2D<double> v, View2D<d
   NTKROB_CHECK_SHAPE(out, n, r);
   check_full(x);
   const std::size_t bytes = gram_apply_bytes<R>(n, r), budget = Call<R>::budget(*this);
-  NTKROB_CHECK(bytes <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: a product with the ",
-               n, " x ", n, " Gram matrix by tiles needs ", bytes, " bytes; raise --memory or lower --threads");
+  NTKROB_CHECK(bytes <= budget, ResourceError, "memory budget of ", limit(budget),
+               " bytes is too small: a product with the ", n, " x ", n, " Gram matrix by tiles needs ", given(bytes),
+               " bytes; ", advice("raise ", field("memory"), " or lower ", field("threads")));
 
   GramOperator<R> op(*this, x);
   const Cut cut(*this);

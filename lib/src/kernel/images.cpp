@@ -139,9 +139,9 @@ ImagePlan plan_images(const Kernel& kernel, index n, index m, std::size_t bytes_
     return plan.scratch_bytes = reserved + plan.table_bytes + workers * plan.scratch_bytes_per_worker;
   };
   while (plan.rows > 1 && total() > budget) plan.rows /= 2;
-  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: network \"",
-               kernel.spec().source(), "\" needs ", total(), " bytes for one pair per worker (", device.workers,
-               " workers); raise --memory or lower --threads");
+  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", limit(budget), " bytes is too small: network \"",
+               kernel.spec().source(), "\" needs ", given(total()), " bytes for one pair per worker (", device.workers,
+               " workers); ", advice("raise ", field("memory"), " or lower ", field("threads")));
   return plan;
 }
 

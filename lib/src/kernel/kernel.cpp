@@ -48,8 +48,9 @@ Kernel::Kernel(KernelSpec spec, Backend& backend, KernelOptions options)
   const DeviceInfo device = backend.info();
   NTKROB_CHECK(reason.empty(), NotSupported, "kernel \"", spec_.source(), "\" on backend ", device.name, ": ", reason);
   NTKROB_CHECK(device.array_bytes == 0 || options.memory_budget <= device.array_bytes, ResourceError,
-               "memory budget of ", options.memory_budget, " bytes: needed on the device of backend ", device.name,
-               ", where ", device.array_bytes, " are free; lower --memory or stop what else runs there");
+               "memory budget of ", given(options.memory_budget), " bytes: needed on the device of backend ",
+               device.name, ", where ", limit(device.array_bytes), " are free; ",
+               advice("lower ", field("memory"), " or stop what else runs there"));
 }
 
 Kernel Kernel::with_output(Output output) const {

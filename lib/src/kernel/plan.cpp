@@ -91,9 +91,9 @@ KernelPlan plan_tiles(Verb verb, index n, index m, index d, index r, std::size_t
       break;
     cols = std::min(cols, band);
   }
-  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", budget,
+  NTKROB_CHECK(total() <= budget, ResourceError, "memory budget of ", limit(budget),
                " bytes is too small: the smallest tile (", rows, " x ", cols, " pairs, ", workers, " workers) needs ",
-               total(), " bytes; raise --memory or lower --threads");
+               given(total()), " bytes; ", advice("raise ", field("memory"), " or lower ", field("threads")));
   KernelPlan plan;
   plan.tile_rows = rows;
   plan.tile_cols = cols;

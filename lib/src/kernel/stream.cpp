@@ -15,8 +15,8 @@ constexpr index kLargestStrip = 8192;
 template <class R>
 index strip_rows(std::size_t budget, index m, std::size_t n_outputs) {
   const std::size_t row = (static_cast<std::size_t>(m) * n_outputs + kMirrorColumns) * sizeof(R);
-  NTKROB_CHECK(row <= budget, ResourceError, "memory budget of ", 2 * budget, " bytes is too small: one row of ", m,
-               " kernel values needs ", 2 * row, " bytes; raise --memory");
+  NTKROB_CHECK(row <= budget, ResourceError, "memory budget of ", limit(2 * budget), " bytes is too small: one row of ",
+               m, " kernel values needs ", given(2 * row), " bytes; ", advice("raise ", field("memory")));
   const auto rows = static_cast<index>(std::min<std::size_t>(budget / row, kLargestStrip));
   return rows >= 2 * kPanelStep ? rows / kPanelStep * kPanelStep : rows;
 }
@@ -97,7 +97,8 @@ void stream_matrix(const Kernel& whole, ConstView2D<R> x, ConstView2D<R> y, Pair
       if (half) compute(kernel, rows, rows, Pairing::same, square, outputs.size());
       compute(kernel, rows, y.middle_rows(first + on_diagonal, m - on_diagonal), Pairing::cross, rest, outputs.size());
     } catch (const ResourceError& error) {
-      throw ResourceError(error.marked() + " (one half of the memory limit is for rows of the result: give twice that)");
+      throw ResourceError(error.marked() +
+                          " (one half of the memory limit is for rows of the result: give twice that)");
     }
     std::copy_n(strip, outputs.size(), finished.begin());
     if (wanted.keep) wanted.keep(i, finished);

@@ -98,16 +98,18 @@ class Solver {
     Basis basis = next_basis(r);
     Matrix<double> coefficients = basis.parts, d = basis.z;
     for (bool first = true; basis.s.cols() > 0; first = false) {
-      NTKROB_CHECK(result_.iterations < limits_.max_iterations, NumericalError, limits_.what, ": after ",
-                   result_.iterations, " iterations the relative residual is ", relative(basis.s, coefficients),
-                   ", the tolerance is ", limits_.tolerance, "; raise --rank, --ridge, --iterations or --tolerance");
+      NTKROB_CHECK(
+          result_.iterations < limits_.max_iterations, NumericalError, limits_.what, ": after ", result_.iterations,
+          " iterations the relative residual is ", given(relative(basis.s, coefficients)), ", the tolerance is ",
+          limit(limits_.tolerance), "; ",
+          advice("raise ", field("rank"), ", ", field("ridge"), ", ", field("iterations"), " or ", field("tolerance")));
       const index k = basis.s.cols();
       Matrix<double> w(n, k), step(k, k), inner(k, k), gain(k, c);
       a_(d.view(), w.view());
       if (!invert_projection(d, w, inner, step)) {
-        NTKROB_CHECK(
-            !first, NotPositiveDefinite, limits_.what,
-            ": the matrix is not positive definite in this precision; raise --ridge or use --precision float64");
+        NTKROB_CHECK(!first, NotPositiveDefinite, limits_.what,
+                     ": the matrix is not positive definite in this precision; ",
+                     advice("raise ", field("ridge"), " or use ", field("precision", "float64")));
         return;  // the search directions have lost their meaning: go on from the true residual
       }
       backend_.gemm(Transpose::no, Transpose::no, 1.0, step.view(), coefficients.view(), 0.0, gain.view());
@@ -193,9 +195,9 @@ CgResult block_cg(Backend& backend, const Operator& a, const Operator& precondit
     result.residual = relative_residuals(y, ax.view());
     const double worst = largest(result.residual);
     if (worst <= limits.tolerance) return result;
-    NTKROB_CHECK(worst <= before / 2, NumericalError, limits.what, ": the relative residual stays at ", worst,
-                 " after ", result.iterations, " iterations, the tolerance is ", limits.tolerance,
-                 "; rounding allows no better: raise --tolerance or --ridge");
+    NTKROB_CHECK(worst <= before / 2, NumericalError, limits.what, ": the relative residual stays at ", given(worst),
+                 " after ", result.iterations, " iterations, the tolerance is ", limit(limits.tolerance),
+                 "; rounding allows no better: ", advice("raise ", field("tolerance"), " or ", field("ridge")));
     before = worst;
     ++result.restarts;
     for (index i = 0; i < r.rows(); ++i)

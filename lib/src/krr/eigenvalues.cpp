@@ -120,7 +120,8 @@ TopEigenvalues solve_whole(View2D<double> a, Backend& backend, index count) {
 
 void EigenOptions::validate() const {
   NTKROB_CHECK_RANGE("count", count, 1, index(1) << 20);
-  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, "tolerance is ", tolerance, ", must be in (0, 1)");
+  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, field("tolerance"), " is ", given(tolerance),
+               ", must be in ", limit("(0, 1)"));
   NTKROB_CHECK_RANGE("dense_rows", dense_rows, 0, 32760);
   NTKROB_CHECK_RANGE("max_products", max_products, 1, index(1) << 20);
 }

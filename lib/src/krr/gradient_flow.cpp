@@ -23,7 +23,8 @@ double row_dot(ConstView2D<double> a, ConstView2D<double> b, index i) {
 }  // namespace
 
 double largest_learning_rate(double largest_eigenvalue, index n, index classes, double momentum) {
-  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, "momentum is ", momentum, ", must be in [0, 1)");
+  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, field("momentum"), " is ", given(momentum), ", must be in ",
+               limit("[0, 1)"));
   NTKROB_CHECK(largest_eigenvalue > 0 && std::isfinite(largest_eigenvalue), ConfigError, "the largest eigenvalue is ",
                largest_eigenvalue, ", must be positive and finite");
   return 2 * (1 + momentum) * static_cast<double>(n) * static_cast<double>(classes) / largest_eigenvalue;
@@ -106,7 +107,7 @@ const std::vector<double>& BasicGradientFlow<R>::eigenvalues() {
 
 template <class R>
 void BasicGradientFlow<R>::predict(ConstView2D<R> x, double time, View2D<double> mean, double* variance) {
-  NTKROB_CHECK(time >= 0, ConfigError, "time is ", time, ", must be at least 0");
+  NTKROB_CHECK(time >= 0, ConfigError, field("time"), " is ", given(time), ", must be ", limit("at least 0"));
   NTKROB_CHECK_SHAPE(x, x.rows, samples_.cols());
   NTKROB_CHECK_SHAPE(mean, x.rows, classes());
   Backend& backend = kernel_.backend();

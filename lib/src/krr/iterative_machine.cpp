@@ -26,11 +26,12 @@ std::size_t solve_bytes(const Kernel& kernel, index n, index c, index rank) {
 }  // namespace
 
 void SolveOptions::validate(index n) const {
-  NTKROB_CHECK(rank >= 0 && rank <= n, ConfigError, "rank is ", rank, ", must be in [0, ", n,
-               "], the number of support images");
-  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, "tolerance is ", tolerance,
-               ", must be above 0 and below 1");
-  NTKROB_CHECK(max_iterations > 0, ConfigError, "iterations is ", max_iterations, ", must be at least 1");
+  NTKROB_CHECK(rank >= 0 && rank <= n, ConfigError, field("rank"), " is ", given(rank), ", must be in ",
+               limit("[0, ", n, "]"), ", the number of support images");
+  NTKROB_CHECK(tolerance > 0 && tolerance < 1, ConfigError, field("tolerance"), " is ", given(tolerance), ", must be ",
+               limit("above 0 and below 1"));
+  NTKROB_CHECK(max_iterations > 0, ConfigError, field("iterations"), " is ", given(max_iterations), ", must be ",
+               limit("at least 1"));
 }
 
 template <class R>
@@ -42,9 +43,10 @@ SolvePlan plan_solve(const Kernel& kernel, index n, index c, const SolveOptions&
   while (options.rank == 0 && plan.rank > 1 && solve_bytes<R>(kernel, n, c, plan.rank) > budget)
     plan.rank = plan.rank * 3 / 4;
   plan.bytes = solve_bytes<R>(kernel, n, c, plan.rank);
-  NTKROB_CHECK(plan.bytes <= budget, ResourceError, "memory budget of ", budget, " bytes is too small: a solve for ", n,
-               " support images with rank ", plan.rank, " needs ", plan.bytes, " bytes; raise --memory",
-               plan.rank > 1 ? " or lower --rank" : "");
+  NTKROB_CHECK(plan.bytes <= budget, ResourceError, "memory budget of ", limit(budget),
+               " bytes is too small: a solve for ", n, " support images with rank ", plan.rank, " needs ",
+               given(plan.bytes), " bytes; ",
+               advice("raise ", field("memory"), plan.rank > 1 ? text(" or lower ", field("rank")) : ""));
   plan.pairs = checked_mul(static_cast<std::size_t>(n), static_cast<std::size_t>(n + 1), "pairs") / 2;
   return plan;
 }

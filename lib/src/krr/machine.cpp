@@ -6,8 +6,8 @@
 namespace ntkrob {
 
 Factor parse_factor(const std::string& text) {
-  NTKROB_CHECK(text == "float64" || text == "refined", ConfigError, "--factor is \"", text,
-               "\", must be float64 | refined");
+  NTKROB_CHECK(text == "float64" || text == "refined", ConfigError, field("factor"), " is \"", given(text),
+               "\", must be ", limit("float64 | refined"));
   return text == "refined" ? Factor::refined : Factor::float64;
 }
 

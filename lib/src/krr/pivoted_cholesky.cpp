@@ -60,8 +60,8 @@ Matrix<double> inverse_of_factor(Matrix<double>& a) {
       a(i, j) = i == j ? std::sqrt(sum) : sum / a(j, j);
     }
     NTKROB_CHECK(std::isfinite(a(j, j)) && a(j, j) > 0, NotPositiveDefinite,
-                 "a block of the kernel matrix is not positive definite: pivot ", j, " of ", k,
-                 "; use --precision float64");
+                 "a block of the kernel matrix is not positive definite: pivot ", j, " of ", k, "; ",
+                 advice("use ", field("precision", "float64")));
   }
   Matrix<double> inverse(k, k);
   for (index j = 0; j < k; ++j)
@@ -160,8 +160,8 @@ Preconditioner::Preconditioner(Backend& backend, const PivotedFactor& factor, do
   for (index i = 0; i < inner_.rows(); ++i) inner_(i, i) += mu;
   const index pivot = inner_.rows() > 0 ? backend_.factor_spd(inner_.view()) : -1;
   NTKROB_CHECK(pivot < 0, NotPositiveDefinite, "the preconditioner of rank ", inner_.rows(),
-               " is not positive definite: pivot ", pivot, " failed with shift ", mu,
-               "; lower --rank or raise --ridge");
+               " is not positive definite: pivot ", pivot, " failed with shift ", mu, "; ",
+               advice("lower ", field("rank"), " or raise ", field("ridge")));
 }
 
 void Preconditioner::apply(ConstView2D<double> r, View2D<double> z) const {

@@ -53,9 +53,10 @@ void check_gram_memory(const Kernel& kernel, index n, std::size_t bytes_per_entr
   const std::size_t bytes = checked_mul(checked_mul(count, count, "Gram matrix"), bytes_per_entry, "Gram matrix");
   const std::size_t limit = memory_limit(kernel);
   const bool budget = kernel.options().memory_budget > 0;
-  NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ", bytes,
-               " bytes", what, ", ", budget ? "the memory budget is " : "this device has ", limit,
-               "; use fewer support images", budget ? " or raise --memory" : "", remedy);
+  NTKROB_CHECK(limit == 0 || bytes <= limit, ResourceError, "the Gram matrix of ", n, " support images needs ",
+               given(bytes), " bytes", what, ", ", budget ? "the memory budget is " : "this device has ",
+               ntkrob::limit(limit), "; ",
+               advice("use fewer support images", budget ? text(" or raise ", field("memory")) : "", remedy));
 }
 
 template <class R>
@@ -99,7 +100,7 @@ void GramSolver<R>::factor_wide(const Kernel& kernel, double relative_limit, con
     NTKROB_CHECK(next <= limit, NotPositiveDefinite, "the Gram matrix of n = ", n,
                  " support images is not positive definite: pivot ", pivot, " failed with ridge ", report_.lambda, " (",
                  report_.lambda / report_.trace_over_n, " of trace/n, limit ", relative_limit, "); image ", pivot,
-                 " is probably a near-duplicate of an earlier one: remove it or raise --ridge");
+                 " is probably a near-duplicate of an earlier one: ", advice("remove it or raise ", field("ridge")));
     ntkrob::log(log, LogLevel::debug, text("pivot ", pivot, " of ", n, " failed with ridge ", report_.lambda));
     report_.lambda = next;
     ++report_.escalations;
@@ -159,7 +160,8 @@ void GramSolver<R>::fit(const Kernel& kernel, const PreparedSet<R>& support, con
                ", must be finite and at least 0");
   check_gram_memory(kernel, support.samples.rows, refined ? sizeof(double) + sizeof(float) : sizeof(double),
                     refined ? " with its float32 factor" : "",
-                    refined ? " or give --factor float64" : " (without the matrix: evaluate --solver cg)");
+                    refined ? text(" or give ", field("factor", "float64"))
+                            : text(" (without the matrix: evaluate with ", field("solver", "cg"), ")"));
   log_ = refined ? log : LogSink();
   if (!refined) narrow_ = Array<float>();
   form(kernel, support, ridge);

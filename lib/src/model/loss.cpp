@@ -121,8 +121,8 @@ Matrix<float> centred_one_hot(const std::vector<int>& labels, index classes) {
 }
 
 std::unique_ptr<Loss> make_loss(const std::string& name, double temperature) {
-  NTKROB_CHECK(std::isfinite(temperature) && temperature > 0, ConfigError, "temperature is ", temperature,
-               ", must be finite and above 0");
+  NTKROB_CHECK(std::isfinite(temperature) && temperature > 0, ConfigError, field("temperature"), " is ",
+               given(temperature), ", must be ", limit("finite and above 0"));
 #define NTKROB_LOSS(text_name, Class) \
   if (name == text_name) return std::make_unique<Class>(temperature);
 #include "model/losses.def"

@@ -120,8 +120,8 @@ std::map<index, nn::Stack<float>> candidates(const Modules& modules, const Impor
 
 [[noreturn]] void refuse_order(const Modules& modules, const char* why) {
   throw IoError(text("the arrays are in alphabetical order, which is not that of the layers, and ", why, ": ",
-                     nn::names_text(modules),
-                     "; name them from first to last with --order, or store them in a file that keeps the order: "
+                     nn::names_text(modules), "; name them from first to last with ", field("order"),
+                     ", or store them in a file that keeps the order: "
                      "numpy.savez(\"weights.npz\", **{k: v.numpy() for k, v in net.state_dict().items()}), or "
                      "h5py.File(\"weights.h5\", \"w\", track_order=True)"));
 }
@@ -164,7 +164,7 @@ void check_places(const Modules& modules, const Places& places, const nn::Stack<
       check_shape(place.normalises ? module.mean : module.weight, place.shape, layer, stack[layer].type);
       if (module.bias.given()) check_shape(module.bias, {module.outputs()}, layer, stack[layer].type);
     } catch (const IoError& error) {
-      throw IoError(text(error.what(), " (", order, "; --order names another)"));
+      throw IoError(text(error.marked(), " (", order, "; ", field("order"), " names another)"));
     }
 }
 
@@ -209,8 +209,8 @@ void add_zero_output(NdArray<float>& weight, NdArray<float>& bias) {
 void TorchImport::validate() const {
   std::set<std::string> seen;
   for (const std::string& name : order) {
-    NTKROB_CHECK(!name.empty(), ConfigError, "order holds an empty name; it is a list such as fc1,fc2,out");
-    NTKROB_CHECK(seen.insert(name).second, ConfigError, "order names \"", name, "\" twice");
+    NTKROB_CHECK(!name.empty(), ConfigError, field("order"), " holds an empty name; it is a list such as fc1,fc2,out");
+    NTKROB_CHECK(seen.insert(name).second, ConfigError, field("order"), " names \"", given(name), "\" twice");
   }
 }
 
@@ -232,12 +232,13 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   check_counts(modules, places);
   check_places(modules, places, stack, order);
   if (!certain) refuse_order(modules, "an order in which numbers ascend does not fit the spec");
-  NTKROB_CHECK(
-      outputs > 1 || options.two_class, ConfigError,
-      "the net has one output, as for a sigmoid that tells two classes apart, and a model has one output for "
-      "each class; --two-class makes the net with the outputs 0 and z, which decides alike: class 1 where z > 0");
-  NTKROB_CHECK(outputs == 1 || !options.two_class, ConfigError, "--two-class is for nets of one output, this one has ",
-               outputs, ": module \"", modules.back().name, "\"");
+  NTKROB_CHECK(outputs > 1 || options.two_class, ConfigError,
+               "the net has one output, as for a sigmoid that tells two classes apart, and a model has one output for "
+               "each class; ",
+               advice(field("two-class", "true"),
+                      " makes the net with the outputs 0 and z, which decides alike: class 1 where z > 0"));
+  NTKROB_CHECK(outputs == 1 || !options.two_class, ConfigError, field("two-class", "true"),
+               " is for nets of one output, this one has ", given(outputs), ": module \"", modules.back().name, "\"");
   const index classes = std::max<index>(2, outputs);
   if (options.two_class) {
     stack = nn::compile<float>(spec.text, input, classes);

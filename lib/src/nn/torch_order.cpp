@@ -59,13 +59,13 @@ void order_as_given(std::vector<TorchModule>& modules, const std::vector<std::st
   for (const std::string& name : order) {
     const auto at = std::find_if(modules.begin(), modules.end(),
                                  [&](const TorchModule& m) { return m.name == name || m.name.substr(prefix) == name; });
-    NTKROB_CHECK(at != modules.end(), ConfigError, "--order names \"", name, "\", the file has ",
+    NTKROB_CHECK(at != modules.end(), ConfigError, field("order"), " names \"", given(name), "\", the file has ",
                  modules.empty() ? "no further module" : names_text(modules));
     result.push_back(std::move(*at));
     modules.erase(at);
   }
   sort_naturally(modules);
-  NTKROB_CHECK(modules.empty(), ConfigError, "--order must name every module once, it leaves out ",
+  NTKROB_CHECK(modules.empty(), ConfigError, field("order"), " must name every module once, it leaves out ",
                names_text(modules));
   modules = std::move(result);
 }

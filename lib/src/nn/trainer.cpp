@@ -75,8 +75,8 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
 std::string remedy(const TrainOptions& options) {
   if (options.lr <= 1 && options.lr * options.weight_decay >= 1)
     return text("; the training diverged: weight decay ", options.weight_decay, " times lr ", options.lr,
-                " must be well below 1: lower --weight-decay");
-  return "; the training diverged: lower --lr, for example by 10";
+                " must be well below 1: lower ", field("weight-decay"));
+  return text("; the training diverged: lower ", field("lr"), ", for example by 10");
 }
 
 /// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
@@ -108,14 +108,18 @@ double batch_accuracy(ConstView2D<float> logits, const int* labels) {
 }  // namespace
 
 void TrainOptions::validate() const {
-  NTKROB_CHECK(loss == "mse" || loss == "ce", ConfigError, "train: no loss \"", loss, "\"; there are: mse, ce");
-  NTKROB_CHECK_RANGE("train: epochs (0: count steps instead)", epochs, 0, kCountLimit);
-  if (epochs == 0) NTKROB_CHECK_RANGE("train: steps", steps, 1, kCountLimit);
-  NTKROB_CHECK(batch >= 0, ConfigError, "train: batch is ", batch, ", must be 0 (all images) or more");
-  NTKROB_CHECK(std::isfinite(lr) && lr > 0, ConfigError, "train: lr is ", lr, ", must be positive and finite");
-  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, "train: momentum is ", momentum, ", must be in [0, 1)");
-  NTKROB_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, "train: weight_decay is ", weight_decay,
-               ", must be 0 or more and finite");
+  NTKROB_CHECK(loss == "mse" || loss == "ce", ConfigError, field("loss"), " is \"", given(loss), "\", must be ",
+               limit("mse or ce"));
+  NTKROB_CHECK_RANGE("epochs", epochs, 0, kCountLimit);
+  if (epochs == 0) NTKROB_CHECK_RANGE("steps", steps, 1, kCountLimit);
+  NTKROB_CHECK(batch >= 0, ConfigError, field("batch"), " is ", given(batch), ", must be ",
+               limit("0 (all images) or more"));
+  NTKROB_CHECK(std::isfinite(lr) && lr > 0, ConfigError, field("lr"), " is ", given(lr), ", must be ",
+               limit("positive and finite"));
+  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, field("momentum"), " is ", given(momentum), ", must be in ",
+               limit("[0, 1)"));
+  NTKROB_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, field("weight-decay"), " is ",
+               given(weight_decay), ", must be ", limit("0 or more and finite"));
   Schedule::parse(schedule);
 }
 
@@ -164,7 +168,8 @@ class Trainer::Impl {
   }
 
   TrainStep step() {
-    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ask for more with --steps");
+    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ",
+                 advice("ask for more with ", field("steps")));
     look_for_stop(net_.backend().stop());
     const index* const rows = batches_.full() ? nullptr : batches_.rows(done_);
     if (rows != nullptr) gather(rows);

@@ -47,6 +47,19 @@ std::string command_text(const std::vector<std::string>& arguments) {
   return text;
 }
 
+/// As reports and provenance spell options, which are no command line: "--layout NWH" is "layout=NWH".
+std::string plain(std::string part) {
+  if (part.rfind("--", 0) != 0) return part;
+  part.erase(0, 2);
+  std::replace(part.begin(), part.end(), ' ', '=');
+  return part;
+}
+
+std::vector<std::string> plain(std::vector<std::string> parts) {
+  for (std::string& part : parts) part = plain(part);
+  return parts;
+}
+
 /// One check for all parts, which names those that are missing.
 void check_parts(const std::string& where, const std::string& found, const std::vector<std::string>& parts) {
   std::string missing;
@@ -272,7 +285,7 @@ void Situation::check_read(const Cell& cell, const Input& input, const std::vect
   CHECK(written.code == 0);
   if (written.code != 0) return;
   Json file = Json::parse(written.out)["file"];
-  if (cell.verdict == Verdict::said) check_parts("the provenance", file["provenance"].dump(), cell.parts);
+  if (cell.verdict == Verdict::said) check_parts("the provenance", file["provenance"].dump(), plain(cell.parts));
   const std::string checksum = file["checksum"];
   if (checksum_.empty()) {
     checksum_ = checksum;
@@ -322,7 +335,7 @@ void Situation::check_info(const Cell& cell, const Input& input, const std::vect
   std::string clauses;
   for (const auto& [name, list] : reading.items())
     for (const auto& clause : list) clauses += clause.get<std::string>() + "\n";
-  check_parts("info's JSON", clauses, cell.parts);
+  check_parts("info's JSON", clauses, plain(cell.parts));
 }
 
 }  // namespace ntkrob::situations

@@ -24,6 +24,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "ntkrob/base/printable.hpp"
 
@@ -41,6 +42,7 @@ std::ostream& operator<<(std::ostream& out, const MessagePart& part);
 
 /// Any text with marked parts, with its options spelt by the caller.   spelling: empty: "rank", "solver=cg"
 std::string spelt(const std::string& marked, const FieldSpelling& spelling = {});
+std::vector<std::string> spelt(std::vector<std::string> marked, const FieldSpelling& spelling = {});
 
 /// Root of all errors thrown by the library.
 class Error : public std::runtime_error {

@@ -97,11 +97,13 @@ inline void set_options(StateDict& state, const std::string& prefix, const Optio
 /// first and both values
 inline void check_options(const StateDict& state, const std::string& prefix, const OptionTexts& options,
                           const std::string& what) {
+  const auto option = [](const std::string& name, const std::string& value) {
+    return value.empty() ? text(field(name), " \"\"") : text(field(name, value));
+  };
   for (const auto& [name, here] : options) {
     const std::string& there = state.get<std::string>(prefix + name);
-    NTKROB_CHECK(there == here, ConfigError, what, " had --", name, " ", there.empty() ? "\"\"" : there,
-                 ", this one has --", name, " ", here.empty() ? "\"\"" : here,
-                 "; resume with the options it was started with");
+    NTKROB_CHECK(there == here, ConfigError, what, " had ", option(name, there), ", this one has ", option(name, here),
+                 "; ", advice("resume with the options it was started with"));
   }
 }
 

@@ -74,7 +74,7 @@ struct Dataset {
   Split train, test;
   Provenance provenance;
   bool own = false;                // read from a file that ntkrob wrote
-  std::vector<std::string> notes;  // what the reader recognised or assumed, one line each, to be shown to the user
+  std::vector<std::string> notes;  // what the reader recognised or assumed, one line each, options marked (base/error.hpp)
 
   DataKind kind() const;
   /// "images of 28 x 28 x 1", "signals of 128 steps, 9 channels", "rows of 13 features".

@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "ntkrob/base/error.hpp"
 #include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/data/dataset.hpp"
 
@@ -66,7 +67,7 @@ struct ReadOptions {
 ///         unpacks to, is more than options.memory
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
 /// What a format cannot hold of a data set, one line each: "class names", "learned targets"; and what a reader of the
-/// file has to be told again, with the option that tells it. What is neither named here nor refused by save_dataset is
+/// file has to be told again, with the option that tells it, marked (base/error.hpp). What is neither named here nor refused by save_dataset is
 /// kept.
 ///   cost: a pass over the pixels for IDX
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
@@ -135,7 +136,8 @@ struct ReadingRule {
   std::string answer;  // recognised | said | asks | refused
   std::string words;
 };
-std::vector<ReadingRule> reading_rules();
+/// spelling: of the options in them, see base/error.hpp
+std::vector<ReadingRule> reading_rules(const FieldSpelling& spelling = {});
 
 /// For programs that use the HDF5 library through this component alone, before anything else of it: the library is not
 /// closed when the process ends. All files are closed by then, and a library that has met a damaged file would write

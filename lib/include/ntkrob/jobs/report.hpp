@@ -100,12 +100,16 @@ Report confusion_report(const ClassReport& report);
 /// What a data set holds, and how it came to be.
 Report dataset_report(const Dataset& data);
 Report provenance_report(const Provenance& provenance);
+/// Shapes, element type, value range, class counts; several lines.
+std::string dataset_text(const Dataset& data);
+/// What made the data set, or "" where nothing is recorded.
+std::string provenance_text(const Provenance& provenance);
 /// What this build has: backends, formats, and how readers decide.
 Report backends_report();
 Report formats_report();
 Report rules_report();
-/// The same rules as the tables of lib/doc/reading.md.
-std::string rules_text();
+/// The same rules as the tables of lib/doc/reading.md.   spelling: of the options in them, see base/error.hpp
+std::string rules_text(const FieldSpelling& spelling = {});
 
 /// The entries of a model, kernel, prediction or checkpoint; arrays beyond the limits by their shape.
 ///   kind, schema: as identify() says   throws: as load_state

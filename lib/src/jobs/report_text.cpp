@@ -1,14 +1,11 @@
-#include "dataset_text.hpp"
-
+/// What data sets hold and how they came to be, in lines for people.
 #include <algorithm>
 
-#include "command.hpp"
 #include "ntkrob/base/printable.hpp"
-#include "ntkrob/base/spec_text.hpp"
-#include "ntkrob/data/format.hpp"
+#include "ntkrob/jobs/report.hpp"
 #include "ntkrob/model/classes.hpp"
 
-namespace ntkrob::cli {
+namespace ntkrob::jobs {
 
 namespace {
 
@@ -59,12 +56,4 @@ std::string provenance_text(const Provenance& p) {
   return lines;
 }
 
-std::string formats_text() {
-  std::vector<std::pair<std::string, std::string>> lines;
-  for (const FormatInfo& f : formats())
-    lines.emplace_back(f.name + std::string(f.name.size() < 8 ? 8 - f.name.size() : 1, ' ') + f.extensions,
-                       f.description + (f.writable ? (f.readable ? " (read, write)" : " (write)") : " (read)"));
-  return list_text("Formats:", lines);
-}
-
-}  // namespace ntkrob::cli
+}  // namespace ntkrob::jobs
