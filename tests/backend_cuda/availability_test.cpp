@@ -26,5 +26,5 @@ TEST_CASE("a wrong device number names those that there are", "[backend_cuda]") 
 }
 
 TEST_CASE("device out of memory names the bytes needed and free", "[backend_cuda]") {
-  CHECK_THAT(cuda::out_of_memory(100, 30, 80), Contains("100 bytes needed, 30 of 80 are free"));
+  CHECK_THAT(spelt(cuda::out_of_memory(100, 30, 80)), Contains("100 bytes needed, 30 of 80 are free"));
 }

@@ -19,7 +19,7 @@ bool names(const std::string& error, const std::string& entry, const StateDict& 
   const std::size_t options = entry.find("options/");
   if (options != std::string::npos) {
     const std::string option = entry.substr(options + 8);
-    return contains(error, "--" + option) || contains(error, entry) ||
+    return contains(error, "--" + option) || contains(error, entry) || contains(error, " had " + option) ||
            (option == "data" && contains(error, "other training data"));
   }
   const std::pair<const char*, const char*> spoken[] = {{"run/job", "is the checkpoint of ntkrob"},
