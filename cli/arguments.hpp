@@ -50,8 +50,8 @@ std::string suggestion(const std::string& typed, const std::vector<std::string>&
 /// Names of all options that are no positional arguments, and help.
 std::vector<std::string> option_names(const std::vector<const Option*>& options);
 
-/// An error line for people: words of the command line in it that are long or hold line feeds are shortened and made one
-/// line, and the whole is cut where it is longer than anybody reads.
+/// An error line for people: words of the command line in it that are long or hold line feeds are shortened and made
+/// one line, and the whole is cut where it is longer than anybody reads.
 std::string readable_error(const std::string& message, const std::vector<std::string>& words);
 
 }  // namespace ntkrob::cli

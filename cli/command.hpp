@@ -12,13 +12,13 @@
 namespace ntkrob::cli {
 
 struct Command {
-  OptionSet options;                   // of the subcommand, without the global ones
-  std::vector<std::string> examples;   // complete command lines
+  OptionSet options;                  // of the subcommand, without the global ones
+  std::vector<std::string> examples;  // complete command lines
   /// Of a subcommand with variants, or empty: takes the one that was asked for, and marks the options it has not
   /// (Option::not_here). true: the question was answered, nothing is to be run.
   std::function<bool(OptionSet&, const Arguments&)> choose;
   std::function<std::vector<FileUse>()> files;  // those that the command derives from its options, or empty
-  std::function<std::string()> notes;  // lists for the end of the help (layers, attacks, formats), or empty
+  std::function<std::string()> notes;           // lists for the end of the help (layers, attacks, formats), or empty
   std::function<void(Session&)> run;
 };
 
@@ -28,9 +28,9 @@ struct Command {
 
 /// Who speaks in an error line, and how it spells options.
 struct Speaker {
-  std::string who = "ntkrob";         // "ntkrob <subcommand>"
-  std::vector<std::string> options;   // of the subcommand
-  std::vector<std::string> words;     // what the user wrote, values of a config included, for readable_error()
+  std::string who = "ntkrob";        // "ntkrob <subcommand>"
+  std::vector<std::string> options;  // of the subcommand
+  std::vector<std::string> words;    // what the user wrote, values of a config included, for readable_error()
   /// What the error says, in one line.
   std::string line(const Error& error) const;
 };

@@ -1,11 +1,12 @@
 /// Ctrl-C, SIGTERM and SIGHUP: what ends a command, and what it keeps.
 ///
 /// Where nothing is to be kept, the handler itself removes the outputs that are not finished and ends the process with
-/// exit code 130: at once, whatever is being computed. Where a job has a state (jobs/context.hpp, StopScope), the first signal asks
-/// the computation for an end: the step in hand is abandoned by Interrupted, the job writes its checkpoint and says how
-/// to go on. What does not answer within kPatience, a routine of another library for example, is ended by the handler;
-/// then the checkpoint is the last one that was written, and the message says what was lost. A disk that does not take the
-/// checkpoint within kWritingPatience is not waited for either. A second signal, a quarter of a second later or more, ends the process at once.
+/// exit code 130: at once, whatever is being computed. Where a job has a state (jobs/context.hpp, StopScope), the first
+/// signal asks the computation for an end: the step in hand is abandoned by Interrupted, the job writes its checkpoint
+/// and says how to go on. What does not answer within kPatience, a routine of another library for example, is ended by
+/// the handler; then the checkpoint is the last one that was written, and the message says what was lost. A disk that
+/// does not take the checkpoint within kWritingPatience is not waited for either. A second signal, a quarter of a
+/// second later or more, ends the process at once.
 ///
 /// A signal that was ignored when the command began (nohup, a job in the background of a script) stays ignored.
 #pragma once
@@ -31,8 +32,8 @@ void keep_state(bool yes);
 /// The state is about to be written: the deadline is kWritingPatience from now.
 void give_time_to_write();
 
-/// What the handler says when it ends the process itself: "interrupted; the state is in x.ckpt.h5 ...". Empty: what is true
-/// of every command.
+/// What the handler says when it ends the process itself: "interrupted; the state is in x.ckpt.h5 ...". Empty: what is
+/// true of every command.
 void set_last_words(const std::string& words);
 
 }  // namespace ntkrob::cli

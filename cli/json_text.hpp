@@ -32,8 +32,8 @@ inline nlohmann::ordered_json to_json(const jobs::Report& report) {
 }
 
 /// Indented, with a line feed at the end. Names from files may be no UTF-8, which JSON cannot hold: such bytes become
-/// U+FFFD. All characters that printable() escapes are written as \uNNNN, also those that JSON would allow and a terminal
-/// or an editor obeys (DEL, C1, marks of direction): what reads the JSON gets the name as it is.
+/// U+FFFD. All characters that printable() escapes are written as \uNNNN, also those that JSON would allow and a
+/// terminal or an editor obeys (DEL, C1, marks of direction): what reads the JSON gets the name as it is.
 inline std::string json_text(const nlohmann::ordered_json& json) {
   const std::string raw = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   static const char kDigits[] = "0123456789abcdef";

@@ -1,7 +1,8 @@
 /// Options of a subcommand, declared once: parsing, help, echo and provenance all read the same list.
 ///
 /// A subcommand binds each option to a field (base/fields.hpp) of a struct, either one by one or by passing bind() as
-/// the visitor of a visit_...() function, and adds what belongs to a command line alone. The parser behind it (CLI11) is known to parser.cpp alone.
+/// the visitor of a visit_...() function, and adds what belongs to a command line alone. The parser behind it (CLI11)
+/// is known to parser.cpp alone.
 #pragma once
 
 #include <functional>
@@ -25,11 +26,11 @@ struct Option {
   std::string type;  // what the value is, for the help: NUMBER, N, TEXT, FILE ...
   Kind kind = Kind::value;
   bool required = false;
-  std::string group;   // heading in the help, or empty
-  std::string joiner;  // of a value: may be given several times, the values are joined by this text; empty: once
+  std::string group;      // heading in the help, or empty
+  std::string joiner;     // of a value: may be given several times, the values are joined by this text; empty: once
   std::string separator;  // of a value that is a list in one text ("a,b"): what is between its items; empty: it is none
   std::optional<Use> use;  // absent: by name and type, see use_of()
-  std::string not_here;   // of a subcommand with variants: why the one that was chosen has no such option
+  std::string not_here;    // of a subcommand with variants: why the one that was chosen has no such option
   std::function<void(const std::vector<std::string>&)> set;  // throws ConfigError naming the option
   std::function<std::string()> get;                          // the current value as text
 };

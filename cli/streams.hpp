@@ -7,8 +7,8 @@
 namespace ntkrob::cli {
 
 /// Before anything is opened: descriptors 0 to 2 that are closed are taken, so that no output file gets one of them and
-/// is written to by whoever prints; a reader of a pipe that goes away, or a limit on the size of files, becomes an error
-/// of the write and no death in the middle of the work.
+/// is written to by whoever prints; a reader of a pipe that goes away, or a limit on the size of files, becomes an
+/// error of the write and no death in the middle of the work.
 void prepare_streams();
 
 /// std::cout while it lives: keeps what is printed, makes it printable (base/printable.hpp: no control characters but

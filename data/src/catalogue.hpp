@@ -13,13 +13,13 @@
 namespace ntkrob::io {
 
 struct ArrayEntry {
-  std::string name;                                     // "x_train", "train/data"
-  std::function<std::vector<std::size_t>()> shape;      // throws: IoError
-  std::function<RawArray()> load;                       // throws: IoError; ResourceError where n_bytes is empty
-  std::string identity = {};                            // equal for two names of one array; empty: not known
+  std::string name;                                 // "x_train", "train/data"
+  std::function<std::vector<std::size_t>()> shape;  // throws: IoError
+  std::function<RawArray()> load;                   // throws: IoError; ResourceError where n_bytes is empty
+  std::string identity = {};                        // equal for two names of one array; empty: not known
   // The array with its numbers left in the file, to be read in blocks of about so many bytes; empty: cannot be.
   std::function<RawArray(std::size_t block_bytes)> leave = {};
-  std::function<std::size_t()> n_bytes = {};            // memory that load() takes; empty: it asks the budget itself
+  std::function<std::size_t()> n_bytes = {};  // memory that load() takes; empty: it asks the budget itself
 };
 
 struct Catalogue {

@@ -1,9 +1,11 @@
-/// Work in a copy of this process, for libraries that may crash, loop or write where they must not on what a file holds.
+/// Work in a copy of this process, for libraries that may crash, loop or write where they must not on what a file
+/// holds.
 ///
-/// The child is a fork: it has the memory, the open files and the calling thread alone, not the other threads. It leaves by
-/// _exit, so that nothing of the parent is written twice and no function of atexit runs in it; its error output goes
-/// nowhere, signals have their default actions, and it ends with its parent. The parent waits and collects it, so that no
-/// zombie stays; it can be interrupted by the handler of a signal, which ends the child by end_child_processes(). The callers of this component see one SIGCHLD.
+/// The child is a fork: it has the memory, the open files and the calling thread alone, not the other threads. It
+/// leaves by _exit, so that nothing of the parent is written twice and no function of atexit runs in it; its error
+/// output goes nowhere, signals have their default actions, and it ends with its parent. The parent waits and collects
+/// it, so that no zombie stays; it can be interrupted by the handler of a signal, which ends the child by
+/// end_child_processes(). The callers of this component see one SIGCHLD.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +30,9 @@ struct ChildAnswer {
 /// Whether there are child processes here. Without them run_in_child does the work in this process, without limits.
 bool has_child_processes();
 
-/// throws: ResourceError where no child can be started, or this process's own limit of memory was too small for it; without
-/// child processes what the work throws
+/// throws: ResourceError where no child can be started, or this process's own limit of memory was too small for it;
+/// without child processes what the work throws.
+///
 /// cost: half a millisecond, and more in a process of many gigabytes
 ChildAnswer run_in_child(const std::function<std::string()>& work, const ChildLimits& limits);
 

@@ -45,7 +45,8 @@ class Remembered {
       if (entry && entry->first == file) return entry->second;
     return std::nullopt;
   }
-  /// before: the identity when the looking at it began; a file that changed since, or has not rested, is not remembered.
+  /// before: the identity when the looking at it began; a file that changed since, or has not rested, is not
+  /// remembered.
   void add(const FileIdentity& before, const std::string& path, Value value) {
     if (!before.rested() || !(FileIdentity(path) == before)) return;
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -61,7 +61,8 @@ void expect_no_array_names(const ReadOptions& options, const std::string& path, 
 /// True when the name says that this is the test split.
 bool names_test_split(const std::string& path);
 /// Whether a format can say what the pixels are.
-///   throws: NotSupported: pixels beyond the value range (data.beyond_range), which only HDF5 and NPZ tell their readers
+///   throws: NotSupported: pixels beyond the value range (data.beyond_range), which only HDF5 and NPZ tell their
+///   readers
 void check_values_fit(const Dataset& data, const std::string& path);
 /// Names of features of more bytes than this do not fit an attribute of HDF5.
 constexpr std::size_t kMostNameBytes = 60000;

@@ -60,8 +60,8 @@ class Session {
 
 /// The innermost message of the library's error stack, for our error line.
 std::string hdf5_reason();
-/// throws: IoError "where: what (HDF5: reason)", with what the reason says of the file; ResourceError where memory or open
-/// files are missing
+/// throws: IoError "where: what (HDF5: reason)", with what the reason says of the file; ResourceError where memory or
+/// open files are missing
 [[noreturn]] void fail(const std::string& where, const std::string& what);
 
 // Reading. `where` is "file: object" for messages; every function throws IoError, or ResourceError as fail().
@@ -108,8 +108,9 @@ std::size_t memory_bytes(const Stored& stored);
 bool is_text(hid_t dataset);
 /// Rows in a chunk, 1 of what is not chunked.
 std::size_t chunk_rows(hid_t dataset);
-/// Before rows first .. first + n are read: in a file without our checksum every chunk that they lie in must unpack to the
-/// bytes of its shape. Nothing where filters are rare (the child process has read those), or in a build without zlib.
+/// Before rows first .. first + n are read: in a file without our checksum every chunk that they lie in must unpack to
+/// the bytes of its shape. Nothing where filters are rare (the child process has read those), or in a build without
+/// zlib.
 ///   throws: IoError   cost: unpacks them once more
 void check_chunks(hid_t dataset, std::size_t first, std::size_t n, const std::string& where);
 /// Rows first .. first + n of a dataset of numbers.

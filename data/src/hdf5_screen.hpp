@@ -2,9 +2,9 @@
 ///
 /// A file of ours has a checksum over all its bytes (whole_sum.hpp), which is verified before the library sees it. Any
 /// other file is walked in a child process first, with limits of time and memory: all groups, names, attributes and
-/// descriptions of arrays, and the numbers of arrays whose filters or types are rare. Where the library crashes, loops or
-/// eats memory on them, that is one error line here. Texts of variable length, which the library (1.10) reads past its
-/// buffers when they are damaged, are only ever read in a child, and come as plain bytes from there.
+/// descriptions of arrays, and the numbers of arrays whose filters or types are rare. Where the library crashes, loops
+/// or eats memory on them, that is one error line here. Texts of variable length, which the library (1.10) reads past
+/// its buffers when they are damaged, are only ever read in a child, and come as plain bytes from there.
 #pragma once
 
 #include <memory>

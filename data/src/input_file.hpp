@@ -11,7 +11,8 @@ namespace ntkrob::io {
 
 class ByteStream;
 
-/// An open regular file. throws: IoError with the system's reason; pipes, sockets and devices are refused, not waited for.
+/// An open regular file. throws: IoError with the system's reason; pipes, sockets and devices are refused, not waited
+/// for.
 class InputFile {
  public:
   explicit InputFile(const std::string& path);

@@ -11,7 +11,8 @@ namespace ntkrob::io {
 
 /// Element type and layout.
 struct NpyHeader {
-  char kind = 0;  // 'u', 'i', 'f', 'b'; 'S': a text of `width` bytes, 'U': of width / 4 characters, filled up with zeros
+  char kind =
+      0;  // 'u', 'i', 'f', 'b'; 'S': a text of `width` bytes, 'U': of width / 4 characters, filled up with zeros
   std::size_t width = 0;
   bool big_endian = false;
   bool fortran = false;  // the first axis varies fastest

@@ -22,7 +22,8 @@ std::string inflated_head(const std::string& packed, std::size_t n_bytes, const 
 /// The bytes of a file from front to back, unpacked where it is a gzip file.
 class ByteStream {
  public:
-  /// descriptor: of the open file, which stays the caller's; path: its name, for messages; packed: it begins as a gzip file does
+  /// descriptor: of the open file, which stays the caller's; path: its name, for messages; packed: it begins as a gzip
+  /// file does
   ///   throws: IoError with the system's reason; ResourceError where open files or memory are missing; NotCompiled
   ByteStream(const std::string& path, int descriptor, bool packed);
   ~ByteStream();

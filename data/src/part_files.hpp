@@ -8,8 +8,8 @@
 
 namespace ntkrob::io {
 
-/// The arrays of a file of any format that holds arrays: HDF5, NPZ, .npy, IDX, or a table of numbers as one array. Its only
-/// array has an empty name where the format gives it none. throws: IoError; ResourceError
+/// The arrays of a file of any format that holds arrays: HDF5, NPZ, .npy, IDX, or a table of numbers as one array. Its
+/// only array has an empty name where the format gives it none. throws: IoError; ResourceError
 Catalogue catalogue_of(const std::string& path, const std::shared_ptr<ReadBudget>& budget);
 /// Several files, each with arrays, as one data set: what an array is, its file's name says.
 RawDataset read_parts(const std::vector<std::string>& files, const ReadOptions& options);

@@ -16,8 +16,8 @@ struct Picture {
 };
 
 /// Its pixels stay taken from the budget: they are the caller's, who gives back what goes.
-///   throws: IoError naming the file and libpng's reason; 16-bit pictures and such that are transparent in places are refused;
-///   opaque alpha is dropped; ResourceError before memory is taken
+///   throws: IoError naming the file and libpng's reason; 16-bit pictures and such that are transparent in places are
+///   refused; opaque alpha is dropped; ResourceError before memory is taken
 Picture read_png_file(const std::string& path, ReadBudget& budget);
 /// The bytes of a PNG file. throws: ResourceError with libpng's reason, naming `what`
 std::string encode_png(const std::string& what, const Picture& picture);

@@ -28,10 +28,10 @@ struct RawArray;
 /// The numbers of an array that stay in its file, and come in blocks of rows.
 struct Rows {
   std::function<RawArray(std::size_t first, std::size_t n)> load;  // throws: IoError
-  std::size_t total = 0, block = 1;  // rows there are; rows that are read at a time
-  std::size_t n_bytes = 0;           // what all of them take in memory
-  std::size_t memory = SIZE_MAX;     // the limit for that
-  std::vector<std::function<void(RawArray&)>> steps;  // what every block goes through
+  std::size_t total = 0, block = 1;                                // rows there are; rows that are read at a time
+  std::size_t n_bytes = 0;                                         // what all of them take in memory
+  std::size_t memory = SIZE_MAX;                                   // the limit for that
+  std::vector<std::function<void(RawArray&)>> steps;               // what every block goes through
 };
 
 /// An array as a file holds it. One of bytes, ints, floats is used, according to `kind`; texts are entries of `names`.
@@ -41,9 +41,9 @@ struct RawArray {
   std::vector<std::size_t> shape;
   Kind kind = Kind::bytes;
   std::vector<std::uint8_t> bytes;
-  std::vector<std::int64_t> ints;              // of texts: the index of each in `names`
-  Matrix<float> floats;                        // shape[0] x (product of the rest)
-  std::vector<std::string> names;              // of texts: the different ones
+  std::vector<std::int64_t> ints;               // of texts: the index of each in `names`
+  Matrix<float> floats;                         // shape[0] x (product of the rest)
+  std::vector<std::string> names;               // of texts: the different ones
   std::map<std::int64_t, std::string> members;  // of an enumeration: what its values are called
   std::shared_ptr<Rows> in_file;                // where set, the numbers are not here: bytes, ints, floats are empty
 
@@ -55,7 +55,8 @@ struct RawArray {
   /// Does to the array what concerns every row by itself: now, or, of an array in a file, to every block that is read.
   /// `kind` and `shape` of the latter are the caller's to set.
   void apply(std::function<void(RawArray&)> step);
-  /// Calls use(block, index of its first row): once with the array itself, or with one block of the file after the other.
+  /// Calls use(block, index of its first row): once with the array itself, or with one block of the file after the
+  /// other.
   void each_block(const std::function<void(RawArray& block, std::size_t first)>& use);
   /// Takes the numbers out of the file. throws: ResourceError, before reading, where memory is too small
   void load();

@@ -1,5 +1,5 @@
-/// How many bytes reading one input may take in memory. Who is about to make an array says so first, so that a file that
-/// claims more than memory has is refused before anything of it is unpacked.
+/// How many bytes reading one input may take in memory. Who is about to make an array says so first, so that a file
+/// that claims more than memory has is refused before anything of it is unpacked.
 #pragma once
 
 #include <cstddef>

@@ -15,7 +15,8 @@ class MemoryMissing : public ResourceError {
   using ResourceError::ResourceError;
 };
 
-/// What to do about an errno that says that something is missing (EMFILE, ENFILE, ENOMEM), as "; raise ...", or "" for any other.
+/// What to do about an errno that says that something is missing (EMFILE, ENFILE, ENOMEM), as "; raise ...", or "" for
+/// any other.
 std::string shortage_remedy(int error);
 /// "where: what: the system's reason".   error: of errno
 ///   throws: ResourceError where something is missing that is not the file's; IoError else

@@ -29,8 +29,8 @@ class Taken {
   std::size_t n_bytes_ = 0;
 };
 
-/// Room for `count` more values in a vector that grows, asked of the budget before it is taken. Growth is by halves; where that
-/// does not fit, by what is needed.   cost: amortised constant for each value
+/// Room for `count` more values in a vector that grows, asked of the budget before it is taken. Growth is by halves;
+/// where that does not fit, by what is needed.   cost: amortised constant for each value
 ///   throws: ResourceError, as ReadBudget::take
 template <class T>
 void make_room(std::vector<T>& values, std::size_t count, ReadBudget& budget, const std::string& where) {

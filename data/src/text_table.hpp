@@ -31,9 +31,9 @@ class Lines {
   std::size_t at_ = 0, filled_ = 0, number_ = 0;
 };
 
-/// Fields of a line at `separator` (' ' is any run of blanks), without quotes and the blanks around them. Separators inside
-/// double or single quotes are part of a field. scratch: room for texts that change. Behind field kMaxColumns + 1 it stops, so that
-/// callers who compare the count refuse the line.   cost: linear in the length of the line
+/// Fields of a line at `separator` (' ' is any run of blanks), without quotes and the blanks around them. Separators
+/// inside double or single quotes are part of a field. scratch: room for texts that change. Behind field kMaxColumns +
+/// 1 it stops, so that callers who compare the count refuse the line.   cost: linear in the length of the line
 void split_fields(const std::string& line, char separator, std::vector<std::string_view>& fields, std::string& scratch);
 /// Fields lie in the line: not in one that is gone.
 void split_fields(std::string&&, char, std::vector<std::string_view>&, std::string&) = delete;
@@ -69,8 +69,8 @@ class TextTable {
   /// A column that may be the label, kept as it was written.
   struct Candidate {
     std::size_t column = 0;
-    std::vector<std::int64_t> codes;  // of texts
-    std::vector<std::string> texts;   // the different ones
+    std::vector<std::int64_t> codes;                          // of texts
+    std::vector<std::string> texts;                           // the different ones
     std::map<std::string, std::int64_t, std::less<>> places;  // where they are in `texts`
     std::vector<double> numbers;
     bool is_text = false;
@@ -102,7 +102,7 @@ class TextTable {
   std::vector<std::string> names_;
   std::vector<bool> dropped_;
   std::vector<Candidate> candidates_;  // by column
-  std::vector<float> values_;  // rows x columns
+  std::vector<float> values_;          // rows x columns
   bool whole_bytes_ = true;
   std::optional<std::size_t> label_;
 };

@@ -1,9 +1,9 @@
 /// A checksum over all bytes of a file that ntkrob writes, verified before a library or a reader of archives sees them.
 ///
-/// It stands in the last kSumBytes bytes: a first mark, the number of bytes before it, their CRC-32, the CRC-32 of those
-/// two fields, a second mark. HDF5 knows the end of its own data and ignores what lies behind; who changes a file through
-/// the HDF5 library cuts the checksum off, and the file is one without. In a ZIP archive it is the archive's comment.
-/// Two marks: a changed byte in either is damage, not a file without a checksum.
+/// It stands in the last kSumBytes bytes: a first mark, the number of bytes before it, their CRC-32, the CRC-32 of
+/// those two fields, a second mark. HDF5 knows the end of its own data and ignores what lies behind; who changes a file
+/// through the HDF5 library cuts the checksum off, and the file is one without. In a ZIP archive it is the archive's
+/// comment. Two marks: a changed byte in either is damage, not a file without a checksum.
 #pragma once
 
 #include <cstddef>

@@ -20,13 +20,13 @@ struct ZipMember {
   int method = 0;  // 0 stored, 8 deflated
 };
 
-/// Reads the directory and all local headers on construction, and compares them: every member has bytes of its own, so that an
-/// archive unpacks to at most kMaxInflation times its size.
+/// Reads the directory and all local headers on construction, and compares them: every member has bytes of its own, so
+/// that an archive unpacks to at most kMaxInflation times its size.
 class ZipReader {
  public:
   /// budget: what unpacked members are taken from; none: one of this archive alone, of the default limit
-  ///   throws: IoError naming file, member, offset: damage, members that overlap, two of one name, a local header that says
-  ///   something else than the directory
+  ///   throws: IoError naming file, member, offset: damage, members that overlap, two of one name, a local header that
+  ///   says something else than the directory
   explicit ZipReader(const std::string& path, std::shared_ptr<ReadBudget> budget = nullptr);
   const std::vector<ZipMember>& members() const { return members_; }
   /// The unpacked content, its checksum verified. Its n_bytes stay taken from the budget: give_back() when it is gone.

@@ -1,5 +1,6 @@
-#include "kit/check.hpp"
 #include "ntkrob/base/error.hpp"
+
+#include "kit/check.hpp"
 
 using namespace ntkrob;
 
@@ -18,8 +19,7 @@ std::string as_flag(const std::string& name, const std::string& value) {
 
 TEST_CASE("the parts of an error can be asked for, and its line reads as one sentence", "[base]") {
   const ConfigError error = example();
-  CHECK(std::string(error.what()) ==
-        "rank is 9, must be at most 5; lower it, or give solver=direct and clip=false");
+  CHECK(std::string(error.what()) == "rank is 9, must be at most 5; lower it, or give solver=direct and clip=false");
   CHECK(error.field() == "rank");
   CHECK(error.value() == "9");
   CHECK(error.limit() == "at most 5");
@@ -60,14 +60,21 @@ TEST_CASE("a range that is broken names field, value and limit", "[base]") {
 }
 
 TEST_CASE("names from files neither end a line nor pass for parts", "[base]") {
-  const std::string name = "a\nb\x1b[2J\x02\x1e" "fx\x03\x1e";
+  const std::string name =
+      "a\nb\x1b[2J\x02\x1e"
+      "fx\x03\x1e";
   const IoError error(text(given(name), " is damaged"));
   const std::string line = error.what();
   CHECK(line.find('\n') == std::string::npos);
   for (const char c : line) CHECK(static_cast<unsigned char>(c) >= 0x20);
   CHECK(line.find("is damaged") != std::string::npos);
   // Marks that are never closed, and a text that is nothing but marks.
-  CHECK(std::string(IoError("\x02\x1e" "f").what()).empty());
+  CHECK(std::string(IoError("\x02\x1e"
+                            "f")
+                        .what())
+            .empty());
   CHECK(std::string(IoError("x\x03\x1e\x03\x1ey").what()) == "xy");
-  CHECK(IoError("\x02\x1e" "vopen").value() == "open");
+  CHECK(IoError("\x02\x1e"
+                "vopen")
+            .value() == "open");
 }

@@ -1,7 +1,8 @@
+#include "ntkrob/base/fields.hpp"
+
 #include <map>
 
 #include "kit/check.hpp"
-#include "ntkrob/base/fields.hpp"
 
 using namespace ntkrob;
 
@@ -49,8 +50,9 @@ TEST_CASE("one description parses, prints, checks and records the options of a s
   FieldCollector collector;
   visit_fields(o, collector);
   REQUIRE(collector.fields.size() == 7);
-  const std::map<std::string, std::string> values{{"norm", "l2"}, {"eps", "8/255"}, {"lr", "0.5"}, {"n", "12"},
-                                                  {"seed", "18446744073709551615"}, {"clip", "false"}, {"memory", "2K"}};
+  const std::map<std::string, std::string> values{
+      {"norm", "l2"},    {"eps", "8/255"}, {"lr", "0.5"}, {"n", "12"}, {"seed", "18446744073709551615"},
+      {"clip", "false"}, {"memory", "2K"}};
   for (const auto& [name, value] : values) find(collector.fields, name).set(value);
   CHECK(o.norm == "l2");
   CHECK(o.eps == 8.0 / 255);

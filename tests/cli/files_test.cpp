@@ -116,7 +116,8 @@ TEST_CASE("too little memory ends with code 5 and the bytes needed", "[cli]") {
   const Folder folder;
   write_easy_h5(folder / "a.h5", 64, 2);
 
-  CHECK_FAILS(run({"kernel", folder / "a.h5", "--memory", "1000", "-o", folder / "k.h5"}), 5, "needs 4096 bytes", "--memory");
+  CHECK_FAILS(run({"kernel", folder / "a.h5", "--memory", "1000", "-o", folder / "k.h5"}), 5, "needs 4096 bytes",
+              "--memory");
   CHECK(!std::filesystem::exists(folder / "k.h5"));
   auto robustify = tiny_robustify(folder / "a.h5", folder / "out.h5");
   robustify.insert(robustify.end(), {"--memory", "64"});

@@ -45,7 +45,9 @@ struct Stopped {
   double latency = 0;  // seconds from the signal to its end
   Finished finished;
   /// The signal came before main(): then the system ends the process, which has done nothing yet.
-  bool before_main(int number) const { return number != SIGKILL && finished.code == 128 + number && finished.err.empty(); }
+  bool before_main(int number) const {
+    return number != SIGKILL && finished.code == 128 + number && finished.err.empty();
+  }
 };
 
 inline Stopped stop_after(const std::vector<std::string>& arguments, double seconds, int number) {

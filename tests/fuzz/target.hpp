@@ -1,10 +1,12 @@
-/// What is fuzzed: every reader and every parser as a function of bytes, with sound inputs of our own making to begin with.
+/// What is fuzzed: every reader and every parser as a function of bytes, with sound inputs of our own making to begin
+/// with.
 ///
-/// Two programs use the table: fuzz_mutate changes the sound inputs by a seeded generator (any compiler, the sanitizers if
-/// the build has them), fuzz_<target> lets libFuzzer do it (clang, NTKROB_BUILD_FUZZ). An input may be read or refused by an
-/// ntkrob::Error of one line; everything else is a finding.
+/// Two programs use the table: fuzz_mutate changes the sound inputs by a seeded generator (any compiler, the sanitizers
+/// if the build has them), fuzz_<target> lets libFuzzer do it (clang, NTKROB_BUILD_FUZZ). An input may be read or
+/// refused by an ntkrob::Error of one line; everything else is a finding.
 ///
-/// No input that brings other software down is kept here: what was found in libraries is told in lib/doc/reading-limits.md.
+/// No input that brings other software down is kept here: what was found in libraries is told in
+/// lib/doc/reading-limits.md.
 #pragma once
 
 #include <functional>

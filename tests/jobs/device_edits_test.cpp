@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "ntkrob/jobs/device.hpp"
 #include "micro/block_edits.hpp"
+#include "ntkrob/jobs/device.hpp"
 #include "ntkrob/micro/weights.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 

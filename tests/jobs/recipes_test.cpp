@@ -1,5 +1,5 @@
-/// The contract of a run, over every row of recipes.def: what the job adds to the recipe (files, checkpoint, provenance)
-/// depends on options and data alone. Nothing here names a recipe.
+/// The contract of a run, over every row of recipes.def: what the job adds to the recipe (files, checkpoint,
+/// provenance) depends on options and data alone. Nothing here names a recipe.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -56,7 +56,8 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("every recipe: twice, with 1, 2, 3 threads, and stopped after any step and resumed: the same bytes", "[jobs]") {
+TEST_CASE("every recipe: twice, with 1, 2, 3 threads, and stopped after any step and resumed: the same bytes",
+          "[jobs]") {
   const Bench bench;
   for (const RecipeInfo& info : recipes()) {
     INFO(info.name);
@@ -124,7 +125,8 @@ TEST_CASE("every recipe: provenance says all that made the set, and the chain of
     job.data = job.output;
     job.output = bench.folder / (std::string("next") + state_extension());
     for (const Field& field : job.options->fields())
-      if (field.name == "n" || field.name == "validation" || field.name == "batch") field.set(field.name == "validation" ? "0" : "10");
+      if (field.name == "n" || field.name == "validation" || field.name == "batch")
+        field.set(field.name == "validation" ? "0" : "10");
     const Dataset stored = open_dataset({job.data}, {});
     const Dataset next = run_robustify(job, stored, context).robust;
     CHECK(next.provenance.chain == std::vector<std::string>{p.command});

@@ -98,8 +98,9 @@ TEST_CASE("a job that is stopped at any step and resumed ends with the same bits
     INFO("stopped in step " << at);
     stop.clear();
     Toy first(20, &stop, at);
-    const std::string said =
-        interrupted([&] { Run({"toy", state, false, folder / "run.csv", 0}, context).steps(first); });
+    const std::string said = interrupted([&] {
+      Run({"toy", state, false, folder / "run.csv", 0}, context).steps(first);
+    });
     CHECK(said.find(text("interrupted after step ", at, " of 20; the state is in ")) == 0);
     CHECK(said.find("resume=true") != std::string::npos);
     stop.clear();
@@ -119,8 +120,9 @@ TEST_CASE("a job without a checkpoint stops, too, and says that nothing was writ
   Stop stop;
   context.stop = &stop;
   Toy job(5, &stop, 3);
-  CHECK(interrupted([&] { Run({"toy", "", false, "", 0}, context).steps(job); }) ==
-        "interrupted after step 3 of 5; nothing was written");
+  CHECK(interrupted([&] {
+          Run({"toy", "", false, "", 0}, context).steps(job);
+        }) == "interrupted after step 3 of 5; nothing was written");
   // A request that nobody has answered ends the next job before its first step.
   Toy next(5);
   CHECK(interrupted([&] { Run({"toy", "", false, "", 0}, context).steps(next); }) != "not interrupted");
@@ -179,7 +181,8 @@ TEST_CASE("a checkpoint of another job, of other words or of none is refused, wi
     return "accepted";
   };
   CHECK(refusal({"game", state, true, "", 0}).find("is the checkpoint of ntkrob toy") != std::string::npos);
-  CHECK(refusal({"toy", state, false, "", 0}).find("an earlier run was stopped; give resume=true") != std::string::npos);
+  CHECK(refusal({"toy", state, false, "", 0}).find("an earlier run was stopped; give resume=true") !=
+        std::string::npos);
   CHECK(refusal({"toy", folder / "none.ckpt.h5", true, "", 0}).find("there is no checkpoint") != std::string::npos);
   CHECK(refusal({"toy", "", true, "", 0}).find("this run keeps no state") != std::string::npos);
 

@@ -1,5 +1,5 @@
-/// Typed edits of a StateDict: every entry replaced by what it must not hold, by its type. For tests of whatever restores
-/// a state: a new entry gets its edits from here.
+/// Typed edits of a StateDict: every entry replaced by what it must not hold, by its type. For tests of whatever
+/// restores a state: a new entry gets its edits from here.
 #pragma once
 
 #include <cmath>

@@ -249,7 +249,8 @@ TEST_CASE("where escalation is not allowed the error names size, pivot, ridge an
                        Catch::Predicate<NotPositiveDefinite>([](const NotPositiveDefinite& e) {
                          const std::string what = e.what();
                          return what.find("n = 7") != std::string::npos && what.find("pivot") != std::string::npos &&
-                                what.find("ridge 0 ") != std::string::npos && what.find("raise ridge") != std::string::npos;
+                                what.find("ridge 0 ") != std::string::npos &&
+                                what.find("raise ridge") != std::string::npos;
                        }));
 }
 

@@ -1,6 +1,6 @@
-/// Typed edits of a block of device_data.hpp, weights.hpp or int8.hpp: every field gets values at the edges of its type,
-/// as an integer and as a float32, and the block is cut off and made longer; each with the checksum as it was and made
-/// anew. No heap, so that devices run them too.
+/// Typed edits of a block of device_data.hpp, weights.hpp or int8.hpp: every field gets values at the edges of its
+/// type, as an integer and as a float32, and the block is cut off and made longer; each with the checksum as it was and
+/// made anew. No heap, so that devices run them too.
 #pragma once
 
 #include "micro/bytes.hpp"
@@ -102,30 +102,12 @@ class Edits {
   }
 
   static uint32_t edited(uint32_t before, uint32_t most, uint32_t value) {
-    const uint32_t values[kValues] = {0,
-                                      1,
-                                      2,
-                                      (before - 1) & most,
-                                      (before + 1) & most,
-                                      (2 * before) & most,
-                                      most >> 1,
-                                      (most >> 1) + 1,
-                                      most - 1,
-                                      most,
+    const uint32_t values[kValues] = {0, 1, 2, (before - 1) & most, (before + 1) & most, (2 * before) & most, most >> 1,
+                                      (most >> 1) + 1, most - 1, most,
                                       // float32: 1, -1, the infinities, NaN quiet and signalling, the largest, the
                                       // smallest; then 2^16, and the largest sizes of a net
-                                      0x3F800000,
-                                      0xBF800000,
-                                      0x7F800000,
-                                      0xFF800000,
-                                      0x7FC00000,
-                                      0x7F800001,
-                                      0x7F7FFFFF,
-                                      0xFF7FFFFF,
-                                      0x00800000,
-                                      0x00010000,
-                                      0x04000000,
-                                      0x04000001};
+                                      0x3F800000, 0xBF800000, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001,
+                                      0x7F7FFFFF, 0xFF7FFFFF, 0x00800000, 0x00010000, 0x04000000, 0x04000001};
     return values[value];
   }
 

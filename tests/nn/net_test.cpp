@@ -123,8 +123,7 @@ TEST_CASE("a wrong layer on images is refused with the position and what arrives
 TEST_CASE("a net that does not fit is refused at once, and the width or the images are blamed", "[nn]") {
   const ImageShape mnist{28, 28, 1};
   // The machine: 4e11 bytes of parameters.
-  CHECK_THROWS_AS(Net("mlp:1000000,100000", mnist, 10, Initialisation::uniform, 0, *nn_test::backend()),
-                  ResourceError);
+  CHECK_THROWS_AS(Net("mlp:1000000,100000", mnist, 10, Initialisation::uniform, 0, *nn_test::backend()), ResourceError);
   CHECK_THROWS_WITH(check_net_memory("mlp:1000000,100000", mnist, 10, 0, 0),
                     Contains("memory of this machine") && Contains("layer 2 (1000000 inputs, width 100000)") &&
                         Contains("choose a smaller width"));

@@ -17,9 +17,10 @@ namespace ntkrob {
 
 /// What makes a run small enough for a test. A recipe takes the options that it has.
 inline const OptionTexts& small_values() {
-  static const OptionTexts values{{"kernel", "fc:2"}, {"n", "12"},         {"steps", "5"},          {"batch", "11"},
-                                  {"eps", "0.05"},    {"attack", "pgd-3"}, {"attack-steps", "2"},   {"validation", "15"},
-                                  {"copies", "3"},    {"clean", "0.25"},   {"validate-every", "2"}, {"ridge", "1e-4"}};
+  static const OptionTexts values{
+      {"kernel", "fc:2"}, {"n", "12"},         {"steps", "5"},          {"batch", "11"},
+      {"eps", "0.05"},    {"attack", "pgd-3"}, {"attack-steps", "2"},   {"validation", "15"},
+      {"copies", "3"},    {"clean", "0.25"},   {"validate-every", "2"}, {"ridge", "1e-4"}};
   return values;
 }
 

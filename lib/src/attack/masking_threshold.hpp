@@ -1,5 +1,5 @@
-/// The threshold that both kinds of masking checks share: those that run attacks of their own (masking.cpp) and those that
-/// read a report (masking_report.cpp).
+/// The threshold that both kinds of masking checks share: those that run attacks of their own (masking.cpp) and those
+/// that read a report (masking_report.cpp).
 #pragma once
 
 namespace ntkrob {

@@ -1,5 +1,5 @@
-/// The backend for NVIDIA GPUs. Arrays, laid-out operands and sample tables stay on the device; views of host memory are
-/// copied for the operation they take part in.
+/// The backend for NVIDIA GPUs. Arrays, laid-out operands and sample tables stay on the device; views of host memory
+/// are copied for the operation they take part in.
 #pragma once
 
 #include <memory>

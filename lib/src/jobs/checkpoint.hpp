@@ -1,9 +1,9 @@
 /// The state of a job on disk: one class for robustify, train, evaluate, kernel and predict.
 ///
-/// Written by time, whole or not at all, and only over checkpoints: a file of any other kind under that name is refused,
-/// whatever --force says. It knows which job it is of and on what it was computed, and says so where a run goes on
-/// elsewhere; it is removed when the job's outputs are there. The rules of the command are the same everywhere: a
-/// checkpoint that lies there is refused without --resume (go on) or --force (start anew); --resume without one is an
+/// Written by time, whole or not at all, and only over checkpoints: a file of any other kind under that name is
+/// refused, whatever --force says. It knows which job it is of and on what it was computed, and says so where a run
+/// goes on elsewhere; it is removed when the job's outputs are there. The rules of the command are the same everywhere:
+/// a checkpoint that lies there is refused without --resume (go on) or --force (start anew); --resume without one is an
 /// error.
 #pragma once
 
@@ -11,7 +11,6 @@
 #include <memory>
 #include <string>
 
-#include "ntkrob/jobs/context.hpp"
 #include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/jobs/context.hpp"
 
@@ -43,8 +42,8 @@ class Checkpoint {
 
   /// Whether so much time has passed that the state should be written: seconds, and many times what writing takes.
   bool due() const;
-  /// A disk on which it cannot be written costs a warning, once, and not the run, unless the run is to stop: then it is an
-  /// error.   throws: ResourceError after a signal
+  /// A disk on which it cannot be written costs a warning, once, and not the run, unless the run is to stop: then it is
+  /// an error.   throws: ResourceError after a signal
   void save(StateDict state);
   /// Keeps the state in memory, and writes it when it is due; the first one at once.
   void offer(StateDict state);

@@ -1,8 +1,8 @@
 /// The checkpoint of jobs whose state is what they have finished of their result, row by row: kernel and predict.
 ///
 /// Finished rows are appended to a journal where that costs little beside computing them; rows that are computed faster
-/// than they are written are not kept, and computed again. What is finished is on disk at any moment, so nothing is asked
-/// for an end: the handler of a signal ends the process at once, and says where the rows are.
+/// than they are written are not kept, and computed again. What is finished is on disk at any moment, so nothing is
+/// asked for an end: the handler of a signal ends the process at once, and says where the rows are.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
-/// What a training does to the parameters of a net in one step: gradients of a batch, then SGD by them, with velocities that
-/// can be read out and put back. The trainer chooses batches, losses and schedules and does not know where the numbers are:
-/// in host memory (HostGradients) or on a device that runs whole nets (DeviceGradients).
+/// What a training does to the parameters of a net in one step: gradients of a batch, then SGD by them, with velocities
+/// that can be read out and put back. The trainer chooses batches, losses and schedules and does not know where the
+/// numbers are: in host memory (HostGradients) or on a device that runs whole nets (DeviceGradients).
 #pragma once
 
 #include <algorithm>

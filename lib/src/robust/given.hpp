@@ -10,8 +10,8 @@
 
 namespace ntkrob::robust {
 
-/// throws: ShapeError (labels, shape), NonFinite, ConfigError naming image, position and value (pixels in [0, 1], labels in
-/// [0, classes))
+/// throws: ShapeError (labels, shape), NonFinite, ConfigError naming image, position and value (pixels in [0, 1],
+/// labels in [0, classes))
 void check_images(const TrainingData& data);
 /// throws: ConfigError where all images are of one class
 void check_several_classes(const TrainingData& data);

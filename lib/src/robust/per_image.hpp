@@ -22,8 +22,8 @@ class PerImage : public Recipe {
   /// throws: what make_block throws, Interrupted among it; the state is then that of the last whole step
   Row step() final;
   StateDict state() const final;
-  /// throws: ConfigError naming the option, the data, the recipe or the model that differ; IoError naming an entry that is
-  /// missing or damaged; where blocks are made anew, what make_block throws. The object is then as before
+  /// throws: ConfigError naming the option, the data, the recipe or the model that differ; IoError naming an entry that
+  /// is missing or damaged; where blocks are made anew, what make_block throws. The object is then as before
   void restore(const StateDict& state) final;
 
  protected:
@@ -40,8 +40,8 @@ class PerImage : public Recipe {
   explicit PerImage(Setup setup) : setup_(std::move(setup)), sums_(static_cast<std::size_t>(setup_.counts), 0) {}
 
   /// Makes the images [begin, begin + n) of the result: a function of these numbers, options and input alone, that
-  /// writes only to their rows. It may be called again for rows that exist.   counts: zeros, n_counts of them; each gets
-  /// the number of images of this block, at most n, of which something holds
+  /// writes only to their rows. It may be called again for rows that exist.   counts: zeros, n_counts of them; each
+  /// gets the number of images of this block, at most n, of which something holds
   virtual void make_block(index begin, index n, std::vector<index>& counts) = 0;
   /// A row of records.   counts: sums over all blocks so far, of `images` images
   virtual std::vector<std::optional<double>> values(index images, const std::vector<index>& counts) const = 0;

@@ -1,4 +1,5 @@
-// robustify with a checkpoint, stopped from another thread and resumed; train; evaluate by AutoAttack; rows of a report.
+// robustify with a checkpoint, stopped from another thread and resumed; train; evaluate by AutoAttack; rows of a
+// report.
 #include <cstdio>
 #include <fstream>
 #include <thread>

@@ -5,8 +5,8 @@
 ///
 /// A message may mark its parts, and then they can be asked for one by one:
 ///
-///     NTKROB_CHECK(rank <= n, ConfigError, field("rank"), " is ", given(rank), ", must be ", limit("at most ", n), "; ",
-///                  advice("lower it, or give ", field("solver", "direct")));
+///     NTKROB_CHECK(rank <= n, ConfigError, field("rank"), " is ", given(rank), ", must be ", limit("at most ", n),
+///                  "; ", advice("lower it, or give ", field("solver", "direct")));
 ///
 ///     what()    rank is 9, must be at most 5; lower it, or give solver=direct
 ///     field()   rank        value()   9        limit()   at most 5        advice()   lower it, or give solver=direct
@@ -14,8 +14,9 @@
 /// Options have different spellings for those who use the library, the command or another language: in a message they
 /// stand as field(), never as a flag, and line() spells them.
 ///
-/// Control characters in it, line feeds among them, as names from files may have them, are written as \xNN (printable.hpp), so that
-/// nothing cuts it and it stays one line.
+/// Control characters in it, line feeds among them, as names from files may have them, are written as \xNN
+/// (printable.hpp), so that nothing cuts it and it stays one line.
+///
 /// Caller mistakes throw; a broken internal invariant is NTKROB_ASSERT (aborts, Debug builds only).
 #pragma once
 
@@ -58,7 +59,8 @@ class Error : public std::runtime_error {
   std::string line(const FieldSpelling& spelling) const;
   /// The message with its marks, for another error that is made of this one.
   const std::string& marked() const noexcept { return *marked_; }
-  /// Process exit code for this class of error: 2 configuration, 3 bad input file, 4 numerical, 5 resource, 130 interrupted.
+  /// Process exit code for this class of error: 2 configuration, 3 bad input file, 4 numerical, 5 resource, 130
+  /// interrupted.
   virtual int exit_code() const noexcept { return 1; }
 
  protected:
@@ -174,19 +176,19 @@ MessagePart advice(const Args&... args) {
 }  // namespace ntkrob
 
 /// Throws ErrorType(text(...)) unless the condition holds.
-#define NTKROB_CHECK(condition, ErrorType, ...)                           \
-  do {                                                                    \
+#define NTKROB_CHECK(condition, ErrorType, ...)                               \
+  do {                                                                        \
     if (!(condition)) throw ::ntkrob::ErrorType(::ntkrob::text(__VA_ARGS__)); \
   } while (false)
 
 /// Throws ShapeError unless view has the shape rows x cols; prints the argument's name and both shapes.
-#define NTKROB_CHECK_SHAPE(view, n_rows, n_cols)                                                                 \
-  NTKROB_CHECK((view).rows == (n_rows) && (view).cols == (n_cols), ShapeError, __func__, ": ", #view, " is ",    \
+#define NTKROB_CHECK_SHAPE(view, n_rows, n_cols)                                                              \
+  NTKROB_CHECK((view).rows == (n_rows) && (view).cols == (n_cols), ShapeError, __func__, ": ", #view, " is ", \
                (view).rows, " x ", (view).cols, ", expected ", (n_rows), " x ", (n_cols))
 
 /// Throws ConfigError unless low <= value <= high.
-#define NTKROB_CHECK_RANGE(name, value, low, high)                                                                \
-  NTKROB_CHECK((value) >= (low) && (value) <= (high), ConfigError, ::ntkrob::field(name), " is ",                 \
+#define NTKROB_CHECK_RANGE(name, value, low, high)                                                \
+  NTKROB_CHECK((value) >= (low) && (value) <= (high), ConfigError, ::ntkrob::field(name), " is ", \
                ::ntkrob::given(value), ", must be in ", ::ntkrob::limit("[", (low), ", ", (high), "]"))
 
 #ifdef NDEBUG

@@ -63,7 +63,8 @@ struct Field {
   std::string name, help;
   Type type = Type::text;
   About about;
-  /// throws: ConfigError about the field: no such number, not one of the values, out of range; the field is then as before
+  /// throws: ConfigError about the field: no such number, not one of the values, out of range; the field is then as
+  /// before
   std::function<void(const std::string& text)> set;
   std::function<std::string()> get;
 };

@@ -1,6 +1,8 @@
-/// NTKROB_MULTIVERSION: compile a function with plain loops for several instruction sets; the loader picks the best one.
+/// NTKROB_MULTIVERSION: compile a function with plain loops for several instruction sets; the loader picks the best
+/// one.
 ///
-/// For simple elementwise loops outside the kernels. Not under sanitizers, whose start-up comes after the loader's choice.
+/// For simple elementwise loops outside the kernels. Not under sanitizers, whose start-up comes after the loader's
+/// choice.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \

@@ -1,8 +1,9 @@
 /// The one parallel loop of the library.
 ///
-/// A WorkerPool runs numbered tasks on a fixed number of workers. Determinism is the caller's part of the contract: a task
-/// writes only what it owns, and the partition into tasks does not depend on the number of workers; then every result is
-/// the same bit for bit for any pool. The first exception of a task is rethrown from for_each after all workers stopped.
+/// A WorkerPool runs numbered tasks on a fixed number of workers. Determinism is the caller's part of the contract: a
+/// task writes only what it owns, and the partition into tasks does not depend on the number of workers; then every
+/// result is the same bit for bit for any pool. The first exception of a task is rethrown from for_each after all
+/// workers stopped.
 #pragma once
 
 #include <functional>
@@ -26,8 +27,8 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   int size() const;
-  /// Whom loops ask before each task whether to go on; null: nobody. Not during a loop. It must outlive the pool, or the
-  /// next call of this function.
+  /// Whom loops ask before each task whether to go on; null: nobody. Not during a loop. It must outlive the pool, or
+  /// the next call of this function.
   void set_stop(const Stop* stop);
   /// Calls task(i, worker) for every i in [0, n_tasks), worker in [0, size()). Tasks are handed out in order.
   ///   throws: what a task throws; Interrupted where tasks were left out because a stop was asked for

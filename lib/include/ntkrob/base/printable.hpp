@@ -10,7 +10,8 @@
 
 namespace ntkrob {
 
-/// C0 but the line feed, DEL, C1, marks of direction, invisible breaks, bytes that are no UTF-8: as \xNN. The rest stays.
+/// C0 but the line feed, DEL, C1, marks of direction, invisible breaks, bytes that are no UTF-8: as \xNN. The rest
+/// stays.
 std::string printable(const std::string& text);
 /// The same for what must stay in one line: line feeds become \x0A, too.
 std::string printable_line(const std::string& text);

@@ -1,7 +1,7 @@
 /// Named arrays, numbers and texts: what long-running objects hand out (state()) and take back (restore()).
 ///
-/// Only ntkrob::data writes files, and it writes a StateDict; so objects that can be saved depend on this header and not on
-/// a file format. Names may contain "/" to form groups ("layers/0/weight"). Entries keep the order of insertion.
+/// Only ntkrob::data writes files, and it writes a StateDict; so objects that can be saved depend on this header and
+/// not on a file format. Names may contain "/" to form groups ("layers/0/weight"). Entries keep the order of insertion.
 #pragma once
 
 #include <cstdint>

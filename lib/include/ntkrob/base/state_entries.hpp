@@ -1,4 +1,5 @@
-/// Entries of a StateDict read with their limits: what comes from a file is never trusted as a size, an index or a number.
+/// Entries of a StateDict read with their limits: what comes from a file is never trusted as a size, an index or a
+/// number.
 ///
 /// Every function throws IoError that names the entry, what it holds and what it may hold; where it is missing or of
 /// another type, StateDict does.
@@ -55,8 +56,8 @@ inline void set_index(StateDict& state, const std::string& name, index value) {
 }
 
 /// A whole number from low to high.
-inline index get_index(const StateDict& state, const std::string& name,
-                       index high = std::numeric_limits<index>::max(), index low = 0) {
+inline index get_index(const StateDict& state, const std::string& name, index high = std::numeric_limits<index>::max(),
+                       index low = 0) {
   const std::int64_t value = state.get<std::int64_t>(name);
   NTKROB_CHECK(value >= low && value <= high, IoError, "entry \"", name, "\" is ", value, ", must be from ", low,
                " to ", high);

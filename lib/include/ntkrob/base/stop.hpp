@@ -1,9 +1,9 @@
 /// A request to stop, which long computations look for.
 ///
 /// Somebody who wants an end (the handler of a signal, another thread) calls request(); whoever computes was handed the
-/// object (WorkerPool::set_stop, Backend::set_stop) and looks at it between tasks and in long serial passes. What is then
-/// begun is abandoned by Interrupted, as by any other error: objects with the strong guarantee (Robustifier, Trainer) are
-/// as after their last finished step. Nothing is looked for where nobody was handed one.
+/// object (WorkerPool::set_stop, Backend::set_stop) and looks at it between tasks and in long serial passes. What is
+/// then begun is abandoned by Interrupted, as by any other error: objects with the strong guarantee (Robustifier,
+/// Trainer) are as after their last finished step. Nothing is looked for where nobody was handed one.
 #pragma once
 
 #include <atomic>

@@ -133,8 +133,8 @@ class Matrix {
     const std::size_t bytes = (checked_mul(count, sizeof(T), "Matrix") + 63) / 64 * 64;
     if (bytes == 0) return {};
     void* p = std::aligned_alloc(64, bytes);
-    NTKROB_CHECK(p != nullptr, ResourceError, "out of memory: a ", rows, " x ", cols, " matrix needs ",
-                 given(bytes), " bytes; ", advice("lower ", field("memory"), ", the batch or the number of images"));
+    NTKROB_CHECK(p != nullptr, ResourceError, "out of memory: a ", rows, " x ", cols, " matrix needs ", given(bytes),
+                 " bytes; ", advice("lower ", field("memory"), ", the batch or the number of images"));
     return Block(static_cast<T*>(p));
   }
 

@@ -53,7 +53,7 @@ struct Provenance {
   std::vector<std::pair<std::string, std::string>> options;  // every option, as text
   std::string parent;                                        // file name of the data it was made from
   std::string parent_checksum;                               // "crc32:xxxxxxxx" of its training pixels and labels
-  std::vector<std::string> chain;  // the commands that made its parents, the oldest first
+  std::vector<std::string> chain;                            // the commands that made its parents, the oldest first
   std::vector<std::string> reading;  // what was recognised or assumed of the parent, and asked for
   std::vector<std::pair<std::string, std::vector<double>>> curves;  // e.g. "loss", one value per step
   Matrix<float> initial_images;                                     // n x D or empty
@@ -73,8 +73,9 @@ struct Dataset {
   std::vector<float> feature_low, feature_high;  // channels each, or empty: the values that were mapped to 0 and 1
   Split train, test;
   Provenance provenance;
-  bool own = false;                // read from a file that ntkrob wrote
-  std::vector<std::string> notes;  // what the reader recognised or assumed, one line each, options marked (base/error.hpp)
+  bool own = false;  // read from a file that ntkrob wrote
+  std::vector<std::string>
+      notes;  // what the reader recognised or assumed, one line each, options marked (base/error.hpp)
 
   DataKind kind() const;
   /// "images of 28 x 28 x 1", "signals of 128 steps, 9 channels", "rows of 13 features".

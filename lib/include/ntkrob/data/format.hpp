@@ -67,8 +67,8 @@ struct ReadOptions {
 ///         unpacks to, is more than options.memory
 Dataset open_dataset(const std::vector<std::string>& inputs, const ReadOptions& options = {});
 /// What a format cannot hold of a data set, one line each: "class names", "learned targets"; and what a reader of the
-/// file has to be told again, with the option that tells it, marked (base/error.hpp). What is neither named here nor refused by save_dataset is
-/// kept.
+/// file has to be told again, with the option that tells it, marked (base/error.hpp). What is neither named here nor
+/// refused by save_dataset is kept.
 ///   cost: a pass over the pixels for IDX
 std::vector<std::string> left_out_by(const Dataset& data, const std::string& path);
 /// How a data set is written.
@@ -107,13 +107,15 @@ void save_state(const StateDict& state, const std::string& schema, const std::st
 const char* state_extension();
 /// What reading a state may take.
 struct StateLimits {
-  std::size_t memory = 0;  // bytes of all its values together, see reading-limits.md; 0: three quarters of this machine's
-  /// Where it is set, arrays of more bytes, and those that the memory has no room for, come with their shape alone, without
-  /// values: to describe a file beyond memory.
+  std::size_t memory =
+      0;  // bytes of all its values together, see reading-limits.md; 0: three quarters of this machine's
+  /// Where it is set, arrays of more bytes, and those that the memory has no room for, come with their shape alone,
+  /// without values: to describe a file beyond memory.
   std::size_t largest_array = SIZE_MAX;
 };
 
-/// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions); ResourceError, before
+/// throws: IoError when the file is not of this schema, or of a newer version of it (says both versions);
+/// ResourceError, before
 ///         memory is taken: the values are more than limits.memory
 StateDict load_state(const std::string& path, const std::string& schema, const StateLimits& limits = {});
 

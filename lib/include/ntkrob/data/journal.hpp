@@ -1,8 +1,9 @@
-/// Finished parts of a long result, appended to a file as they come: the checkpoint of jobs whose state is their output.
+/// Finished parts of a long result, appended to a file as they come: the checkpoint of jobs whose state is their
+/// output.
 ///
-/// Every part has a checksum of its own, and nothing that is written is ever written again, so a process may be killed at
-/// any moment: what is left is the parts before. A file that is cut or damaged counts up to its first part that is not
-/// whole.
+/// Every part has a checksum of its own, and nothing that is written is ever written again, so a process may be killed
+/// at any moment: what is left is the parts before. A file that is cut or damaged counts up to its first part that is
+/// not whole.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +39,7 @@ class Journal {
   void read(const std::function<void(std::int64_t first, std::int64_t count, const std::vector<char>& bytes)>& part);
   /// One part: numbers of the caller's own, and several blocks of bytes, one behind another.
   ///   throws: ResourceError; then the file ends where it did before
-  void append(std::int64_t first, std::int64_t count,
-              const std::vector<std::pair<const void*, std::size_t>>& blocks);
+  void append(std::int64_t first, std::int64_t count, const std::vector<std::pair<const void*, std::size_t>>& blocks);
 
  private:
   class Impl;

@@ -3,8 +3,8 @@
 /// Two runs with one output would replace each other's results and checkpoints. A run therefore makes an empty file
 /// NAME.tmp-<process>-lock beside the output and holds a lock of the system (flock) on it, which ends with the process,
 /// however that ends. Whoever comes second finds the lock and is refused. A file without a lock is what a process that
-/// was killed has left: it is removed, and with it all other temporary files of this output, NAME.tmp-<process>-<number>,
-/// whose process is gone. Readers of folders never see files of such names.
+/// was killed has left: it is removed, and with it all other temporary files of this output,
+/// NAME.tmp-<process>-<number>, whose process is gone. Readers of folders never see files of such names.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-/// What a process leaves behind that ends before it has finished: files that are being written, and child processes that
-/// look at files.
+/// What a process leaves behind that ends before it has finished: files that are being written, and child processes
+/// that look at files.
 #pragma once
 
 namespace ntkrob {
@@ -9,8 +9,8 @@ namespace ntkrob {
 /// unlink() and touches no memory that another thread may be changing.
 void remove_temporary_files() noexcept;
 
-/// Ends the child processes in which this one looks at files of HDF5. Linux ends them with their parent; other systems do
-/// not. For such a handler too: calls nothing but kill().
+/// Ends the child processes in which this one looks at files of HDF5. Linux ends them with their parent; other systems
+/// do not. For such a handler too: calls nothing but kill().
 void end_child_processes() noexcept;
 
 }  // namespace ntkrob

@@ -38,8 +38,7 @@ void visit_demo(Job& p, Visitor&& visitor) {
   visitor("model", p.model, "net to train");
   visitor("weight-decay", p.weight_decay, "L2 penalty of the net on robust images", within(0, 1e3));
   visitor("baseline-decay", p.baseline_decay,
-          "L2 penalty of the net on originals; default: their best of 0, 0.001, 0.005, 0.02",
-          within(0, 1e3));
+          "L2 penalty of the net on originals; default: their best of 0, 0.001, 0.005, 0.02", within(0, 1e3));
   visitor("judge", p.judge, "test images to attack", within(1, 1e7));
   visitor("attacks", p.attacks, "attacks to judge by");
 }

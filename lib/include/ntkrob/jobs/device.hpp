@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "ntkrob/backend/backend.hpp"
-#include "ntkrob/data/dataset.hpp"
-#include "ntkrob/nn/net.hpp"
-#include "ntkrob/jobs/input.hpp"
 #include "ntkrob/base/fields.hpp"
+#include "ntkrob/data/dataset.hpp"
+#include "ntkrob/jobs/input.hpp"
+#include "ntkrob/nn/net.hpp"
 
 namespace ntkrob::jobs {
 

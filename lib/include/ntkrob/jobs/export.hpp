@@ -1,5 +1,5 @@
-/// The export job: a data set as one block of bytes for a device that trains on it, or a net for those that only run it.
-/// And the way back: the weights that a device has trained, as a model file.
+/// The export job: a data set as one block of bytes for a device that trains on it, or a net for those that only run
+/// it. And the way back: the weights that a device has trained, as a model file.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@
 namespace ntkrob::jobs {
 
 struct ExportJob {
-  std::string input;   // a data set in any format, or a net
-  std::string output;  // a C++ header (.hpp, .h), ONNX (.onnx), else the bare bytes
-  std::string name;    // what a header calls the bytes; empty: robust_set, or trained_net
-  bool int8 = false;   // of a net: quantised
+  std::string input;      // a data set in any format, or a net
+  std::string output;     // a C++ header (.hpp, .h), ONNX (.onnx), else the bare bytes
+  std::string name;       // what a header calls the bytes; empty: robust_set, or trained_net
+  bool int8 = false;      // of a net: quantised
   std::string calibrate;  // the data of the quantisation
   DeviceExport device;    // of data sets; the budget is for nets as well
   ReadOptions read;
@@ -40,8 +40,8 @@ struct ExportBlock {
   std::vector<std::string> classes;  // their names, or empty
 };
 
-/// The block, in memory; a name that is empty becomes the default.   throws: ConfigError; ResourceError where it is over
-/// the budget; as open_input
+/// The block, in memory; a name that is empty becomes the default.   throws: ConfigError; ResourceError where it is
+/// over the budget; as open_input
 ExportBlock open_export(ExportJob& job, Context& context);
 void run_export(const ExportJob& job, const ExportBlock& block, Context& context);
 

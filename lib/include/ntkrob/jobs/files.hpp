@@ -17,7 +17,7 @@ namespace ntkrob::jobs {
 /// What a job does with a file.
 enum class Use {
   none,
-  reads,  // a file or a folder
+  reads,         // a file or a folder
   writes_set,    // a data set, in the format of the extension
   writes_state,  // a net or a prediction: HDF5 or NPZ
   writes_hdf5,   // HDF5 alone

@@ -37,8 +37,8 @@ Dataset open_input(Context& context, const std::string& path, const ReadOptions&
 /// The same for the inputs of convert: several files, or parts named by options.
 Dataset open_inputs(Context& context, const std::vector<std::string>& paths, const ReadOptions& options);
 
-/// Names and ranges of features that a model was trained with: inputs opened later must agree, and are scaled by them where value-range is
-/// "columns".
+/// Names and ranges of features that a model was trained with: inputs opened later must agree, and are scaled by them
+/// where value-range is "columns".
 void adopt_features(Context& context, const StateDict& model, const std::string& file);
 /// Stores them with a model.
 void store_features(StateDict& model, const Dataset& data);

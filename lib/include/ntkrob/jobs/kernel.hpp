@@ -39,7 +39,8 @@ void visit_kernel(Job& j, Visitor&& visitor) {
   visitor("n", j.n, "only the first N images of each file; 0: all");
   visitor("balanced", j.balanced,
           "draw these N by seed, the same number of each class; the file then has their \"rows\"");
-  visitor("eigenvalues", j.eigenvalues, "print the N largest eigenvalues; no matrix is written, the output is optional");
+  visitor("eigenvalues", j.eigenvalues,
+          "print the N largest eigenvalues; no matrix is written, the output is optional");
 }
 
 /// Images, and for eigenvalues the number of classes.

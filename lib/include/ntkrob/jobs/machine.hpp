@@ -5,12 +5,12 @@
 #include <optional>
 #include <string>
 
-#include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/data/dataset.hpp"
+#include "ntkrob/jobs/context.hpp"
+#include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/kernel/kernel.hpp"
 #include "ntkrob/krr/iterative_machine.hpp"
 #include "ntkrob/krr/machine.hpp"
-#include "ntkrob/jobs/context.hpp"
 
 namespace ntkrob::jobs {
 
@@ -40,7 +40,8 @@ void visit_machine(Job& j, Visitor&& visitor) {
   visitor(
       "factor", j.factor,
       "float64 | refined, of direct: refined is a float32 factor, refined to float64 (for devices with slow float64)");
-  visitor("rank", j.rank, "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what the memory limit allows");
+  visitor("rank", j.rank,
+          "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what the memory limit allows");
   visitor("tolerance", j.tolerance, "cg: largest relative residual, over the classes");
   visitor("iterations", j.iterations, "cg: give up after N");
 }

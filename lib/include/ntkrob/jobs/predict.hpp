@@ -46,8 +46,7 @@ void visit_predict(Job& j, Visitor&& visitor) {
   visitor("posterior", j.posterior,
           "ntk: all layers are trained | nngp: the last one; at time inf the Bayesian posterior", among("ntk|nngp"));
   visitor("variance", j.variance, "the variance over initialisations too");
-  visitor("ridge", j.machine.ridge, "ridge relative to trace / n; for nngp the variance of the noise",
-          within(0, 1e6));
+  visitor("ridge", j.machine.ridge, "ridge relative to trace / n; for nngp the variance of the noise", within(0, 1e6));
   visitor("precision", j.machine.precision, "mixed | float64, of kernel values", among("mixed|float64"));
 }
 

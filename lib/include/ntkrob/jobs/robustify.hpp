@@ -1,5 +1,5 @@
-/// The robustify job: a recipe of the shelf (robust/recipe.hpp) on a data file, with checkpoint, log, provenance and the
-/// result file.
+/// The robustify job: a recipe of the shelf (robust/recipe.hpp) on a data file, with checkpoint, log, provenance and
+/// the result file.
 #pragma once
 
 #include <memory>
@@ -42,8 +42,8 @@ struct RobustifyJob {
 
 struct RobustifyOutcome {
   Dataset robust;
-  std::vector<Column> columns;  // of the rows
-  std::vector<Row> rows;        // one per step
+  std::vector<Column> columns;                        // of the rows
+  std::vector<Row> rows;                              // one per step
   std::vector<std::pair<std::string, double>> facts;  // what else the recipe has counted
   index best_step = 0;
   index resumed_at = 0;
@@ -51,8 +51,8 @@ struct RobustifyOutcome {
 };
 
 /// Runs to the end, writes the output, removes the checkpoint.
-///   ensures: the output's bytes depend on (recipe, options, data, model) alone, not on interruptions, workers or timings
-///   throws: Interrupted after a request to stop, with the checkpoint written; otherwise as the recipe and the writers
+///   ensures: the output's bytes depend on recipe, options, data and model alone, not on stops, workers or timings
+///   throws: Interrupted after a request to stop, with the checkpoint written; else as the recipe and the writers
 RobustifyOutcome run_robustify(const RobustifyJob& job, const Dataset& data, Context& context);
 
 /// Refuses before files are read what can be refused: options, names of files, a model that is missing or one too many.

@@ -1,9 +1,9 @@
 /// The driver of long jobs: records, log, progress, checkpoint, resumption and stop exist once, here.
 ///
-/// A job is a sequence of steps with a state. Each step leaves one Row (base/records.hpp), which the log (CSV), the line
-/// of progress and the curves of reports read alike. The state is written by time, or every so many steps, and when
-/// somebody asks for an end; a run that goes on from it with the same options ends with the same bytes. A log on a disk
-/// that is full costs the rest of the log and not the result: a warning, and Context::late_error.
+/// A job is a sequence of steps with a state. Each step leaves one Row (base/records.hpp), which the log (CSV), the
+/// line of progress and the curves of reports read alike. The state is written by time, or every so many steps, and
+/// when somebody asks for an end; a run that goes on from it with the same options ends with the same bytes. A log on a
+/// disk that is full costs the rest of the log and not the result: a warning, and Context::late_error.
 ///
 /// Jobs that are no sequence of steps (evaluate) take the pieces one by one; those whose state is what they have
 /// finished of their result (kernel, predict) keep rows instead (jobs/row_checkpoint.hpp).
@@ -60,7 +60,8 @@ class Run {
 
   // The pieces.
   bool kept() const;
-  /// throws: IoError (no checkpoint, a damaged one); ConfigError (of another job, version or backend, or on instructions
+  /// throws: IoError (no checkpoint, a damaged one); ConfigError (of another job, version or backend, or on
+  /// instructions
   ///   that have other last bits); what restore throws, IoErrors with the name of the file
   void load(const std::function<void(const StateDict&)>& restore);
   /// Looks for a request to stop.   throws: Interrupted

@@ -7,9 +7,9 @@
 
 #include "ntkrob/data/dataset.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/nn/trainer.hpp"
 #include "ntkrob/jobs/class_report.hpp"
 #include "ntkrob/jobs/context.hpp"
+#include "ntkrob/nn/trainer.hpp"
 
 namespace ntkrob::jobs {
 
@@ -37,11 +37,11 @@ struct TrainJob {
   std::string norm = "linf";
   double eps = 0.1;
   index attack_steps = 7;
-  ReadOptions read;  // how the data were read, for provenance
-  std::string output;      // the net: HDF5 or NPZ; empty: it is not written
-  std::string checkpoint;  // empty: <output>.ckpt.h5, or none
+  ReadOptions read;         // how the data were read, for provenance
+  std::string output;       // the net: HDF5 or NPZ; empty: it is not written
+  std::string checkpoint;   // empty: <output>.ckpt.h5, or none
   bool keeps_state = true;  // false: no checkpoint at all
-  std::string log;         // CSV, a line per step; empty: none
+  std::string log;          // CSV, a line per step; empty: none
   bool resume = false;
 
   /// Empty: none is kept.
@@ -73,7 +73,7 @@ DecayChoice choose_decay(const TrainJob& job, const Dataset& data);
 /// What it works on.
 struct TrainInput {
   Dataset data;
-  Dataset other;          // of `test`
+  Dataset other;  // of `test`
   bool has_other = false;
   /// The data whose test split is judged.
   const Dataset& test() const { return has_other ? other : data; }

@@ -39,7 +39,6 @@ void hand_over_strip(Pairing pairing, const std::vector<Output>& outputs, index 
 ///   throws: ResourceError where the budget is too small for one row; as Kernel::matrix
 template <class R>
 void stream_matrix(const Kernel& kernel, ConstView2D<R> x, ConstView2D<R> y, Pairing pairing,
-                   const std::vector<Output>& outputs, const MatrixSink<R>& sink,
-                   const MatrixStrips<R>& strips = {});
+                   const std::vector<Output>& outputs, const MatrixSink<R>& sink, const MatrixStrips<R>& strips = {});
 
 }  // namespace ntkrob

@@ -21,8 +21,8 @@ std::vector<index> classes_present(const std::vector<index>& counts);
 /// first; classes with fewer give all they have, and the others fill up. Classes without images get none.
 ///   returns: as many numbers as `held`; their sum is n, or that of held where it is less
 std::vector<index> balanced_shares(const std::vector<index>& held, index n);
-/// The classes whose share is not empty, but smaller than the largest by more than the one of a remainder: they gave all
-/// they have.
+/// The classes whose share is not empty, but smaller than the largest by more than the one of a remainder: they gave
+/// all they have.
 std::vector<index> rare_classes(const std::vector<index>& shares);
 
 /// "9 (dog)", or "9" where the class has no name or is called by its number. In one line, long names are shortened.

@@ -1,4 +1,5 @@
-/// Recipes: ways to make a robust data set out of given images. The shelf is recipes.def, a recipe is one file beside it.
+/// Recipes: ways to make a robust data set out of given images. The shelf is recipes.def, a recipe is one file beside
+/// it.
 ///
 ///   options  a struct of fields (base/fields.hpp), from which the command, configuration files and provenance are made
 ///   start    RecipeOptions::make: plans, allocates and refuses; nothing is refused later that could be known here
@@ -25,8 +26,8 @@ namespace ntkrob {
 
 /// What recipes work on. Everything it points to outlives the recipe.
 struct RecipeInput {
-  TrainingData data;           // the given images, with their labels
-  ConstView2D<float> targets;  // N x C: the targets that came with them, or empty
+  TrainingData data;             // the given images, with their labels
+  ConstView2D<float> targets;    // N x C: the targets that came with them, or empty
   const Model* model = nullptr;  // where RecipeInfo::needs_model, of the images' shape and with as many classes or more
   Backend* backend = nullptr;
   std::size_t memory_budget = 0;  // as in KernelOptions
@@ -76,8 +77,8 @@ class RecipeOptions {
   virtual void validate() const = 0;
   /// throws: ConfigError (options, images, or a model that is missing, too many or of another shape), NotSupported
   virtual std::unique_ptr<Recipe> make(const RecipeInput& input) const = 0;
-  /// What the work will take, lines of text for those who ask before it. Pixels and model need not be there yet: labels,
-  /// shape and targets tell the sizes.
+  /// What the work will take, lines of text for those who ask before it. Pixels and model need not be there yet:
+  /// labels, shape and targets tell the sizes.
   virtual std::string plan(const RecipeInput& input) const = 0;
   /// Whether pixels may leave [0,1].
   virtual bool leaves_box() const { return false; }
