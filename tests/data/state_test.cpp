@@ -160,7 +160,7 @@ TEST_CASE("the values of a state in HDF5 are limited together, and described whe
   CHECK(load_state(path, "ntkrob.model/1", {100000}).get<NdArray<float>>("c").values.size() == 5000);
   const std::string message = message_of<ResourceError>([&] { load_state(path, "ntkrob.model/1", {50000}); });
   CHECK_CONTAINS(message, ": needs 20000 bytes of memory beside the ");
-  CHECK_CONTAINS(message, "the limit is 50000 bytes; raise the memory limit (--memory)");
+  CHECK_CONTAINS(message, "the limit is 50000 bytes; raise the memory limit (memory)");
   const StateDict outline = load_state(path, "ntkrob.model/1", {50000, 50000});
   CHECK(outline.get<NdArray<float>>("a").values.size() == 5000);
   CHECK(outline.get<NdArray<float>>("c").values.empty());
