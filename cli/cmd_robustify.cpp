@@ -96,8 +96,9 @@ void robustify(RobustifyParams& p, Session& session) {
   for (const auto& [name, value] : outcome.facts)
     if (name == "duplicates_dropped" && value > 0)
       session.console.note(text("replaced ", value, " near-duplicates in the initial draw"));
-  session.console.note(text("wrote ", job.output, ": ", outcome.robust.train.n, " images, the set of step ",
-                            outcome.best_step, " of ", outcome.rows.size(), ", in ", duration_text(outcome.seconds)));
+  session.console.note(text("wrote ", written_files(job.output), ": ", outcome.robust.train.n,
+                            " images, the set of step ", outcome.best_step, " of ", outcome.rows.size(), ", in ",
+                            duration_text(outcome.seconds)));
 }
 
 }  // namespace

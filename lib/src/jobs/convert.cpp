@@ -102,11 +102,8 @@ void run_convert(const ConvertJob& job, const Dataset& data, Context& context) {
   say_left_out(context, data, job.output);
   const std::string ending = extension_of(job.output);
   if (ending == ".png") return context.listener().note(text("wrote ", job.output, ": a picture of the first images"));
-  const std::string names = ending != ".idx" ? job.output
-                                             : job.output.substr(0, job.output.size() - ending.size()) +
-                                                   "-{train,t10k}-{images,labels}-idx*-ubyte";
-  context.listener().note(
-      text("wrote ", names, ": ", data.train.n, " training and ", data.test.n, " test ", data.kind_text()));
+  context.listener().note(text("wrote ", written_files(job.output), ": ", data.train.n, " training and ", data.test.n,
+                               " test ", data.kind_text()));
 }
 
 }  // namespace ntkrob::jobs

@@ -97,6 +97,13 @@ Dataset open_inputs(Context& context, const std::vector<std::string>& paths, con
   return data;
 }
 
+std::string written_files(const std::string& path) {
+  const std::string ending = path.size() < 4 ? std::string() : path.substr(path.size() - 4);
+  const bool idx = std::equal(ending.begin(), ending.end(), ".idx",
+                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  return ending.empty() || !idx ? path : path.substr(0, path.size() - 4) + "-{train,t10k}-{images,labels}-idx*-ubyte";
+}
+
 void say_left_out(Context& context, const Dataset& data, const std::string& path) {
   std::string all;
   for (const std::string& one : left_out_by(data, path)) all += (all.empty() ? "" : ", ") + one;

@@ -12,6 +12,8 @@ void check_model_choice(const std::string& net, const MachineJob& machine, Model
                  net.empty() ? field("support") : field("model"), " out");
     return;
   }
+  NTKROB_CHECK(net.empty() || !has_machine, ConfigError, who, " takes one model: ", field("model"), " ", given(net),
+               ", or the kernel machine of ", field("kernel"), " and ", field("support"), ", not both");
   NTKROB_CHECK(net.empty() == has_machine, ConfigError, who, " needs a model: name a net by ", field("model"),
                ", or a kernel machine by ", field("kernel"), " and ", field("support"));
   NTKROB_CHECK(!has_machine || !machine.kernel.empty(), ConfigError, field("support"), " needs ", field("kernel"));

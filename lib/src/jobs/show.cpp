@@ -60,7 +60,8 @@ void run_synth(const SynthJob& p, Context& context) {
   const Dataset strokes = make_strokes(p.train, p.test, context.settings.seed);
   save_dataset(strokes, p.output, context.settings.force);
   say_left_out(context, strokes, p.output);
-  context.listener().note(text("wrote ", p.output, ": ", p.train, " training and ", p.test, " test images"));
+  context.listener().note(
+      text("wrote ", written_files(p.output), ": ", p.train, " training and ", p.test, " test images"));
 }
 
 }  // namespace ntkrob::jobs

@@ -43,6 +43,8 @@ void adopt_features(Context& context, const StateDict& model, const std::string&
 /// Stores them with a model.
 void store_features(StateDict& model, const Dataset& data);
 
+/// The files that a data set of this name becomes, for notes: of "x.idx" several.
+std::string written_files(const std::string& path);
 /// Names what the format of an output drops of a set that was written.
 void say_left_out(Context& context, const Dataset& data, const std::string& path);
 
