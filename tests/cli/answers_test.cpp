@@ -20,14 +20,14 @@ std::string number_behind(const std::string& text, const std::string& before) {
 
 TEST_CASE("what was written is called by the names of the files that are there", "[cli]") {
   const Folder folder;
-  write_easy_h5(folder / "easy.h5", 30, 3);
+  run_ok({"synth", "strokes", "--train", "30", "--test", "0", "-o", folder / "easy.h5"});
   const Finished idx = run({"convert", folder / "easy.h5", "-o", folder / "s.IDX"});
   REQUIRE(idx.code == 0);
-  CHECK(contains(idx.err, "s-{train,t10k}-{images,labels}-idx*-ubyte"));
-  CHECK(std::filesystem::exists(folder / "s-train-images-idx3-ubyte"));
+  CHECK(contains(idx.err, "s-{train,t10k}-{images,labels}-idx*"));
+  CHECK(std::filesystem::exists(folder / "s-train-images-idx3-float"));
   const Finished signs = run({"robustify", folder / "easy.h5", "--recipe", "sign-mix", "-o", folder / "m.idx"});
   REQUIRE(signs.code == 0);
-  CHECK(contains(signs.err, "m-{train,t10k}-{images,labels}-idx*-ubyte"));
+  CHECK(contains(signs.err, "m-{train,t10k}-{images,labels}-idx*"));
   const Finished picture = run({"convert", folder / "easy.h5", "-o", folder / "s.png"});
   REQUIRE(picture.code == 0);
   CHECK(contains(picture.err, "s.png: a picture of the first images"));
@@ -96,7 +96,7 @@ TEST_CASE("a budget that is too small for a matrix is answered with one that is 
   const std::vector<std::string> kernel{"kernel", folder / "easy.h5", "--kernel", "cnn:2", "--threads", "1",
                                         "-o",     folder / "k.h5",    "--memory"};
   std::vector<std::string> words = kernel;
-  words.emplace_back("20000");
+  words.emplace_back("3M");
   const Finished refused = run(words);
   CHECK_FAILS(refused, 5, "give twice that");
   words.back() = std::to_string(2 * std::stoll(number_behind(refused.err, "needs ")));
