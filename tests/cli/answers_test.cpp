@@ -24,7 +24,7 @@ TEST_CASE("what was written is called by the names of the files that are there",
   const Finished idx = run({"convert", folder / "easy.h5", "-o", folder / "s.IDX"});
   REQUIRE(idx.code == 0);
   CHECK(contains(idx.err, "s-{train,t10k}-{images,labels}-idx*"));
-  CHECK(std::filesystem::exists(folder / "s-train-images-idx3-float"));
+  CHECK(std::filesystem::exists(folder / "s-train-images-idx3-ubyte"));
   const Finished signs = run({"robustify", folder / "easy.h5", "--recipe", "sign-mix", "-o", folder / "m.idx"});
   REQUIRE(signs.code == 0);
   CHECK(contains(signs.err, "m-{train,t10k}-{images,labels}-idx*"));
@@ -92,8 +92,8 @@ TEST_CASE("steps beyond sense are refused by their names and limits, before data
 
 TEST_CASE("a budget that is too small for a matrix is answered with one that is enough", "[cli]") {
   const Folder folder;
-  write_easy_h5(folder / "easy.h5", 40, 3);
-  const std::vector<std::string> kernel{"kernel", folder / "easy.h5", "--kernel", "cnn:2", "--threads", "1",
+  run_ok({"synth", "strokes", "--train", "40", "--test", "0", "-o", folder / "easy.h5"});
+  const std::vector<std::string> kernel{"kernel", folder / "easy.h5", "--kernel", "cnn:3", "--n", "20",
                                         "-o",     folder / "k.h5",    "--memory"};
   std::vector<std::string> words = kernel;
   words.emplace_back("3M");
