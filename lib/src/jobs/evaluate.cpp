@@ -27,7 +27,9 @@ bool starts_with(const std::string& s, const std::string& prefix) { return s.com
 class EvaluationCheckpoint {
  public:
   EvaluationCheckpoint(const EvaluateJob& job, Context& context)
-      : path_(job.checkpoint_path()), run_(run_options(job), context) {}
+      : path_(job.checkpoint_path()), run_(run_options(job), context) {
+    run_.watch();
+  }
 
   void offer(const EvaluateOptions& options, const EvaluateProgress& so_far) {
     if (!run_.kept()) return;
@@ -59,6 +61,7 @@ class EvaluationCheckpoint {
   void set_samples(std::string samples) { samples_ = std::move(samples); }
   bool kept() const { return run_.kept(); }
   void look() const { run_.look(); }
+  void rest() { run_.rest(); }
   /// throws: Interrupted
   [[noreturn]] void give_up() { run_.give_up("interrupted"); }
 
@@ -252,6 +255,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   } catch (const Interrupted&) {
     checkpoint.give_up();
   }
+  checkpoint.rest();
   outcome.example_images = rows_of(images.view(), outcome.report.examples.samples);
   outcome.example_predicted = predictions(all_logits(model, outcome.report.examples.inputs.view()).view());
   return outcome;

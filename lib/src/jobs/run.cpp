@@ -19,8 +19,7 @@ CheckpointOptions checkpoint_options(const RunOptions& options) {
 Run::Run(RunOptions options, Context& context)
     : options_(std::move(options)),
       context_(context),
-      checkpoint_(std::make_unique<Checkpoint>(checkpoint_options(options_), context)),
-      scope_(std::make_unique<StopScope>(context, checkpoint_->kept())) {}
+      checkpoint_(std::make_unique<Checkpoint>(checkpoint_options(options_), context)) {}
 
 Run::~Run() = default;
 
@@ -30,6 +29,8 @@ void Run::check(const RunOptions& options, Context& context) {
 
 bool Run::kept() const { return checkpoint_->kept(); }
 void Run::load(const std::function<void(const StateDict&)>& restore) { checkpoint_->load(restore); }
+void Run::watch() { scope_ = std::make_unique<StopScope>(context_, kept()); }
+void Run::rest() { scope_.reset(); }
 void Run::look() const { scope_->look(); }
 void Run::offer(StateDict state) { checkpoint_->offer(std::move(state)); }
 
@@ -51,12 +52,13 @@ index Run::steps(Stepped& job) {
   }
   const index resumed_at = job.steps_done(), steps = job.steps();
   Log log(options_.log, job.columns(), resumed_at, context_);
-  const Stopwatch watch;
+  const Stopwatch clock;
+  watch();
   try {
     while (job.steps_done() < steps) {
       const Row row = job.step();
       log.append(row);
-      const double per_step = watch.seconds() / static_cast<double>(row.step - resumed_at);
+      const double per_step = clock.seconds() / static_cast<double>(row.step - resumed_at);
       context_.listener().progress(progress_text(job.columns(), row, steps, per_step), row.step, steps);
       if (row.step == steps) break;
       look();
@@ -68,6 +70,7 @@ index Run::steps(Stepped& job) {
     if (job.steps_done() > resumed_at && kept()) checkpoint_->save(job.state());
     checkpoint_->give_up(text("interrupted after step ", job.steps_done(), " of ", steps));
   }
+  rest();
   return resumed_at;
 }
 

@@ -64,11 +64,15 @@ class Run {
   /// instructions
   ///   that have other last bits); what restore throws, IoErrors with the name of the file
   void load(const std::function<void(const StateDict&)>& restore);
-  /// Looks for a request to stop.   throws: Interrupted
+  /// From here on requests to stop are looked for, and answered by give_up(); rest(): no longer, the job only has to
+  /// write down what it has. steps() does both by itself.   throws: Interrupted where nobody has answered one before
+  void watch();
+  void rest();
+  /// Looks for a request to stop. requires: watch()   throws: Interrupted
   void look() const;
   /// Keeps the state in memory, and writes it when it is due; the first one at once.
   void offer(StateDict state);
-  /// A request has been seen: writes what was offered last, says where it is and how to go on.   throws: Interrupted
+  /// A request has been seen (requires: watch()): writes what was offered last, says where it is and how to go on.   throws: Interrupted
   [[noreturn]] void give_up(const std::string& what);
   /// The outputs are there: the checkpoint is no longer needed.
   void finish();
