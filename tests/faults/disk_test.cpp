@@ -155,8 +155,12 @@ TEST_CASE("a full or broken disk costs one line, code 5, and no byte of what was
       ++tried;
       const Finished finished = run_with(in_folder(job.words, out), at, error, moves, f / "count");
       INFO(job.name << ", call " << at << " of " << calls << ", errno " << error << ": " << finished.err);
-      CHECK(finished.code == 5);
-      CHECK(error_lines(finished.err) == 1);
+      // Rows are kept where that costs little beside computing them, by the clock: a run may make fewer calls than the
+      // one before, and where one that keeps rows fails, a warning says so and the result is there.
+      const bool reached = std::stol(read_file(f / "count")) >= at;
+      const bool goes_on = contains(finished.err, "the run goes on without it");
+      CHECK(finished.code == (reached && !(goes_on && finished.code == 0) ? 5 : 0));
+      CHECK(error_lines(finished.err) == (finished.code == 5 ? 1 : 0));
       CHECK(!contains(finished.err, "internal error"));
       for (const auto& [name, bytes] : content(out)) {
         INFO(name);
