@@ -146,7 +146,8 @@ TEST_CASE("the example of every layer has the layer in it, and all of its parame
     const layers::Info& info = layers::info(kind);
     INFO("layer " << info.name << " of layers.def: " << info.example);
     bool there = false, changed = info.n_parameters == 0;
-    for (const ChainLayer& layer : KernelSpec::parse(info.example).layers()) {
+    const KernelSpec spec = KernelSpec::parse(info.example);
+    for (const ChainLayer& layer : spec.layers()) {
       if (layer.kind != kind) continue;
       there = true;
       for (int p = 0; p < info.n_parameters; ++p)
