@@ -127,12 +127,15 @@ TEST_CASE("every recipe: provenance says all that made the set, and the chain of
     for (const Field& field : job.options->fields())
       if (field.name == "n" || field.name == "validation" || field.name == "batch")
         field.set(field.name == "validation" ? "0" : "10");
-    const Dataset stored = open_dataset({job.data}, {});
+    // NPZ has no place for provenance, and says so.
+    const bool kept = std::string(state_extension()) == ".h5";
+    const Dataset stored = kept ? open_dataset({job.data}, {}) : made;
     const Dataset next = run_robustify(job, stored, context).robust;
     CHECK(next.provenance.chain == std::vector<std::string>{p.command});
+    if (!kept) continue;
     const Dataset again = open_dataset({job.output}, {});
     CHECK(again.provenance.command == next.provenance.command);
-    if (std::string(state_extension()) == ".h5") CHECK(again.provenance.chain == next.provenance.chain);
+    CHECK(again.provenance.chain == next.provenance.chain);
   }
 }
 

@@ -183,7 +183,8 @@ TEST_CASE("a checkpoint of another job, of other words or of none is refused, wi
   CHECK(refusal({"game", state, true, "", 0}).find("is the checkpoint of ntkrob toy") != std::string::npos);
   CHECK(refusal({"toy", state, false, "", 0}).find("an earlier run was stopped; give resume=true") !=
         std::string::npos);
-  CHECK(refusal({"toy", folder / "none.ckpt.h5", true, "", 0}).find("there is no checkpoint") != std::string::npos);
+  CHECK(refusal({"toy", folder / (std::string("none") + state_extension()), true, "", 0})
+            .find("there is no checkpoint") != std::string::npos);
   CHECK(refusal({"toy", "", true, "", 0}).find("this run keeps no state") != std::string::npos);
 
   StateDict old;

@@ -72,7 +72,8 @@ class Run {
   void look() const;
   /// Keeps the state in memory, and writes it when it is due; the first one at once.
   void offer(StateDict state);
-  /// A request has been seen (requires: watch()): writes what was offered last, says where it is and how to go on.   throws: Interrupted
+  /// A request has been seen (requires: watch()): writes what was offered last, says where it is and how to go on.
+  /// throws: Interrupted
   [[noreturn]] void give_up(const std::string& what);
   /// The outputs are there: the checkpoint is no longer needed.
   void finish();
