@@ -27,6 +27,8 @@ bool names(const std::string& error, const std::string& entry, const StateDict& 
                                                         {"run/version", "was written by version"},
                                                         {"run/backend", "was written by backend"},
                                                         {"run/samples", "is about"},
+                                                        {"recipe", "resume with the recipe of the checkpoint"},
+                                                        {"recipe", "before it had recipes"},
                                                         {"data", "other training data"},
                                                         {"format", "has format"}};
   for (const auto& [name, words] : spoken)
