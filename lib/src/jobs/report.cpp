@@ -2,6 +2,13 @@
 
 namespace ntkrob::jobs {
 
+Report::Report() = default;
+Report::Report(const Report&) = default;
+Report::Report(Report&&) noexcept = default;
+Report& Report::operator=(const Report&) = default;
+Report& Report::operator=(Report&&) noexcept = default;
+Report::~Report() = default;
+
 Report& Report::operator[](const std::string& name) {
   if (is_null()) value_ = Members();
   Members& members = std::get<Members>(value_);

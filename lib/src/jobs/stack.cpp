@@ -16,6 +16,7 @@ constexpr std::size_t kStack = std::size_t{1} << 20;
 __attribute__((noinline)) void touch_stack() {
   volatile char pages[kStack];
   for (std::size_t i = kStack; i >= 4096; i -= 4096) pages[i - 1] = 0;
+  static_cast<void>(pages[kStack - 1]);
 }
 
 }  // namespace

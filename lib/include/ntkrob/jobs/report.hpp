@@ -30,7 +30,13 @@ class Report {
   using Value = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, List, Members>;
 
   /// Nothing: null.
-  Report() = default;
+  Report();
+  // Not inline: GCC 12 warns of strings in other alternatives of the variant, which are never read.
+  Report(const Report&);
+  Report(Report&&) noexcept;
+  Report& operator=(const Report&);
+  Report& operator=(Report&&) noexcept;
+  ~Report();
   Report(const char* text) : value_(std::string(text)) {}
   Report(std::string text) : value_(std::move(text)) {}
   template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
