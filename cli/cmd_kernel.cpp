@@ -11,7 +11,7 @@ namespace ntkrob::cli {
 
 namespace {
 
-void print(const KernelOutcome& outcome, const KernelInput& in) {
+void print(const KernelOutcome& outcome) {
   for (const auto& [name, top] : outcome.spectra) {
     std::vector<std::vector<std::string>> rows{{name, "eigenvalue", "error bound"}};
     for (std::size_t k = 0; k < top.values.size(); ++k)
@@ -19,8 +19,8 @@ void print(const KernelOutcome& outcome, const KernelInput& in) {
     std::cout << table_text(rows);
     if (name == "ntk")
       std::cout << "largest stable learning rate  "
-                << number_text(largest_learning_rate(top.values.front(), in.rows, in.a.classes)) << "  ("
-                << number_text(largest_learning_rate(top.values.front(), in.rows, in.a.classes, 0.9))
+                << number_text(largest_learning_rate(top.values.front(), outcome.rows, outcome.classes)) << "  ("
+                << number_text(largest_learning_rate(top.values.front(), outcome.rows, outcome.classes, 0.9))
                 << " with momentum 0.9) of descent on the sum of squares / 2 n classes\n";
   }
 }
@@ -30,15 +30,11 @@ void kernel_matrix(const KernelJob& p, Session& session) {
   KernelInput in = open_kernel(p, session);
   if (session.globals.dry_run || session.globals.explain) std::cout << kernel_plan(p, in, session);
   if (session.globals.dry_run) return;
-  KernelInput shown;
-  shown.rows = in.rows;
-  shown.columns = in.columns;
-  shown.a.classes = in.a.classes;
   const KernelOutcome outcome = run_kernel(p, std::move(in), session);
-  print(outcome, shown);
+  print(outcome);
   if (!p.output.empty())
     session.console.note(
-        text("wrote ", p.output, ": ", shown.rows, " x ", shown.columns, ", in ", duration_text(outcome.seconds)));
+        text("wrote ", p.output, ": ", outcome.rows, " x ", outcome.columns, ", in ", duration_text(outcome.seconds)));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ntkrob/base/printable.hpp"
+#include "ntkrob/base/utf8.hpp"
 #include "ntkrob/jobs/report.hpp"
 
 namespace ntkrob::cli {
@@ -45,15 +46,14 @@ inline std::string json_text(const nlohmann::ordered_json& json) {
       text += raw[at++];
       continue;
     }
-    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1;
+    const std::size_t length = utf8_length(raw, at);  // dump() has left nothing else
     const std::string one = raw.substr(at, length);
     at += length;
     if (length == 4 || printable(one) == one) {
       text += one;
       continue;
     }
-    unsigned code = length == 1 ? byte : byte & (length == 2 ? 0x1FU : 0x0FU);
-    for (std::size_t k = 1; k < one.size(); ++k) code = code << 6 | (static_cast<unsigned char>(one[k]) & 0x3FU);
+    const std::uint32_t code = code_point(one, 0, length);
     text += "\\u";
     for (int shift = 12; shift >= 0; shift -= 4) text += kDigits[code >> shift & 15];
   }

@@ -24,8 +24,6 @@ std::string fixed(double value, int digits = 1) {
   return out;
 }
 
-double share(index part, index all) { return all > 0 ? static_cast<double>(part) / static_cast<double>(all) : 0; }
-
 /// A shortened name, with the whole of it where the pointer rests.
 std::string name_html(const ClassReport& report, index label, std::size_t most) {
   constexpr std::size_t kWhole = 1000;

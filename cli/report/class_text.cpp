@@ -9,8 +9,6 @@ namespace ntkrob::cli {
 
 namespace {
 
-double share(index part, index all) { return static_cast<double>(part) / static_cast<double>(all); }
-
 std::string mistake_text(const ClassReport& report, index to, index count) {
   return to < 0 ? std::string("-") : text(class_label(report, to, 16), " (", count, ")");
 }

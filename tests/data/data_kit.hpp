@@ -139,4 +139,21 @@ inline void check_equal(const Dataset& a, const Dataset& b) {
   CHECK(a.checksum() == b.checksum());
 }
 
+/// The values of a state are limited together, and described where they may be.   path: of a format that holds states
+inline void check_values_are_limited_together(const std::string& path) {
+  StateDict state;
+  for (const char* name : {"a", "b", "c"}) state.set(name, NdArray<float>{{50, 100}, std::vector<float>(5000, 1)});
+  save_state(state, "ntkrob.model/1", path, false);
+
+  // 60000 bytes, and what is unpacked beside them.
+  CHECK(load_state(path, "ntkrob.model/1", {100000}).get<NdArray<float>>("c").values.size() == 5000);
+  const std::string message = message_of<ResourceError>([&] { load_state(path, "ntkrob.model/1", {50000}); });
+  CHECK_CONTAINS(message, ": needs 20000 bytes of memory beside the ");
+  CHECK_CONTAINS(message, "the limit is 50000 bytes; raise the memory limit (memory)");
+  const StateDict outline = load_state(path, "ntkrob.model/1", {50000, 50000});
+  CHECK(outline.get<NdArray<float>>("a").values.size() == 5000);
+  CHECK(outline.get<NdArray<float>>("c").values.empty());
+  CHECK(outline.get<NdArray<float>>("c").shape == std::vector<index>{50, 100});
+}
+
 }  // namespace ntkrob::kit

@@ -152,19 +152,7 @@ TEST_CASE("arrays of any NPZ or HDF5 file are read by name, with the shapes of t
 TEST_CASE("the values of a state in HDF5 are limited together, and described where they may be", "[data]") {
   const kit::TemporaryFolder folder;
   const std::string path = folder.file("state.h5");
-  StateDict state;
-  for (const char* name : {"a", "b", "c"}) state.set(name, NdArray<float>{{50, 100}, std::vector<float>(5000, 1)});
-  save_state(state, "ntkrob.model/1", path, false);
-
-  // 60000 bytes, and what is unpacked beside them.
-  CHECK(load_state(path, "ntkrob.model/1", {100000}).get<NdArray<float>>("c").values.size() == 5000);
-  const std::string message = message_of<ResourceError>([&] { load_state(path, "ntkrob.model/1", {50000}); });
-  CHECK_CONTAINS(message, ": needs 20000 bytes of memory beside the ");
-  CHECK_CONTAINS(message, "the limit is 50000 bytes; raise the memory limit (memory)");
-  const StateDict outline = load_state(path, "ntkrob.model/1", {50000, 50000});
-  CHECK(outline.get<NdArray<float>>("a").values.size() == 5000);
-  CHECK(outline.get<NdArray<float>>("c").values.empty());
-  CHECK(outline.get<NdArray<float>>("c").shape == std::vector<ntkrob::index>{50, 100});
+  kit::check_values_are_limited_together(path);
   CHECK_THROWS_AS(load_arrays(path, "", 50000), ResourceError);
   CHECK_NOTHROW(load_arrays(path, "", 150000));
 }

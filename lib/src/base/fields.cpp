@@ -18,6 +18,12 @@ Field bound(const std::string& name, T& field, const std::string& help, const Ab
   return made;
 }
 
+/// The lowest and the highest count that is allowed.
+std::pair<index, index> counts_of(const About& about) {
+  return {about.low > 0 ? static_cast<index>(about.low) : 0,
+          about.high < static_cast<double>(kMostCounted) ? static_cast<index>(about.high) : kMostCounted};
+}
+
 std::string alternatives(const std::string& values) {
   std::string list;
   for (const char c : values) list += c == '|' ? std::string(" | ") : std::string(1, c);
@@ -99,9 +105,10 @@ Field make_field(const std::string& name, std::string& field, const std::string&
 
 Field make_field(const std::string& name, index& field, const std::string& help, const About& about) {
   Field made = bound(name, field, help, about, Field::Type::count);
-  const index low = about.low > 0 ? static_cast<index>(about.low) : 0;
-  const index high = about.high < static_cast<double>(kMostCounted) ? static_cast<index>(about.high) : kMostCounted;
-  made.set = [&field, name, low, high](const std::string& text) { field = parse_integer(text, name, low, high); };
+  const auto [low, high] = counts_of(about);
+  made.set = [&field, name, low = low, high = high](const std::string& text) {
+    field = parse_integer(text, name, low, high);
+  };
   return made;
 }
 
@@ -168,8 +175,7 @@ void FieldChecker::operator()(const char* name, double value, const std::string&
 }
 
 void FieldChecker::operator()(const char* name, index value, const std::string&, const About& about) const {
-  const index low = about.low > 0 ? static_cast<index>(about.low) : 0;
-  const index high = about.high < static_cast<double>(kMostCounted) ? static_cast<index>(about.high) : kMostCounted;
+  const auto [low, high] = counts_of(about);
   NTKROB_CHECK_RANGE(name, value, low, high);
 }
 

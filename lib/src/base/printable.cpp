@@ -1,6 +1,6 @@
 #include "ntkrob/base/printable.hpp"
 
-#include <cstdint>
+#include "ntkrob/base/utf8.hpp"
 
 namespace ntkrob {
 
@@ -8,33 +8,12 @@ namespace {
 
 enum class LineFeed { keep, escape };
 
-/// Length of the character of UTF-8 that begins at `at`, or 0 where there is none: overlong forms, surrogates and what
-/// lies beyond U+10FFFF are none.
-std::size_t utf8_length(const std::string& text, std::size_t at) {
-  const auto byte = [&](std::size_t k) {
-    return k < text.size() ? static_cast<unsigned>(static_cast<unsigned char>(text[k])) : 0U;
-  };
-  const unsigned first = byte(at);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xC2 && first < 0xE0   ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((byte(at + k) & 0xC0) != 0x80) return 0;
-  const unsigned second = byte(at + 1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-      (first == 0xF4 && second > 0x8F))
-    return 0;
-  return length;
-}
-
 /// Characters that nobody sees and that change how a line is read: they turn the direction of what follows (a name
 /// would end in another extension, a header show other code than it holds: CVE-2021-42574), begin a new line, or allow
 /// one. Letters that are written from right to left turn themselves, and joiners belong into words and emoji: they
 /// stay.
 struct CodeRange {
-  unsigned first, last;
+  std::uint32_t first, last;
 };
 constexpr CodeRange kInvisible[] = {
     {0x00AD, 0x00AD},  // soft hyphen
@@ -51,9 +30,7 @@ constexpr CodeRange kInvisible[] = {
 /// text[at, at + length) is one character of UTF-8 of 2 or 3 bytes.
 bool is_invisible(const std::string& text, std::size_t at, std::size_t length) {
   if (length != 2 && length != 3) return false;
-  const auto byte = [&](std::size_t k) { return static_cast<unsigned>(static_cast<unsigned char>(text[at + k])); };
-  const unsigned code = length == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
-                                    : (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  const std::uint32_t code = code_point(text, at, length);
   for (const CodeRange& range : kInvisible)
     if (code >= range.first && code <= range.last) return true;
   return false;

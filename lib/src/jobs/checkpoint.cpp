@@ -54,13 +54,14 @@ void Checkpoint::check(const CheckpointOptions& options, Context& context) {
   const bool there = std::filesystem::exists(path, error);
   NTKROB_CHECK(!options.resume || there, IoError, field("resume", "true"), ": there is no checkpoint ", path,
                "; start without ", field("resume", "true"), ", or name it by ", field("checkpoint"));
-  const std::string other = !options.resume && there ? job_of(path) : options.job;
-  NTKROB_CHECK(other == options.job || context.settings.force, ConfigError, field("checkpoint"), ": ", given(path),
-               " exists and is the state of ntkrob ", other, "; ",
-               ntkrob::advice("name another file, or give ", field("force", "true"), ", which replaces it"));
-  NTKROB_CHECK(options.resume || context.settings.force || !there, ConfigError, path,
-               " exists: an earlier run was stopped; give ", field("resume", "true"), " to go on with it, or ",
-               field("force", "true"), " to start anew");
+  if (there && !options.resume && !context.settings.force) {
+    const std::string other = job_of(path);
+    NTKROB_CHECK(other == options.job, ConfigError, field("checkpoint"), ": ", given(path),
+                 " exists and is the state of ntkrob ", other, "; ",
+                 ntkrob::advice("name another file, or give ", field("force", "true"), ", which replaces it"));
+    throw ConfigError(text(path, " exists: an earlier run was stopped; give ", field("resume", "true"),
+                           " to go on with it, or ", field("force", "true"), " to start anew"));
+  }
   if (options.resume) context.listener().last_words("interrupted; " + Checkpoint(options, context).advice());
 }
 

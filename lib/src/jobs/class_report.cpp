@@ -20,8 +20,6 @@ void find_mistakes(const Confusion& confusion, std::vector<ClassResult>& results
   }
 }
 
-double share(index part, index all) { return static_cast<double>(part) / static_cast<double>(all); }
-
 /// What the model sees in sample i under the strongest attack that breaks it, else the clean prediction.
 int seen_at_worst(const EvaluateReport& report, std::size_t i, int label) {
   int seen = report.predicted[i];
@@ -33,6 +31,8 @@ int seen_at_worst(const EvaluateReport& report, std::size_t i, int label) {
 }
 
 }  // namespace
+
+double share(index part, index all) { return all > 0 ? static_cast<double>(part) / static_cast<double>(all) : 0; }
 
 double ClassReport::accuracy() const {
   index right = 0, samples = 0;

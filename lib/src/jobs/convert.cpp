@@ -1,6 +1,5 @@
 #include "ntkrob/jobs/convert.hpp"
 
-#include <cctype>
 #include <filesystem>
 
 #include "ntkrob/data/format.hpp"
@@ -16,14 +15,7 @@ namespace {
 /// Images of more bytes are read and written in parts. Below it, what is written is compressed.
 const std::size_t kInMemory = SaveOptions().plain_from;
 
-/// In lower case, with its dot.
-std::string extension_of(const std::string& path) {
-  std::string ending = std::filesystem::path(path).extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending;
-}
-
-bool is_hdf5_name(const std::string& path) { return extension_of(path) == ".h5" || extension_of(path) == ".hdf5"; }
+bool is_hdf5_name(const std::string& path) { return file_extension(path) == ".h5" || file_extension(path) == ".hdf5"; }
 
 std::string named_input(const PartFiles& parts) {
   return parts.train_images.empty() ? parts.test_images : parts.train_images;
@@ -100,8 +92,8 @@ void run_convert(const ConvertJob& job, const Dataset& data, Context& context) {
   };
   save_dataset(data, job.output, save);
   say_left_out(context, data, job.output);
-  const std::string ending = extension_of(job.output);
-  if (ending == ".png") return context.listener().note(text("wrote ", job.output, ": a picture of the first images"));
+  if (file_extension(job.output) == ".png")
+    return context.listener().note(text("wrote ", job.output, ": a picture of the first images"));
   context.listener().note(text("wrote ", written_files(job.output), ": ", data.train.n, " training and ", data.test.n,
                                " test ", data.kind_text()));
 }

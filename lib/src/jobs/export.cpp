@@ -1,8 +1,5 @@
 #include "ntkrob/jobs/export.hpp"
 
-#include <cctype>
-#include <filesystem>
-
 #include "jobs/json_list.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/model_features.hpp"
@@ -16,12 +13,6 @@ namespace ntkrob::jobs {
 
 namespace {
 
-std::string extension(const std::string& path) {
-  std::string extension = std::filesystem::path(path).extension();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension;
-}
-
 /// Blocks of bytes have no place for the ranges that features were scaled by.
 constexpr const char* kNoRanges =
     "; the ranges of its features are not in it, scale what the device measures as the data were (ntkrob info has them "
@@ -30,7 +21,7 @@ constexpr const char* kNoRanges =
 ExportBlock export_data(const ExportJob& p, Context& context) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, field("int8", "true"), " and ", field("calibrate"),
                " are about nets, ", p.input, " is a data set");
-  NTKROB_CHECK(extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
+  NTKROB_CHECK(file_extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
   const Dataset data = open_input(context, p.input, p.read);
   const DeviceBlock block = encode_device_data(data, p.device);
   for (const std::string& line : block.notes) context.listener().note(line);
@@ -102,7 +93,7 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
   ExportBlock result;
   result.classes = stored_class_names(model);
   std::string form = "float32";
-  if (extension(p.output) == ".onnx") {
+  if (file_extension(p.output) == ".onnx") {
     NTKROB_CHECK(!p.int8, ConfigError, field("int8", "true"),
                  " is written for ntkrob::micro, not as ONNX; leave it out");
     result.bytes =
@@ -126,14 +117,15 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
   const std::size_t budget = p.device.budget.value;
   NTKROB_CHECK(budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ",
                result.bytes.size(), " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,
-               p.int8 || extension(p.output) == ".onnx" ? "" : "; ", field("int8", "true"), " takes about a quarter");
+               p.int8 || file_extension(p.output) == ".onnx" ? "" : "; ", field("int8", "true"),
+               " takes about a quarter");
   return result;
 }
 
 }  // namespace
 
-bool ExportJob::writes_header() const { return extension(output) == ".hpp" || extension(output) == ".h"; }
-bool ExportJob::writes_onnx() const { return extension(output) == ".onnx"; }
+bool ExportJob::writes_header() const { return file_extension(output) == ".hpp" || file_extension(output) == ".h"; }
+bool ExportJob::writes_onnx() const { return file_extension(output) == ".onnx"; }
 
 ExportBlock open_export(ExportJob& job, Context& context) {
   const bool is_net = identify(job.input).first == "model";

@@ -26,8 +26,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string extension_of(const std::string& path) { return lower(std::filesystem::path(path).extension().string()); }
-
 /// What a path leads to.
 struct Identity {
   bool exists = false, folder = false;
@@ -76,7 +74,7 @@ bool is_part(const std::string& path, const std::string& prefix) {
 std::string prefix_of(const FileUse& file, const Identity& identity) {
   if (file.use != Use::writes_set) return "";
   if (file.path.back() == '/') return identity.real + "/";
-  return extension_of(file.path) == ".idx" ? identity.real.substr(0, identity.real.size() - 4) + "-" : "";
+  return file_extension(file.path) == ".idx" ? identity.real.substr(0, identity.real.size() - 4) + "-" : "";
 }
 
 /// Whether the output a writes to what b is, or into it where b is a folder of pictures that is read.
@@ -86,7 +84,7 @@ bool meets(const FileUse& a, const Identity& of_a, const FileUse& b, const Ident
   const bool inside = b.use == Use::reads && of_b.folder && of_a.exists && !of_a.folder &&
                       of_a.real.compare(0, of_b.real.size() + 1, of_b.real + "/") == 0;
   const std::string name = lower(file_name(of_a.real));
-  return inside && (extension_of(name) == ".png" || name.find("-idx") != std::string::npos);
+  return inside && (file_extension(name) == ".png" || name.find("-idx") != std::string::npos);
 }
 
 void compare(const FileUse& a, const FileUse& b, const Identity& of_a, const Identity& of_b) {
@@ -108,7 +106,7 @@ void check_length(const FileUse& file) {
   const std::string folder = slash == std::string::npos ? "." : file.path.substr(0, slash + 1);
   const std::size_t length = slash == std::string::npos ? file.path.size() : file.path.size() - slash - 1;
   constexpr std::size_t kParts = 30;  // "-train-images-idx3-ubyte" and the like
-  const bool several = file.use == Use::writes_set && (file.path.back() == '/' || extension_of(file.path) == ".idx");
+  const bool several = file.use == Use::writes_set && (file.path.back() == '/' || file_extension(file.path) == ".idx");
   const std::size_t suffix = kTemporarySuffix + (several ? kParts : 0);
   const long most = ::pathconf(folder.c_str(), _PC_NAME_MAX), longest = ::pathconf(folder.c_str(), _PC_PATH_MAX);
   NTKROB_CHECK(most < 0 || length + suffix <= static_cast<std::size_t>(most), ConfigError, file.option, ": the name ",
@@ -121,7 +119,7 @@ void check_length(const FileUse& file) {
 
 /// What the extension promises must be what is written.
 void check_format(const FileUse& file) {
-  const std::string extension = extension_of(file.path);
+  const std::string extension = file_extension(file.path);
   const bool hdf5 = extension == ".h5" || extension == ".hdf5";
   const auto refuse = [&](const char* what, const char* names) {
     throw ConfigError(text(file.option, ": ", file.path, ": ", what, " and needs a name that ends in ", names));

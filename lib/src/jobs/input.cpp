@@ -98,10 +98,9 @@ Dataset open_inputs(Context& context, const std::vector<std::string>& paths, con
 }
 
 std::string written_files(const std::string& path) {
-  const std::string ending = path.size() < 4 ? std::string() : path.substr(path.size() - 4);
-  const bool idx = std::equal(ending.begin(), ending.end(), ".idx",
-                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-  return ending.empty() || !idx ? path : path.substr(0, path.size() - 4) + "-{train,t10k}-{images,labels}-idx*";
+  const std::string extension = file_extension(path);
+  return extension == ".idx" ? path.substr(0, path.size() - extension.size()) + "-{train,t10k}-{images,labels}-idx*"
+                             : path;
 }
 
 void say_left_out(Context& context, const Dataset& data, const std::string& path) {

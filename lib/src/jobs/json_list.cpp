@@ -4,43 +4,25 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "ntkrob/base/utf8.hpp"
+
 namespace ntkrob::jobs {
 
 namespace {
 
-/// The code point at `at`, which moves behind it; U+FFFD, one byte further, where there is none.
-std::uint32_t next_code_point(const std::string& text, std::size_t& at) {
-  constexpr std::uint32_t kReplacement = 0xFFFD;
-  const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
-  const unsigned char lead = byte(at);
-  const int more = lead < 0x80                   ? 0
-                   : lead >= 0xC2 && lead < 0xE0 ? 1
-                   : (lead & 0xF0) == 0xE0       ? 2
-                   : lead >= 0xF0 && lead < 0xF5 ? 3
-                                                 : -1;
-  std::uint32_t code = more <= 0 ? lead : lead & (0x3Fu >> more);
-  bool good = more >= 0 && at + static_cast<std::size_t>(more) < text.size();
-  for (int k = 1; good && k <= more; ++k) {
-    const unsigned char next = byte(at + static_cast<std::size_t>(k));
-    good = (next & 0xC0) == 0x80;
-    code = code << 6 | (next & 0x3Fu);
-  }
-  const std::uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-  good = good && code >= least[more] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-  at += good ? static_cast<std::size_t>(more) + 1 : 1;
-  return good ? code : kReplacement;
-}
-
 std::string escaped(std::uint32_t unit) {
-  char out[8];
+  char out[16];
   std::snprintf(out, sizeof out, "\\u%04x", static_cast<unsigned>(unit));
   return out;
 }
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
+  constexpr std::uint32_t kReplacement = 0xFFFD;
   for (std::size_t at = 0; at < text.size();) {
-    const std::uint32_t code = next_code_point(text, at);
+    const std::size_t length = utf8_length(text, at);
+    const std::uint32_t code = length > 0 ? code_point(text, at, length) : kReplacement;
+    at += length > 0 ? length : 1;
     if (code == '"' || code == '\\')
       out += {'\\', static_cast<char>(code)};
     else if (code >= 0x20 && code < 0x7F)

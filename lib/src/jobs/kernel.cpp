@@ -239,6 +239,9 @@ KernelOutcome run_kernel(const KernelJob& job, KernelInput in, Context& context)
     write_matrices<float>(job, kernel, in.a, in.b, context);
   else
     write_matrices<double>(job, kernel, in.a, in.b, context);
+  outcome.rows = in.rows;
+  outcome.columns = in.columns;
+  outcome.classes = in.a.classes;
   outcome.seconds = watch.seconds();
   return outcome;
 }

@@ -29,8 +29,6 @@ Report of_factor(const FitReport& r) {
           {"iterations", r.iterations}, {"refused", r.refused}};
 }
 
-double share(index part, index all) { return static_cast<double>(part) / static_cast<double>(all); }
-
 Report matrix_tree(const Confusion& confusion, index classes) {
   const auto k = static_cast<std::size_t>(classes);
   std::vector<std::vector<index>> rows(k, std::vector<index>(k, 0));

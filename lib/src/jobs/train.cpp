@@ -235,14 +235,13 @@ StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Da
   StateDict state = outcome.net->state();
   store_class_names(state, data.class_names);
   store_features(state, data);
-  state.set("provenance/library_version", std::string(kVersion));
-  state.set("provenance/command", canonical_command("train", job.data, resolved_options(job), job.read));
-  state.set("provenance/parent", file_name(job.data));
-  state.set("provenance/parent_checksum", data.checksum());
   const Provenance p = made_from(data, job.data, job.read);
+  state.set("provenance/library_version", p.library_version);
+  state.set("provenance/command", canonical_command("train", job.data, resolved_options(job), job.read));
+  state.set("provenance/parent", p.parent);
+  state.set("provenance/parent_checksum", p.parent_checksum);
   for (std::size_t k = 0; k < p.chain.size(); ++k) state.set(text("provenance/chain/", k), p.chain[k]);
-  const std::vector<std::string>& reading = p.reading;
-  for (std::size_t k = 0; k < reading.size(); ++k) state.set(text("provenance/reading/", k), reading[k]);
+  for (std::size_t k = 0; k < p.reading.size(); ++k) state.set(text("provenance/reading/", k), p.reading[k]);
   add_threat(job, data, state);
   return state;
 }

@@ -37,6 +37,12 @@ class PerImage : public Recipe {
     std::vector<Column> columns;
     index counts = 0;  // numbers that make_block counts
   };
+  /// Of a recipe that makes one image of each that is given, by the outputs of its model.
+  static Setup one_of_each(const std::string& recipe, OptionTexts options, const RecipeInput& input, index batch,
+                           std::vector<Column> columns, index counts) {
+    return {recipe, std::move(options), input, model_text(*input.model, input.data.x), input.data.x.rows,
+            batch,  std::move(columns), counts};
+  }
   explicit PerImage(Setup setup) : setup_(std::move(setup)), sums_(static_cast<std::size_t>(setup_.counts), 0) {}
 
   /// Makes the images [begin, begin + n) of the result: a function of these numbers, options and input alone, that

@@ -69,31 +69,15 @@ std::size_t set_bytes(const RecipeInput& input, index images, index numbers) {
 void check_room(const RecipeInput& input, std::size_t bytes, const MessagePart& remedy) {
   constexpr std::uint64_t kAlwaysThere = std::uint64_t{4} << 30;
   if (input.memory_budget > 0) {
-    NTKROB_CHECK(bytes <= input.memory_budget, ResourceError, "the result takes ", given(bytes_text(bytes)),
-                 ", more than ", limit(bytes_text(input.memory_budget)), " of ", field("memory"), "; ", remedy);
+    NTKROB_CHECK(bytes <= input.memory_budget, ResourceError, "the result takes ",
+                 given(bytes_text(static_cast<double>(bytes))), ", more than ",
+                 limit(bytes_text(static_cast<double>(input.memory_budget))), " of ", field("memory"), "; ", remedy);
     return;
   }
   const std::size_t machine = physical_memory_bytes() / 4 * 3;
   NTKROB_CHECK(bytes <= kAlwaysThere || machine == 0 || bytes <= machine, ResourceError, "the result takes ",
-               given(bytes_text(bytes)), ", more than ", limit(bytes_text(machine)),
-               ", three quarters of this machine's memory; ", remedy);
-}
-
-std::string bytes_text(std::size_t bytes) {
-  const char* const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  auto size = static_cast<double>(bytes);
-  int unit = 0;
-  while (size >= 1024 && unit < 5) size /= 1024, ++unit;
-  char number[32];
-  std::snprintf(number, sizeof number, "%.*f", unit == 0 || size >= 100 ? 0 : 1, size);
-  return text(number, " ", units[unit]);
-}
-
-std::string block_text(const std::string& heading, const std::string& lines) {
-  std::string block = heading + "\n";
-  std::istringstream in(lines);
-  for (std::string line; std::getline(in, line);) block += "  " + line + "\n";
-  return block;
+               given(bytes_text(static_cast<double>(bytes))), ", more than ",
+               limit(bytes_text(static_cast<double>(machine))), ", three quarters of this machine's memory; ", remedy);
 }
 
 std::string model_text(const Model& model, ConstView2D<float> x) {

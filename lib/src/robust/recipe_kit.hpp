@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ntkrob/base/words.hpp"
 #include "ntkrob/robust/recipe.hpp"
 
 namespace ntkrob::robust {
@@ -78,11 +79,6 @@ std::size_t set_bytes(const RecipeInput& input, index images, index numbers);
 /// result is taken.   bytes: in all. A memory budget that was given always holds; without one, more than 4 GiB must fit
 /// three quarters of the machine's memory.   throws: ResourceError naming bytes and limit, with this advice
 void check_room(const RecipeInput& input, std::size_t bytes, const MessagePart& remedy);
-
-/// "1.5 GiB", "120 KiB", "17 bytes".
-std::string bytes_text(std::size_t bytes);
-/// heading, and every line of `lines` below it, indented.
-std::string block_text(const std::string& heading, const std::string& lines);
 
 /// Tells models apart: classes, and the outputs for the first of the given images. One forward pass of a few rows, so
 /// recipes ask when they are made, where an interruption finds nothing half done.   throws: NonFinite

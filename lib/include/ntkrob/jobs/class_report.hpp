@@ -36,6 +36,9 @@ struct ClassReport {
   double accuracy() const;
 };
 
+/// part / all; 0 of nothing.
+double share(index part, index all);
+
 /// Counts of clean predictions.   names: or none; classes: of the model, more than any label or prediction
 ClassReport class_report(const std::vector<int>& labels, const std::vector<int>& predicted, index classes,
                          const std::vector<std::string>& names);

@@ -19,6 +19,7 @@
 #include "ntkrob/base/fields.hpp"
 #include "ntkrob/base/log.hpp"
 #include "ntkrob/base/stop.hpp"
+#include "ntkrob/base/words.hpp"
 
 namespace ntkrob::jobs {
 
@@ -150,22 +151,14 @@ class StopScope {
 
 // ---- the words of jobs -------------------------------------------------------------------------------------------
 
-/// "1.5 GiB", "120 KiB", "17 bytes".
-std::string bytes_text(double bytes);
-/// "41.3 %" for 0.413.
-std::string percent_text(double fraction);
-/// "0.00123", six significant digits.
-std::string number_text(double value);
-/// "8 s", "3 min 20 s", "2 h 5 min".
-std::string duration_text(double seconds);
-/// A heading and the lines of a text under it, indented; ends with a line feed.
-std::string block_text(const std::string& heading, const std::string& lines);
 /// "name  value" lines, aligned.
 std::string options_text(const OptionTexts& texts);
 /// "backend   cpu: 2 workers, ..." and why better ones were not taken.
 std::string backend_text(Context& context);
 /// The last part of a path.
 std::string file_name(const std::string& path);
+/// ".h5" of "A/B.H5": in lower case, with its dot; empty where there is none.
+std::string file_extension(const std::string& path);
 
 /// Refuses now what would fail after the work: the file exists (without force), or its folder does not.
 ///   throws: ConfigError, ResourceError, NotCompiled

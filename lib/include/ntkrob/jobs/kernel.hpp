@@ -63,6 +63,8 @@ struct KernelOutcome {
     TopEigenvalues top;
   };
   std::vector<Spectrum> spectra;  // of a job for eigenvalues
+  index rows = 0, columns = 0;    // of the matrix
+  index classes = 0;              // of the images of the rows
   double seconds = 0;
 };
 

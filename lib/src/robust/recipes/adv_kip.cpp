@@ -119,7 +119,7 @@ class AdvKipOptions final : public RecipeOptions {
                                       : machine_bytes<float>(kernel, o.n, factor);
     }
     return text("Gram      ", factor == Factor::refined ? "matrix, float32 factor" : "float64 factor",
-                " and inner products: ", bytes_text(gram), " for each kernel\n", plans);
+                " and inner products: ", bytes_text(static_cast<double>(gram)), " for each kernel\n", plans);
   }
   bool leaves_box() const override { return !options_.clip; }
   bool makes_targets() const override { return options_.learn_labels; }

@@ -56,14 +56,8 @@ void visit_fields(Options& o, Visitor&& visitor) {
 class Relabel final : public PerImage {
  public:
   Relabel(const RelabelOptions& options, const RecipeInput& input)
-      : PerImage({kName,
-                  texts_of(options),
-                  input,
-                  model_text(*input.model, input.data.x),
-                  input.data.x.rows,
-                  options.batch,
-                  {{"agreement", Column::Kind::fraction, true, true}},
-                  1}),
+      : PerImage(one_of_each(kName, texts_of(options), input, options.batch,
+                             {{"agreement", Column::Kind::fraction, true, true}}, 1)),
         options_(options),
         outputs_(input.data.x.rows, input.data.classes) {
     if (options.attack.empty()) return;
@@ -172,8 +166,9 @@ std::string RelabelOptions::plan(const RecipeInput& input) const {
     const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));
     passes = most > 0 ? text("at most ", most + 1, " passes") : std::string("the passes of the attack");
   }
-  return text("result    ", n, " images, ", bytes_text(set_bytes(input, n, 2 * input.data.classes)), "; ",
-              steps_of(n, batch), " steps; ", passes, " of the model for each image\n");
+  return text("result    ", n, " images, ",
+              bytes_text(static_cast<double>(set_bytes(input, n, 2 * input.data.classes))), "; ", steps_of(n, batch),
+              " steps; ", passes, " of the model for each image\n");
 }
 
 class RelabelRecipe final : public OptionsOf<RelabelOptions> {

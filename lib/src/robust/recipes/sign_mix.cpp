@@ -283,8 +283,8 @@ std::unique_ptr<Recipe> SignMixOptions::make(const RecipeInput& input) const {
 
 std::string SignMixOptions::plan(const RecipeInput& input) const {
   const std::size_t bytes = set_bytes(input, images(input), input.targets.cols);
-  return text("result    ", images(input), " images, ", bytes_text(bytes), ", held twice at the end; ",
-              steps_of(images(input), batch), " steps\n");
+  return text("result    ", images(input), " images, ", bytes_text(static_cast<double>(bytes)),
+              ", held twice at the end; ", steps_of(images(input), batch), " steps\n");
 }
 
 }  // namespace

@@ -114,14 +114,9 @@ Towards StaticAdversarialOptions::towards() const {
 class StaticAdversarial final : public PerImage {
  public:
   StaticAdversarial(const StaticAdversarialOptions& options, const RecipeInput& input)
-      : PerImage({kName,
-                  texts_of(options),
-                  input,
-                  model_text(*input.model, input.data.x),
-                  input.data.x.rows,
-                  options.batch,
-                  {{"robust", Column::Kind::fraction, true, true}, {"fooled", Column::Kind::fraction, true, true}},
-                  2}),
+      : PerImage(one_of_each(
+            kName, texts_of(options), input, options.batch,
+            {{"robust", Column::Kind::fraction, true, true}, {"fooled", Column::Kind::fraction, true, true}}, 2)),
         options_(options),
         attack_(make_attack(options.attack)),
         threat_(threat_of(input, options.norm, options.eps)),
@@ -216,7 +211,7 @@ std::string StaticAdversarialOptions::plan(const RecipeInput& input) const {
     const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));
     if (most > 0) passes = text("at most ", most + 1, " passes");
   }
-  return text("result    ", n, " images, ", bytes_text(set_bytes(input, n, input.targets.cols)),
+  return text("result    ", n, " images, ", bytes_text(static_cast<double>(set_bytes(input, n, input.targets.cols))),
               ", held twice at the end; ", steps_of(n, batch), " steps; ", passes, " of the model for each image\n");
 }
 
