@@ -80,10 +80,10 @@ void run(const Options& o) {
   const index n = o.rows;
   const int rounds = o.rounds;
   using namespace micro;
-  constexpr auto tiny = net({6, 6, 1}, dense(24), relu(), dense(kClasses));
-  constexpr auto small = net({14, 14, 1}, dense(32), relu(), dense(kClasses));
-  constexpr auto large = net({28, 28, 1}, dense(32), relu(), dense(kClasses));
-  constexpr auto images = net({14, 14, 1}, conv(8, 3, 1, 1), relu(), max_pool(2), flatten(), dense(kClasses));
+  constexpr auto tiny = micro::net({6, 6, 1}, dense(24), relu(), dense(kClasses));
+  constexpr auto small = micro::net({14, 14, 1}, dense(32), relu(), dense(kClasses));
+  constexpr auto large = micro::net({28, 28, 1}, dense(32), relu(), dense(kClasses));
+  constexpr auto images = micro::net({14, 14, 1}, conv(8, 3, 1, 1), relu(), max_pool(2), flatten(), dense(kClasses));
   compare("36-24-10", "mlp:24", tiny, n, rounds);
   compare("196-32-10", "mlp:32", small, n, rounds);
   compare("784-32-10", "mlp:32", large, n, rounds);

@@ -77,7 +77,7 @@ Command make_convert() {
     return {{"--output", p->output, p->is_model() ? Use::writes_state : Use::writes_set}};
   };
   command.notes = [] {
-    return formats_text() + "\n" + list_text("Nets:", net_help()) + "\n" +
+    return formats_text() + "\n" + list_text("Nets:", net::net_help()) + "\n" +
            list_text("Weights of PyTorch:", weights_help());
   };
   command.run = [p](Session& session) { convert_files(*p, session); };

@@ -68,7 +68,7 @@ Command make_train() {
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --batch 128 --lr 0.1 -o plain.h5",
                       "ntkrob train mnist.h5 --model cnn:small --init he --loss ce --epochs 5 --lr 0.05 -o cnn.h5",
                       "ntkrob train mnist.h5 --loss ce --epochs 10 --adversarial --eps 0.1 -o madry.h5"};
-  command.notes = [] { return list_text("Nets:", net_help()) + "\n" + list_text("Schedules:", schedule_help()); };
+  command.notes = [] { return list_text("Nets:", net::net_help()) + "\n" + list_text("Schedules:", schedule_help()); };
   command.files = [p]() -> std::vector<FileUse> {
     if (!p->job.checkpoint.empty() || p->job.output.empty()) return {};
     return {{"the checkpoint of --output", p->job.checkpoint_path(), Use::keeps}};

@@ -62,7 +62,7 @@ function(ntkrob_install_component name)
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ntkrob COMPONENT ${name})
   if(EXISTS ${PROJECT_SOURCE_DIR}/lib/include/ntkrob/${name})
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/lib/include/ntkrob/${name}
-      DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ntkrob COMPONENT ${name} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
+      DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ntkrob COMPONENT ${name} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" PATTERN "*.def")
   endif()
 endfunction()
 

@@ -20,6 +20,7 @@ import sys
 EDGES = {
     "base": [],
     "micro": [],
+    "net": ["base"],
     "backend": ["base"],
     "layers": ["base"],
     "model": ["base"],
@@ -28,11 +29,11 @@ EDGES = {
     "images": ["backend", "layers"],
     "backend_cpu": ["backend", "layers", "images"],
     "backend_cuda": ["backend", "layers", "images"],
-    "kernel": ["backend", "layers"],
+    "kernel": ["backend", "layers", "net"],
     "attack": ["model"],
     "krr": ["kernel", "model"],
     "runtime": ["backend", "backend_cpu"],
-    "nn": ["backend", "model", "optim", "micro"],
+    "nn": ["backend", "model", "optim", "micro", "net"],
     "robust": ["krr", "attack", "optim"],
     "jobs": ["robust", "nn", "data", "runtime"],
 }

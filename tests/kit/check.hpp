@@ -48,11 +48,13 @@ Comparison compare(View2D<A> a, View2D<B> b, double bound) {
 }
 
 /// Largest difference between the gradient `df` and 4-point central differences of f at x, step h, over at most
-/// `probes` coordinates spread evenly; text is empty when all are within bound * max|df|.
+/// `probes` coordinates spread evenly; text is empty when all are within bound * max(max|df|, floor). floor: for
+/// gradients that may be 0 throughout, where the difference shows the rounding of f alone.
 inline Comparison check_gradient(const std::function<double(ConstView2D<double>)>& f, ConstView2D<double> df,
-                                 ConstView2D<double> x, double bound, double h = 1e-3, index probes = 64) {
+                                 ConstView2D<double> x, double bound, double h = 1e-3, index probes = 64,
+                                 double floor = 0) {
   NTKROB_CHECK_SHAPE(df, x.rows, x.cols);
-  double scale = 0;
+  double scale = floor;
   for (index i = 0; i < df.rows; ++i)
     for (index j = 0; j < df.cols; ++j) scale = std::max(scale, std::abs(df(i, j)));
   Matrix<double> p(x);

@@ -22,7 +22,7 @@ Net net_of(const NetExample& example, Backend& backend) {
 
 TEST_CASE("the example of every layer has the layer in it, and its help begins with its name", "[nn]") {
   const auto backend = nn_test::backend();
-  const std::vector<std::string> help = net_help();
+  const std::vector<std::string> help = net::net_help();
   for (const NetExample& example : nn_test::kNetExamples) {
     INFO("layer " << example.layer << " of layers.def: " << example.spec);
     const std::vector<SpecItem> items = parse_spec(example.spec);

@@ -1,4 +1,4 @@
-/// The example of every layer of nn/layers/layers.def: a net with the layer in it.
+/// The example of every layer of net/layers.def: a net with the layer in it.
 #pragma once
 
 #include "ntkrob/base/view.hpp"
@@ -13,8 +13,8 @@ struct NetExample {
 };
 
 inline const NetExample kNetExamples[] = {
-#define NTKROB_NET_LAYER(name, description, example) {#name, example},
-#include "nn/layers/layers.def"
+#define NTKROB_NET_LAYER(name, description, example, ...) {#name, example},
+#include "ntkrob/net/layers.def"
 #undef NTKROB_NET_LAYER
 };
 

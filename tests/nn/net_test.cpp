@@ -62,18 +62,17 @@ TEST_CASE("a wrong net spec is refused with the position of the mistake", "[nn]"
       {"mlp:0", "width", 5},
       {"mlp:256,-3", "width", 9},
       {"mlp", "mlp:256,128", 1},
-      {"dense(8)-tanh-dense", "no layer \"tanh\"; layers: avgpool, conv, dense, gap, maxpool, normalise, flatten, relu",
-       10},
+      {"dense(8)-swish-dense",
+       "no layer \"swish\" of nets; layers: avgpool, batchnorm, conv, dense, depthwise, dropout", 10},
       {"relu-dense", "needs a layer before it", 1},
       {"dense(8)-relu-relu-dense", "does nothing", 15},
       {"dense(8)-relu", "no relu after it", 10},
       {"dense(8)-flatten(2)-dense", "flatten takes no argument", 18},
-      {"dense-relu-dense", "needs its width", 1},
       {"dense(8)-relu-dense(7)", "7 outputs, the data 10 classes", 15},
       {"dense(8)-relu(1)-dense", "relu takes no argument", 15},
-      {"dense(w=1.4)-relu-dense", "no parameter \"w\"", 9},
+      {"dense(v=1.4)-relu-dense", "no parameter \"v\"", 9},
       {"dense(8,9)-relu-dense", "no parameter \"9\"; it has width", 9},
-      {"cnn:huge", "there are: cnn:small", 1},
+      {"cnn:huge", "there are: mlp:256,128, alexnet-s, cnn:small", 1},
       {"cnn:small-relu-dense", "stands alone", 1},
   };
   for (const Case& c : cases) {
@@ -93,10 +92,10 @@ TEST_CASE("a wrong layer on images is refused with the position and what arrives
     std::size_t position;  // counted from 1
   };
   const Case cases[] = {
-      {"conv-relu-dense", "needs its width", 1},
-      {"conv(8)-relu-dense", "needs the size of its window", 1},
+      {"conv-relu-dense", "needs the size of its window: conv(16,3), width and window", 1},
+      {"conv(width=8)-relu-dense", "needs the size of its window", 1},
       {"conv(8,3,pad=3)-dense", "pad is \"3\", must be a whole number in [0, 2]", 14},
-      {"conv(8,3,pad=circular)-dense", "pad is \"circular\"", 14},
+      {"conv(8,3,pad=circular)-dense", "no circular padding; pad is same, valid or a number", 14},
       {"conv(8,3,stride=0)-dense", "stride is \"0\"", 17},
       {"maxpool(3)-maxpool(3)-dense", "window of 3 x 3 does not fit what arrives there, 2 x 2 positions of 2 channels",
        12},

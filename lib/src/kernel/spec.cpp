@@ -5,6 +5,7 @@
 #include "kernel/spec_layers.hpp"
 #include "layers/all.hpp"
 #include "ntkrob/base/fnv1a.hpp"
+#include "ntkrob/net/description.hpp"
 
 namespace ntkrob {
 namespace {
@@ -155,6 +156,14 @@ Chain chain(const Network& network) {
 }  // namespace
 
 KernelSpec KernelSpec::parse(const std::string& source) {
+  // The limit of a net, by the net's text.
+  constexpr const char* kNet = "net:";
+  const std::size_t begin = source.find_first_not_of(" \t\n");
+  if (begin != std::string::npos && source.compare(begin, 4, kNet) == 0) {
+    KernelSpec spec = parse(net::kernel_text(source.substr(begin + 4)));
+    spec.source_ = source;
+    return spec;
+  }
   KernelSpec spec;
   spec.source_ = source;
   const std::vector<SpecItem> items = parse_spec(source);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "nn/layer_list.hpp"
+#include "nn/inference_layers.hpp"
 #include "ntkrob/micro/weights.hpp"
 
 namespace ntkrob {
@@ -20,14 +20,17 @@ void expect_ok(micro::Status status) {
 }
 
 /// A window of the device with the same positions, or an error.
-micro::Layer window(std::size_t l, const nn::ListedLayer& layer, micro::Kind kind, index outputs) {
-  const auto refuse = [&](const char* why) { throw ConfigError(text("layer ", l, ", ", layer.type, ": ", why)); };
-  if (layer.kernel[0] != layer.kernel[1]) refuse("devices have square windows only");
-  if (layer.kernel[0] > 255 || layer.stride > 255) refuse("windows and strides of devices are at most 255");
-  if (layer.padding[0] != layer.padding[1]) refuse("devices pad all sides alike; give pad=N");
-  if (kind != micro::Kind::conv && layer.padding[0] != 0) refuse("pools of devices have no padding; give pad=valid");
-  const micro::Layer result{kind, static_cast<std::uint8_t>(layer.kernel[0]), static_cast<std::uint8_t>(layer.stride),
-                            static_cast<std::uint8_t>(layer.padding[0]), static_cast<std::uint16_t>(outputs)};
+micro::Layer window(std::size_t l, const net::Layer& layer, micro::Kind kind, index outputs) {
+  const net::Window& w = layer.window;
+  const auto refuse = [&](const char* why) {
+    throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": ", why));
+  };
+  if (w.kh != w.kw) refuse("devices have square windows only");
+  if (w.kh > 255 || w.stride > 255) refuse("windows and strides of devices are at most 255");
+  if (w.top != w.left) refuse("devices pad all sides alike; give pad=N");
+  if (kind != micro::Kind::conv && w.top != 0) refuse("pools of devices have no padding; give pad=valid");
+  const micro::Layer result{kind, static_cast<std::uint8_t>(w.kh), static_cast<std::uint8_t>(w.stride),
+                            static_cast<std::uint8_t>(w.top), static_cast<std::uint16_t>(outputs)};
   // A padding that is wider behind than in front has positions that a device does not have.
   if (micro::detail::windows(static_cast<std::uint32_t>(layer.in.height), result) !=
           static_cast<std::uint32_t>(layer.out.height) ||
@@ -37,19 +40,27 @@ micro::Layer window(std::size_t l, const nn::ListedLayer& layer, micro::Kind kin
   return result;
 }
 
-micro::Layer convert(std::size_t l, const nn::ListedLayer& layer) {
-  NTKROB_CHECK(layer.out.channels <= 65535, ConfigError, "layer ", l, ", ", layer.type, ": ", layer.out.channels,
-               " outputs; devices have at most 65535");
-  if (layer.type == "dense") return micro::dense(static_cast<std::uint16_t>(layer.out.channels));
-  if (layer.type == "conv") return window(l, layer, micro::Kind::conv, layer.out.channels);
-  if (layer.type == "maxpool") return window(l, layer, micro::Kind::max_pool, 0);
-  if (layer.type == "avgpool") return window(l, layer, micro::Kind::avg_pool, 0);
-  if (layer.type == "gap") {
-    NTKROB_CHECK(layer.in.height == layer.in.width && layer.in.height <= 255, ConfigError, "layer ", l, ", gap: over ",
-                 layer.in.height, " x ", layer.in.width, " positions; devices have square windows of at most 255");
-    return micro::avg_pool(static_cast<std::uint8_t>(layer.in.height));
+micro::Layer convert(std::size_t l, const net::Layer& layer) {
+  NTKROB_CHECK(layer.out.channels <= 65535, ConfigError, "layer ", l, ", ", net::name(layer.kind), ": ",
+               layer.out.channels, " outputs; devices have at most 65535");
+  switch (layer.kind) {
+    case net::Kind::dense:
+      return micro::dense(static_cast<std::uint16_t>(layer.out.channels));
+    case net::Kind::conv:
+      return window(l, layer, micro::Kind::conv, layer.out.channels);
+    case net::Kind::maxpool:
+      return window(l, layer, micro::Kind::max_pool, 0);
+    case net::Kind::avgpool:
+      return window(l, layer, micro::Kind::avg_pool, 0);
+    case net::Kind::gap:
+      NTKROB_CHECK(layer.in.height == layer.in.width && layer.in.height <= 255, ConfigError, "layer ", l,
+                   ", gap: over ", layer.in.height, " x ", layer.in.width,
+                   " positions; devices have square windows of at most 255");
+      return micro::avg_pool(static_cast<std::uint8_t>(layer.in.height));
+    default:
+      throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": devices have ", limit(nn::device_layers()),
+                             nn::reason(layer.kind)));
   }
-  throw ConfigError(text("layer ", l, ", ", layer.type, ": devices have no such layer"));
 }
 
 std::uint16_t side(index extent) {
@@ -114,11 +125,14 @@ std::string DeviceNet::expression() const {
 DeviceNet device_net(const Net& net) {
   const ImageShape in = net.input_shape();
   DeviceNet result{{side(in.height), side(in.width), side(in.channels)}, {}, {}};
-  const std::vector<nn::ListedLayer> listed = nn::list_layers(net);
-  for (std::size_t l = 0; l < listed.size(); ++l) {
-    result.layers.push_back(convert(l, listed[l]));
-    if (listed[l].relu) result.layers.push_back(micro::relu());
-    for (const Matrix<float>* part : {&net.layers()[l].weight, &net.layers()[l].bias})
+  const std::vector<nn::InferenceLayer> layers = nn::inference_layers(net);
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const net::Layer& what = layers[l].what;
+    result.layers.push_back(convert(l, what));
+    NTKROB_CHECK(what.inputs[0] == static_cast<int>(l) - 1, ConfigError, "layer ", l, ", ", net::name(what.kind),
+                 ": reads not the layer before it; devices have chains of layers");
+    if (what.relu) result.layers.push_back(micro::relu());
+    for (const Matrix<float>* part : {&layers[l].weight, &layers[l].bias})
       result.parameters.insert(result.parameters.end(), part->data(), part->data() + part->size());
   }
   const micro::Plan plan = micro::plan(result.view());

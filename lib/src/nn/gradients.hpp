@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nn/on_device.hpp"
+#include "ntkrob/base/random.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
@@ -83,9 +84,10 @@ class BlockedSgd {
 class Gradients {
  public:
   virtual ~Gradients() = default;
-  /// Derivatives by the parameters, of a batch.   rows: numbers of images, or null: all of them   x: the batch, or no
-  /// data where the training set is on a device
-  virtual void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) = 0;
+  /// Derivatives by the parameters, of a batch.   random: of the step, for dropout   rows: numbers of images, or null:
+  /// all of them   x: the batch, or no data where the training set is on a device
+  virtual void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits,
+                       const Rng& random) = 0;
   /// One step of SGD by them.
   virtual void descend(double lr) = 0;
   /// velocities: of the shapes of the parameters
@@ -95,19 +97,20 @@ class Gradients {
 
 /// Matrices of the shapes of a net's parameters, all 0.
 inline std::vector<LayerParameters> shaped_like(const Net& net) {
-  std::vector<LayerParameters> like;
+  const auto like = [](const Matrix<float>& m) { return Matrix<float>(m.rows(), m.cols()); };
+  std::vector<LayerParameters> result;
   for (const LayerParameters& layer : net.layers())
-    like.push_back(
-        {Matrix<float>(layer.weight.rows(), layer.weight.cols()), Matrix<float>(layer.bias.rows(), layer.bias.cols())});
-  return like;
+    result.push_back({like(layer.weight), like(layer.bias), like(layer.statistics)});
+  return result;
 }
 
 class HostGradients final : public Gradients {
  public:
   HostGradients(Net& net, Sgd<float>::Options options)
       : net_(net), grads_(shaped_like(net)), sgd_(net.layers(), grads_, options) {}
-  void compute(const index*, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
-    net_.logits_and_parameter_grad(x, cotangent, logits, grads_);
+  void compute(const index*, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits,
+               const Rng& random) override {
+    net_.training_pass(x, cotangent, logits, grads_, random);
   }
   void descend(double lr) override { sgd_.step(net_.backend(), lr); }
 
@@ -126,7 +129,8 @@ class DeviceGradients final : public Gradients {
   /// images: the training set, or no data where every batch comes from the host
   DeviceGradients(OnDevice& device, ConstView2D<float> images, Sgd<float>::Options options)
       : device_(device), training_(device, images, options.momentum, options.weight_decay) {}
-  void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits) override {
+  void compute(const index* rows, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits,
+               const Rng&) override {
     if (x.data == nullptr)
       device_.ready().batch_grad(rows, logits.rows, cotangent, logits);
     else

@@ -1,7 +1,6 @@
 #include "ntkrob/nn/import.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,62 +19,17 @@ using nn::TorchModules;
 using nn::TorchPlace;
 using Modules = std::vector<TorchModule>;
 
-constexpr const char* kMarker = "batchnorm";
-
-/// A spec without its batchnorm items, and the eps of those, by the number of the layer with weights before them.
-struct ImportSpec {
-  std::string text;
-  std::map<std::size_t, double> eps;
-};
-
-ImportSpec read_spec(const std::string& source) {
-  ImportSpec result{source, {}};
-  if (source.find(kMarker) == std::string::npos) return result;
-  const std::vector<SpecItem> items = parse_spec(source);
-  std::size_t weights = 0;
-  std::string kept;
-  for (std::size_t k = 0; k < items.size(); ++k) {
-    const SpecItem& item = items[k];
-    if (item.name == "conv" || item.name == "dense") ++weights;
-    if (item.name == "mlp" || item.name == "cnn")
-      spec_error(source, item.position, text(item.name, " has no batchnorm; write out its layers"));
-    if (item.name == kMarker) {
-      const bool behind = k > 0 && (items[k - 1].name == "conv" || items[k - 1].name == "dense");
-      if (!behind)
-        spec_error(source, item.position,
-                   text("batchnorm is folded into the layer right before it, which must be a conv or a dense, not ",
-                        k == 0 ? "the input; a net that begins with it can begin with normalise(mean=M,std=S)"
-                               : items[k - 1].name + "; nets have no batch normalisation of their own"));
-      if (!item.suffix.empty()) spec_error(source, item.position, "batchnorm takes no \":\"");
-      result.eps[weights - 1] = SpecArguments(source, item, {"eps"}, 0).number("eps", 1e-5, 1e-12, 1);
-      continue;
-    }
-    const std::size_t end = k + 1 < items.size() ? items[k + 1].position : source.size();
-    std::string piece = source.substr(item.position, end - item.position);
-    while (!piece.empty() &&
-           (piece.back() == '-' || piece.back() == ' ' || piece.back() == '\t' || piece.back() == '\n'))
-      piece.pop_back();
-    kept += (kept.empty() ? "" : "-") + piece;
-  }
-  result.text = kept;
-  return result;
-}
-
-/// What the spec needs, module by module, if the net has so many outputs; `types` names the layers in messages.
+/// What the net needs, module by module, if it has so many outputs.
 struct Places {
   std::vector<TorchPlace> places;
   std::vector<std::size_t> layers;  // of the stack, one per place
 };
-Places places_of(const nn::Stack<float>& stack, const ImportSpec& spec) {
+Places places_of(const nn::Stack<float>& stack) {
   Places result;
-  std::size_t weights = 0;
   for (std::size_t l = 0; l < stack.size(); ++l) {
-    const nn::Layer<float>& layer = *stack[l].layer;
-    if (!layer.has_parameters()) continue;
-    result.places.push_back({false, layer.stored_weight().shape});
-    result.layers.push_back(l);
-    if (spec.eps.count(weights++) == 0) continue;
-    result.places.push_back({true, {layer.outputs}});
+    const net::Layer& what = stack[l].layer->what;
+    if (!what.has_parameters()) continue;
+    result.places.push_back({what.statistics, what.weight_shape});
     result.layers.push_back(l);
   }
   return result;
@@ -90,9 +44,8 @@ void check_counts(const Modules& modules, const Places& places) {
         std::find_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.normalises(); });
     throw IoError(
         text("module \"", first->name,
-             "\" is batch normalisation, for which the spec has no place: write "
-             "batchnorm right behind the conv or dense before it, e.g. conv(8,5)-batchnorm-relu, and it is "
-             "folded into that layer (eps 1e-5, else batchnorm(eps=1e-3)); behind a relu it cannot be folded"));
+             "\" is batch normalisation, for which the spec has no place: write batchnorm where it stands, e.g. "
+             "conv(8,5)-batchnorm-relu (eps 1e-5, else batchnorm(eps=1e-3))"));
   }
   NTKROB_CHECK(norms == marked, IoError, "the spec has ", marked, " times batchnorm, the file has ", norms,
                " modules with running_mean: ", nn::names_text(modules));
@@ -103,14 +56,14 @@ void check_counts(const Modules& modules, const Places& places) {
 }
 
 /// The compiled spec for every number of outputs that a module could give it; the error of the last where none fits.
-std::map<index, nn::Stack<float>> candidates(const Modules& modules, const ImportSpec& spec, ImageShape input) {
+std::map<index, nn::Stack<float>> candidates(const Modules& modules, const std::string& spec, ImageShape input) {
   std::set<index> outputs;
   for (const TorchModule& module : modules)
     if (!module.normalises()) outputs.insert(module.outputs());
   std::map<index, nn::Stack<float>> stacks;
   std::optional<ConfigError> refusal;
   for (const index classes : outputs) try {
-      stacks.emplace(classes, nn::compile<float>(spec.text, input, classes));
+      stacks.emplace(classes, nn::compile<float>(spec, input, classes));
     } catch (const ConfigError& error) {
       if (!refusal) refusal = error;
     }
@@ -127,12 +80,12 @@ std::map<index, nn::Stack<float>> candidates(const Modules& modules, const Impor
 }
 
 /// Brings modules whose order is not known into the only one that fits. returns: whether there is one
-bool order_by_shapes(Modules& modules, const ImportSpec& spec, ImageShape input, std::string& note) {
+bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input, std::string& note) {
   const auto stacks = candidates(modules, spec, input);
-  check_counts(modules, places_of(stacks.begin()->second, spec));
+  check_counts(modules, places_of(stacks.begin()->second));
   std::vector<std::vector<std::size_t>> orders;
   for (const auto& [classes, stack] : stacks)
-    for (auto& order : nn::orders_that_fit(modules, places_of(stack, spec).places)) orders.push_back(std::move(order));
+    for (auto& order : nn::orders_that_fit(modules, places_of(stack).places)) orders.push_back(std::move(order));
   if (orders.size() > 1) refuse_order(modules, "more than one order of the modules fits the spec");
   note = "the file keeps no order of its arrays; layers in the only order that fits names and shapes: ";
   if (orders.empty()) {
@@ -159,29 +112,12 @@ void check_places(const Modules& modules, const Places& places, const nn::Stack<
       const TorchPlace& place = places.places[k];
       NTKROB_CHECK(module.normalises() == place.normalises, IoError, "module \"", module.name, "\" is ",
                    module.normalises() ? "batch normalisation" : "a layer with weights", ", the spec has ",
-                   place.normalises ? "batchnorm behind layer " : "layer ", layer, ", a ", stack[layer].type,
-                   ", at its place");
+                   stack[layer].type, " at its place, layer ", layer);
       check_shape(place.normalises ? module.mean : module.weight, place.shape, layer, stack[layer].type);
       if (module.bias.given()) check_shape(module.bias, {module.outputs()}, layer, stack[layer].type);
     } catch (const IoError& error) {
       throw IoError(text(error.marked(), " (", order, "; ", field("order"), " names another)"));
     }
-}
-
-/// The layer and the batch normalisation behind it, as it acts after training, in one.
-void fold(const TorchModule& norm, double eps, NdArray<float>& weight, NdArray<float>& bias) {
-  const std::size_t outputs = bias.values.size(), fan_in = weight.values.size() / outputs;
-  for (std::size_t o = 0; o < outputs; ++o) {
-    const double gain = norm.weight.given() ? static_cast<double>(norm.weight.array.values[o]) : 1.0;
-    const double shift = norm.bias.given() ? static_cast<double>(norm.bias.array.values[o]) : 0.0;
-    const double scale = gain / std::sqrt(static_cast<double>(norm.variance.array.values[o]) + eps);
-    for (std::size_t k = o * fan_in; k < (o + 1) * fan_in; ++k)
-      weight.values[k] = static_cast<float>(scale * static_cast<double>(weight.values[k]));
-    const double centred = static_cast<double>(bias.values[o]) - static_cast<double>(norm.mean.array.values[o]);
-    bias.values[o] = static_cast<float>(centred * scale + shift);
-    NTKROB_CHECK(std::isfinite(bias.values[o]) && std::isfinite(scale), IoError, "module \"", norm.name,
-                 "\", folded into the layer before it, gives ", bias.values[o], " for output ", o);
-  }
 }
 
 /// Columns of a weight from the order C H W to H W C.
@@ -217,18 +153,18 @@ void TorchImport::validate() const {
 TorchModel import_torch(const StateDict& arrays, const std::string& source, ImageShape input,
                         const TorchImport& options) {
   options.validate();
+  const std::string& spec = source;
   TorchModel result;
   TorchModules found = nn::collect_modules(arrays);
   Modules& modules = found.modules;
-  const ImportSpec spec = read_spec(source);
   std::string order;
   const bool certain = nn::order_modules(found, options.order, order) || order_by_shapes(modules, spec, input, order);
   if (found.counters > 0) result.notes.push_back(text("ignored ", found.counters, " num_batches_tracked, counters"));
   result.notes.push_back(order);
 
   const index outputs = modules.back().outputs();
-  nn::Stack<float> stack = nn::compile<float>(spec.text, input, outputs);
-  const Places places = places_of(stack, spec);
+  nn::Stack<float> stack = nn::compile<float>(spec, input, outputs);
+  const Places places = places_of(stack);
   check_counts(modules, places);
   check_places(modules, places, stack, order);
   if (!certain) refuse_order(modules, "an order in which numbers ascend does not fit the spec");
@@ -241,38 +177,37 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
                " is for nets of one output, this one has ", given(outputs), ": module \"", modules.back().name, "\"");
   const index classes = std::max<index>(2, outputs);
   if (options.two_class) {
-    stack = nn::compile<float>(spec.text, input, classes);
+    stack = nn::compile<float>(spec, input, classes);
     result.notes.emplace_back("two-class twin of one output z: the outputs are 0 and z, class 1 is z > 0");
   }
 
   StateDict& state = result.state;
-  state.set("spec", spec.text);
+  state.set("spec", spec);
   state.set("input_shape", NdArray<std::int64_t>{{3}, {input.height, input.width, input.channels}});
   state.set("classes", static_cast<std::int64_t>(classes));
-  ImageShape from = input;  // what flatten and dense see of an image
   auto module = modules.begin();
-  std::size_t weights = 0;
   for (std::size_t l = 0; l < stack.size(); ++l) {
-    const nn::Layer<float>& layer = *stack[l].layer;
+    const net::Layer& what = stack[l].layer->what;
     const std::string group = text("layers/", l, "/");
     state.set(group + "type", std::string(stack[l].type));
-    if (layer.has_parameters()) {
-      const TorchModule& own = *module++;
-      NdArray<float> weight = own.weight.array, bias = own.bias.array;
-      if (!own.bias.given())
-        bias = {{own.outputs()}, std::vector<float>(static_cast<std::size_t>(own.outputs()), 0.0f)};
-      if (const auto eps = spec.eps.find(weights++); eps != spec.eps.end()) {
-        fold(*module, eps->second, weight, bias);
-        result.notes.push_back(text("folded ", module->name, ", batch normalisation with eps ",
-                                    format_number(eps->second), ", into ", own.name));
-        ++module;
-      }
-      if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
-      if (layer.stored_weight().shape.size() == 2) reorder(from, weight);
-      state.set(group + "weight", std::move(weight));
-      state.set(group + "bias", std::move(bias));
+    if (!what.has_parameters()) continue;
+    const TorchModule& own = *module++;
+    NdArray<float> weight = own.weight.array, bias = own.bias.array;
+    const auto filled = [&](float value) {
+      return NdArray<float>{{own.outputs()}, std::vector<float>(static_cast<std::size_t>(own.outputs()), value)};
+    };
+    if (!own.weight.given()) weight = filled(1);  // a normalisation that learns no scale
+    if (!own.bias.given()) bias = filled(0);
+    if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
+    if (what.kind == net::Kind::dense) {
+      const int before = stack[l].inputs[0];
+      reorder(before < 0 ? input : stack[static_cast<std::size_t>(before)].layer->out, weight);
     }
-    from = layer.out;
+    state.set(group + "weight", std::move(weight));
+    state.set(group + "bias", std::move(bias));
+    if (!what.statistics) continue;
+    state.set(group + "running_mean", own.mean.array);
+    state.set(group + "running_var", own.variance.array);
   }
   return result;
 }

@@ -77,19 +77,23 @@ std::string to_string(Initialisation init) {
 
 Net::Net(const std::string& spec, ImageShape input, index classes, Initialisation init, std::uint64_t seed,
          Backend& backend)
-    : spec_(spec), shape_(input), classes_(classes), backend_(&backend) {
+    : shape_(input), classes_(classes), backend_(&backend) {
   NTKROB_CHECK(input.height >= 1 && input.width >= 1 && input.channels >= 1, ConfigError, "net: input shape ",
                input.height, " x ", input.width, " x ", input.channels, ", every side must be at least 1");
   check_net_memory(spec, input, classes, 0, 0);
-  set_stack(std::make_shared<Stack>(nn::compile<float>(spec, input, classes)));
+  set_description(net::describe(spec, input, classes));
+  layers_ = nn::fresh_parameters(*stack_);
   const Rng rng(seed, "net");
   for (std::size_t l = 0; l < stack_->size(); ++l) {
-    const index width = (*stack_)[l].layer->outputs, fan_in = (*stack_)[l].layer->fan_in;
-    layers_.push_back({Matrix<float>(width, fan_in), Matrix<float>(width > 0 ? 1 : 0, width)});
-    if (width == 0) continue;
-    const bool uniform = init == Initialisation::uniform;
-    const double weight_scale = std::sqrt((uniform ? 1.0 : 2.0) / static_cast<double>(fan_in));
-    const double bias_scale = uniform ? weight_scale : init == Initialisation::ntk ? 0.1 : 0.0;
+    const net::Layer& what = (*stack_)[l].layer->what;
+    if (!what.has_parameters() || what.scales()) continue;
+    const bool uniform = init == Initialisation::uniform, ntk = init == Initialisation::ntk;
+    NTKROB_CHECK(ntk || !(what.w || what.b), ConfigError, field("init"), " is ", given(to_string(init)), ", but layer ",
+                 l, " of the net, ", net::name(what.kind), ", has w or b, which are scales of ", limit("ntk"), "; ",
+                 advice("take ", field("init", "ntk"), ", or leave w and b out"));
+    const double fan_in = static_cast<double>(what.fan_in);
+    const double weight_scale = ntk && what.w ? *what.w / std::sqrt(fan_in) : std::sqrt((uniform ? 1.0 : 2.0) / fan_in);
+    const double bias_scale = uniform ? weight_scale : ntk ? what.b.value_or(0.1) : 0.0;
     draw(rng.fork(2 * l), !uniform, weight_scale, backend, layers_[l].weight);
     draw(rng.fork(2 * l + 1), !uniform, bias_scale, backend, layers_[l].bias);
   }
@@ -97,7 +101,7 @@ Net::Net(const std::string& spec, ImageShape input, index classes, Initialisatio
 
 Net::Net(const Net& other)
     : Model(other),
-      spec_(other.spec_),
+      description_(other.description_),
       shape_(other.shape_),
       classes_(other.classes_),
       stack_(other.stack_),
@@ -109,8 +113,9 @@ Net& Net::operator=(const Net& other) { return *this = Net(other); }
 Net& Net::operator=(Net&& other) noexcept = default;
 Net::~Net() = default;
 
-void Net::set_stack(std::shared_ptr<const Stack> stack) {
-  stack_ = std::move(stack);
+void Net::set_description(net::Description description) {
+  description_ = std::make_shared<const net::Description>(std::move(description));
+  stack_ = std::make_shared<Stack>(nn::build<float>(*description_));
   row_block_ = rows_together(*stack_);
 }
 
@@ -122,7 +127,9 @@ nn::Scratch<float>& Net::scratch(index rows) const {
 
 nn::OnDevice* Net::device() const {
   if (!device_asked_) {
-    if (std::unique_ptr<NetRunner> runner = backend_->make_net(nn::program_of(*stack_, shape_, classes_))) {
+    std::unique_ptr<NetRunner> runner;
+    if (nn::is_program(*stack_)) runner = backend_->make_net(nn::program_of(*stack_, shape_, classes_));
+    if (runner) {
       device_ = std::make_unique<nn::OnDevice>(std::move(runner));
       if (exposed_) device_->expose();
     }
@@ -183,6 +190,15 @@ void Net::logits_and_grad(ConstView2D<float> x, const CotangentFn& cotangent, Vi
 void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                     std::vector<LayerParameters>& grads) const {
   check_io(*this, x, out);
+  shape_gradients(grads, x.rows == 0);
+  if (nn::OnDevice* there = device()) {
+    there->ready().parameter_grad(x, cotangent, out);
+    return there->get_gradients(grads);
+  }
+  forward_backward(x, cotangent, out, View2D<float>(), &grads);
+}
+
+void Net::shape_gradients(std::vector<LayerParameters>& grads, bool zero) const {
   grads.resize(layers_.size());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Matrix<float>& weight = layers_[l].weight;
@@ -191,26 +207,37 @@ void Net::logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cot
     const Matrix<float>& bias = layers_[l].bias;
     if (grads[l].bias.rows() != bias.rows() || grads[l].bias.cols() != bias.cols())
       grads[l].bias = Matrix<float>(bias.rows(), bias.cols());
-    if (x.rows == 0) {
+    if (zero) {
       std::fill_n(grads[l].weight.data(), grads[l].weight.size(), 0.0f);
       std::fill_n(grads[l].bias.data(), grads[l].bias.size(), 0.0f);
     }
   }
-  if (nn::OnDevice* there = device()) {
-    there->ready().parameter_grad(x, cotangent, out);
-    return there->get_gradients(grads);
-  }
-  forward_backward(x, cotangent, out, View2D<float>(), &grads);
+}
+
+void Net::training_pass(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                        std::vector<LayerParameters>& grads, const Rng& random) {
+  if (!description_->trains_differently()) return logits_and_parameter_grad(x, cotangent, out, grads);
+  check_io(*this, x, out);
+  shape_gradients(grads, x.rows == 0);
+  forward_backward(x, cotangent, out, View2D<float>(), &grads, &random);
+  if (x.rows > 0) nn::absorb_statistics(*stack_, *scratch_, layers_);
 }
 
 void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
-                           std::vector<LayerParameters>* grads) const {
-  nn::Scratch<float>& buffers = scratch(x.rows);
-  for_row_blocks(x.rows, row_block_, [&](index first, index n) {
+                           std::vector<LayerParameters>* grads, const Rng* random) const {
+  // Statistics are those of the whole batch.
+  const bool whole = random != nullptr && std::any_of(stack_->begin(), stack_->end(),
+                                                      [](const auto& s) { return s.layer->what.statistics; });
+  const index block = whole ? std::max<index>(1, x.rows) : row_block_;
+  if (!scratch_) scratch_ = std::make_unique<nn::Scratch<float>>();
+  nn::reserve(*stack_, std::min(block, x.rows), *scratch_);
+  nn::Scratch<float>& buffers = *scratch_;
+  for_row_blocks(x.rows, block, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
-    const View2D<float> block = out.middle_rows(first, n), c = buffers.cotangent.view().middle_rows(0, n);
-    nn::forward<float>(*backend_, *stack_, layers_, rows, buffers, block);
-    cotangent(first, block, c);
+    const View2D<float> logits = out.middle_rows(first, n), c = buffers.cotangent.view().middle_rows(0, n);
+    const nn::TrainingPass training{random == nullptr ? Rng(0, "net") : *random, first};
+    nn::forward<float>(*backend_, *stack_, layers_, rows, buffers, logits, random == nullptr ? nullptr : &training);
+    cotangent(first, logits, c);
     nn::backward<float>(*backend_, *stack_, layers_, rows, c, buffers, dx.empty() ? dx : dx.middle_rows(first, n),
                         grads, first == 0 ? 0.0f : 1.0f);
   });

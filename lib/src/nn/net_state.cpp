@@ -58,9 +58,9 @@ std::string shown(const std::string& stored) {
   return stored.size() <= kShown ? stored : text(stored.substr(0, kShown), "... (", stored.size(), " bytes)");
 }
 
-nn::Stack<float> stored_stack(const std::string& spec, ImageShape input, index classes) {
+net::Description stored_description(const std::string& spec, ImageShape input, index classes) {
   try {
-    return nn::compile<float>(spec, input, classes);
+    return net::describe(spec, input, classes);
   } catch (const ConfigError& e) {
     constexpr std::size_t kLongest = 400;
     const std::string why = e.what();
@@ -68,14 +68,35 @@ nn::Stack<float> stored_stack(const std::string& spec, ImageShape input, index c
   }
 }
 
+/// What a stored file says about a layer beside its parameters. The spec decides; this is for other readers.
+std::vector<std::pair<std::string, StateDict::Value>> attributes(const net::Layer& what) {
+  std::vector<std::pair<std::string, StateDict::Value>> result;
+  if (what.has_window()) {
+    const net::Window& w = what.window;
+    result = {{"kernel", NdArray<std::int64_t>{{2}, {w.kh, w.kw}}},
+              {"stride", static_cast<std::int64_t>(w.stride)},
+              {"padding", NdArray<std::int64_t>{{4}, {w.top, w.left, w.bottom(what.in), w.right(what.in)}}}};
+  }
+  if (what.kind == net::Kind::avgpool) result.emplace_back("edges", std::string(what.inside ? "inside" : "window"));
+  if (what.kind == net::Kind::layernorm)
+    result.emplace_back("axes", std::string(what.all_positions ? "all" : "channel"));
+  if (what.kind == net::Kind::normalise) {
+    const index c = what.in.channels;
+    result.emplace_back("mean", NdArray<double>{{c}, what.mean});
+    result.emplace_back("std", NdArray<double>{{c}, what.deviation});
+  }
+  for (const auto& [name, value] : what.constants) result.emplace_back(name, value);
+  return result;
+}
+
 }  // namespace
 
 Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
-  spec_ = state.get<std::string>("spec");
+  const std::string& spec = state.get<std::string>("spec");
   shape_ = stored_shape(state);
   classes_ = state.get<std::int64_t>("classes");
   NTKROB_CHECK(classes_ >= 1, IoError, "model entry \"classes\" is ", classes_, ", at least 1 is needed");
-  set_stack(std::make_shared<Stack>(stored_stack(spec_, shape_, classes_)));
+  set_description(stored_description(spec, shape_, classes_));
   for (std::size_t l = 0; l < stack_->size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
     const auto& type = state.get<std::string>(layer_entry(l, "type"));
@@ -89,36 +110,53 @@ Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
     }
     LayerParameters layer;
     if (const index width = stage.layer->outputs; width > 0) {
-      const nn::StoredWeight weight = stage.layer->stored_weight();
+      const net::Layer& what = stage.layer->what;
       layer.weight =
-          parameters(state, layer_entry(l, "weight"), weight.shape, width, stage.layer->fan_in, weight.order);
+          parameters(state, layer_entry(l, "weight"), what.weight_shape, width, what.fan_in, net::stored_order(what));
       layer.bias = parameters(state, layer_entry(l, "bias"), {width}, 1, width);
+      if (what.statistics) {
+        layer.statistics = Matrix<float>(2, width);
+        for (const index row : {0, 1}) {
+          const std::string name = layer_entry(l, row == 0 ? "running_mean" : "running_var");
+          const Matrix<float> values = parameters(state, name, {width}, 1, width);
+          convert(values.view(), layer.statistics.view().middle_rows(row, 1));
+          for (index k = 0; k < width && row == 1; ++k)
+            NTKROB_CHECK(values(0, k) >= 0, IoError, "model entry \"", name, "\" holds ", values(0, k), " at position ",
+                         k, "; a variance is not negative");
+        }
+      }
     }
     layers_.push_back(std::move(layer));
   }
   NTKROB_CHECK(!state.contains(layer_entry(stack_->size(), "type")), IoError, "model entry \"",
-               layer_entry(stack_->size(), "type"), "\" exists, but the spec \"", spec_, "\" has only ", stack_->size(),
-               " layers");
+               layer_entry(stack_->size(), "type"), "\" exists, but the spec \"", shown(spec), "\" has only ",
+               stack_->size(), " layers");
 }
 
 StateDict Net::state() const {
   const std::vector<LayerParameters>& layers = this->layers();
   StateDict state;
-  state.set("spec", spec_);
+  state.set("spec", spec());
   state.set("input_shape", NdArray<std::int64_t>{{3}, {shape_.height, shape_.width, shape_.channels}});
   state.set("classes", static_cast<std::int64_t>(classes_));
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
     const Matrix<float>&w = layers[l].weight, &b = layers[l].bias;
     state.set(layer_entry(l, "type"), std::string(stage.type));
-    for (const auto& [name, value] : stage.layer->attributes()) state.set(layer_entry(l, name.c_str()), value);
+    if (stage.inputs != std::vector<int>{static_cast<int>(l) - 1})  // not the layer before; -1: the image
+      state.set(layer_entry(l, "inputs"), NdArray<std::int64_t>{{static_cast<index>(stage.inputs.size())},
+                                                                {stage.inputs.begin(), stage.inputs.end()}});
+    for (const auto& [name, value] : attributes(stage.layer->what)) state.set(layer_entry(l, name.c_str()), value);
     if (stage.layer->has_parameters()) {
-      const nn::StoredWeight weight = stage.layer->stored_weight();
-      NdArray<float> stored{weight.shape, {w.data(), w.data() + w.size()}};
-      for (std::size_t k = 0; k < weight.order.size(); ++k)
-        stored.values[static_cast<std::size_t>(weight.order[k])] = w.data()[k];
+      NdArray<float> stored{stage.layer->what.weight_shape, {w.data(), w.data() + w.size()}};
+      const std::vector<index> order = net::stored_order(stage.layer->what);
+      for (std::size_t k = 0; k < order.size(); ++k) stored.values[static_cast<std::size_t>(order[k])] = w.data()[k];
       state.set(layer_entry(l, "weight"), std::move(stored));
       state.set(layer_entry(l, "bias"), NdArray<float>{{b.cols()}, {b.data(), b.data() + b.size()}});
+      if (const Matrix<float>& s = layers[l].statistics; !s.empty()) {
+        state.set(layer_entry(l, "running_mean"), NdArray<float>{{s.cols()}, {s.row(0), s.row(0) + s.cols()}});
+        state.set(layer_entry(l, "running_var"), NdArray<float>{{s.cols()}, {s.row(1), s.row(1) + s.cols()}});
+      }
     }
     state.set(layer_entry(l, "activation"), std::string(stage.relu ? "relu" : "none"));
   }

@@ -17,6 +17,13 @@ class Message {
     varint(static_cast<std::uint64_t>(value));
     return *this;
   }
+  Message& float32(int field, float value) {
+    key(field, 5);
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    for (int shift = 0; shift < 32; shift += 8) out_ += static_cast<char>(bits >> shift);
+    return *this;
+  }
   Message& bytes(int field, const std::string& value) {
     key(field, 2);
     varint(value.size());

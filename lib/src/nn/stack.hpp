@@ -1,26 +1,36 @@
-/// Stack: the layers of a net, compiled from its text for one input shape, and passes through all of them.
+/// Stack: the layers of a net for one input shape, and passes through all of them.
 #pragma once
 
 #include "nn/layer.hpp"
 
 namespace ntkrob::nn {
 
-/// One layer and whether a ReLU follows it.
+/// One layer, what it reads (numbers of layers before it, net::kInput: the images), and whether a ReLU follows it.
 template <class R>
 struct Stage {
   const char* type = nullptr;  // the row of layers.def
   LayerPtr<R> layer;
   bool relu = false;
+  std::vector<int> inputs{net::kInput};
 };
 template <class R>
 using Stack = std::vector<Stage<R>>;
 
+template <class R>
+Stack<R> build(const net::Description& description);
 /// From the text of a net.
 /// throws: ConfigError with the position of what is wrong
 template <class R>
 Stack<R> compile(const std::string& spec, ImageShape input, index classes);
 
-/// The same for a backend that runs whole nets.
+/// Parameters of the shapes of a stack, all 0; those of normalisations that change nothing.
+template <class R>
+std::vector<BasicLayerParameters<R>> fresh_parameters(const Stack<R>& stack);
+
+/// Whether a backend that runs whole nets can run this one: a chain of the layers it has (layers.def).
+template <class R>
+bool is_program(const Stack<R>& stack);
+/// The same for a backend that runs whole nets.   requires: is_program(stack)
 template <class R>
 NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes);
 
@@ -28,10 +38,18 @@ NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes);
 template <class R>
 struct Scratch {
   std::vector<Matrix<R>> hidden;  // for each layer but the last: rows x out, after the ReLU
-  Matrix<R> delta[2];             // derivatives with respect to a layer's output, alternating
+  std::vector<Matrix<R>> delta;   // derivatives by layers' outputs; shared by those that are not alive together
+  std::vector<std::size_t> slot;  // which of them a layer's output has
+  Matrix<R> part;                 // the derivative by one of several readers of a value
   Matrix<R> logits;               // rows x classes
   Matrix<R> cotangent;            // rows x classes
   std::vector<LayerScratch<R>> layers;
+};
+
+/// A pass of a training: what layers that compute something else there need to know.
+struct TrainingPass {
+  Rng random;           // of this step
+  index first_row = 0;  // of the batch
 };
 
 /// Makes every buffer between layers large enough for `rows` rows; allocates only when it grows.
@@ -39,10 +57,11 @@ template <class R>
 void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch);
 
 /// out = the layers applied to x; scratch.hidden keeps what backward needs.   x: n x D   out: n x C (overwritten)
-///   requires: reserve(stack, n or more, scratch)
+///   training: null for the net as it is used   requires: reserve(stack, n or more, scratch)
+///   throws: ConfigError where a batch is too small for its statistics
 template <class R>
 void forward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLayerParameters<R>>& parameters,
-             ConstView2D<R> x, Scratch<R>& scratch, View2D<R> out);
+             ConstView2D<R> x, Scratch<R>& scratch, View2D<R> out, const TrainingPass* training = nullptr);
 
 /// Derivatives of sum <cotangent, out> after forward() on the same x.
 ///   x: n x D   cotangent: n x C   dx: n x D (overwritten), or empty if not wanted
@@ -51,5 +70,10 @@ template <class R>
 void backward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLayerParameters<R>>& parameters,
               ConstView2D<R> x, ConstView2D<R> cotangent, Scratch<R>& scratch, View2D<R> dx,
               std::vector<BasicLayerParameters<R>>* grads, R beta);
+
+/// Moves running statistics towards those of the batch of the last forward pass of a training.
+template <class R>
+void absorb_statistics(const Stack<R>& stack, const Scratch<R>& scratch,
+                       std::vector<BasicLayerParameters<R>>& parameters);
 
 }  // namespace ntkrob::nn

@@ -177,7 +177,8 @@ class Trainer::Impl {
     lr_ = options_.lr * schedule_.factor(done_, steps_);
     try {
       const ConstView2D<float> input = attack_ ? ConstView2D<float>(adversarial_.view()) : batch_x_;
-      gradients_->compute(rows, need_images_ ? input : ConstView2D<float>(), mean_loss_, logits_.view());
+      gradients_->compute(rows, need_images_ ? input : ConstView2D<float>(), mean_loss_, logits_.view(),
+                          random_.fork(static_cast<std::uint64_t>(done_)));
     } catch (const NonFinite& e) {
       diverged(e.what(), done_ + 1, steps_, lr_, options_);
     }
@@ -206,6 +207,7 @@ class Trainer::Impl {
       const LayerParameters& layer = net.layers()[l];
       state.set_matrix(entry("parameters", l, "weight"), layer.weight.view());
       state.set_matrix(entry("parameters", l, "bias"), layer.bias.view());
+      if (!layer.statistics.empty()) state.set_matrix(entry("parameters", l, "statistics"), layer.statistics.view());
       state.set_matrix(entry("velocity", l, "weight"), velocities[l].weight.view());
       state.set_matrix(entry("velocity", l, "bias"), velocities[l].bias.view());
     }
@@ -223,11 +225,15 @@ class Trainer::Impl {
         for (const auto& [part, values] : {std::pair("weight", &layer->weight), std::pair("bias", &layer->bias)})
           if (!values->empty())
             *values = get_matrix<float>(state, entry(kind, l, part), values->rows(), values->cols());
+    for (std::size_t l = 0; l < parameters.size(); ++l)
+      if (Matrix<float>& s = parameters[l].statistics; !s.empty())
+        s = get_matrix<float>(state, entry("parameters", l, "statistics"), s.rows(), s.cols());
     gradients_.reset();
     std::vector<LayerParameters>& layers = net_.layers();
     for (std::size_t l = 0; l < layers.size(); ++l) {
       convert(parameters[l].weight.view(), layers[l].weight.view());
       convert(parameters[l].bias.view(), layers[l].bias.view());
+      convert(parameters[l].statistics.view(), layers[l].statistics.view());
     }
     start();
     gradients_->set_velocities(velocities);
@@ -263,6 +269,7 @@ class Trainer::Impl {
   const Targets& targets_;
   const TrainOptions options_;
   const BatchAttack attack_;
+  const Rng random_{options_.seed, "dropout"};
   const std::unique_ptr<Loss> loss_;
   const Schedule schedule_;
   const bool use_targets_, need_images_;  // images of every batch, on the host

@@ -1,9 +1,7 @@
 /// Net: a finite neural network on a Backend, and a Model.
 ///
-/// Grammar: "mlp:256,128" (hidden widths, ReLU between, linear output), "mlp:" plain linear classifier; "cnn:small"; or
-/// the layers, "conv(16,4,stride=2,pad=1)-relu-maxpool(2)-flatten-dense(128)-relu-dense", where the last dense takes
-/// the number of classes; net_help() lists them. Parameters are in standard parameterisation. Pixels enter as they are;
-/// normalisation, where wanted, is a layer.
+/// Grammar: net/description.hpp; net::net_help() lists presets and layers. Parameters are in standard parameterisation.
+/// Pixels enter as they are; normalisation, where wanted, is a layer.
 #pragma once
 
 #include <memory>
@@ -11,26 +9,27 @@
 #include <vector>
 
 #include "ntkrob/backend/backend.hpp"
+#include "ntkrob/base/random.hpp"
 #include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/model/model.hpp"
+#include "ntkrob/net/description.hpp"
 
 namespace ntkrob {
 
 /// uniform: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default and ours: robustness from data
-/// depends on a small initialisation. he: N(0, 2/fan_in), biases 0. ntk: N(0, 2/fan_in), biases N(0, 0.1^2).
+/// depends on a small initialisation. he: N(0, 2/fan_in), biases 0. ntk: N(0, w^2/fan_in), biases N(0, b^2), with the w
+/// and b of the layer's text, by default sqrt(2) and 0.1: the same function in law as the net of the kernel.
 enum class Initialisation { uniform, he, ntk };
 /// throws: ConfigError listing the names
 Initialisation parse_initialisation(const std::string& text);
 std::string to_string(Initialisation init);
 
-/// The forms of a net and its layers, one line each.
-std::vector<std::string> net_help();
-
 /// Parameters of one layer; both empty for a layer that has none.
 template <class R>
 struct BasicLayerParameters {
-  Matrix<R> weight;  // dense: out x in, inputs in the order H W C; conv: out x (kh kw in)
-  Matrix<R> bias;    // 1 x out
+  Matrix<R> weight;           // dense: out x in, inputs in the order H W C; conv: out x (kh kw in)
+  Matrix<R> bias;             // 1 x out
+  Matrix<R> statistics = {};  // batchnorm: 2 x out, running mean and variance; not trained
 };
 using LayerParameters = BasicLayerParameters<float>;
 
@@ -72,8 +71,10 @@ class Net : public Model {
   std::unique_ptr<Iterates> iterates(ConstView2D<float> x) const override;
   void for_each(index n, const std::function<void(index task)>& task) const override;
 
-  const std::string& spec() const { return spec_; }
-  /// Parameters of every layer in the order of the spec; relu and flatten are no layers. For optimisers and for setting
+  const std::string& spec() const { return description_->text; }
+  /// Its layers and their shapes; layers() has the parameters in the same order.
+  const net::Description& description() const { return *description_; }
+  /// Parameters of every layer in the order of description().layers. For optimisers and for setting
   /// parameters; the shapes must stay as they are. On a device the parameters are fetched where those there are newer,
   /// and once the first of these has been called they are sent before every pass, because whoever holds the reference
   /// may have written through it.   throws: ResourceError
@@ -89,6 +90,11 @@ class Net : public Model {
   void logits_and_parameter_grad(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
                                  std::vector<LayerParameters>& grads) const;
 
+  /// The same in training, where it is something else: batch statistics, which then move the running ones; dropout by
+  /// `random`. grads are of that function.   throws: ConfigError where a batch is too small for statistics
+  void training_pass(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out,
+                     std::vector<LayerParameters>& grads, const Rng& random);
+
   /// spec, input_shape, classes, layers/<i>/{type,weight,bias,activation} and what else a layer has to say.
   StateDict state() const;
 
@@ -97,14 +103,16 @@ class Net : public Model {
 
  private:
   using Stack = std::vector<nn::Stage<float>>;
-  void set_stack(std::shared_ptr<const Stack> stack);
+  void set_description(net::Description description);
   nn::Scratch<float>& scratch(index rows) const;
   /// Forward pass, cotangent and backward pass, block of rows by block of rows.   dx: N x D, or no data   grads: like
   /// layers(), or null
+  ///   random: null for the net as it is used
   void forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> out, View2D<float> dx,
-                        std::vector<LayerParameters>* grads) const;
+                        std::vector<LayerParameters>* grads, const Rng* random = nullptr) const;
+  void shape_gradients(std::vector<LayerParameters>& grads, bool zero) const;
 
-  std::string spec_;
+  std::shared_ptr<const net::Description> description_;
   ImageShape shape_;
   index classes_ = 0;
   std::shared_ptr<const Stack> stack_;

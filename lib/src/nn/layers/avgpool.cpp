@@ -10,9 +10,7 @@ namespace {
 template <class R>
 class AvgPool final : public Layer<R> {
  public:
-  /// inside: divides by the number of taps inside the image instead of kh kw.
-  AvgPool(ImageShape in, const Window& w, bool inside)
-      : Layer<R>(in, {w.height, w.width, in.channels}), w_(w), inside_(inside) {}
+  explicit AvgPool(const net::Layer& what) : Layer<R>(what), w_(what.window), inside_(what.inside) {}
 
   void forward(Backend& backend, const BasicLayerParameters<R>&, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>&) const override {
@@ -55,34 +53,18 @@ class AvgPool final : public Layer<R> {
     });
   }
 
-  void describe(NetLayer& layer) const override {
-    layer.kind = NetLayer::Kind::avgpool;
-    layer.inside = inside_;
-    describe_window(w_, layer);
-  }
-
-  std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
-    auto result = window_attributes(w_, this->in);
-    result.emplace_back("edges", std::string(inside_ ? "inside" : "window"));
-    return result;
-  }
-
  private:
   R divisor(index taps) const { return static_cast<R>(inside_ ? taps : w_.kh * w_.kw); }
 
   const Window w_;
-  const bool inside_;
+  const bool inside_;  // divides by the number of taps inside the image instead of kh kw
 };
 
 }  // namespace
 
 template <class R>
-LayerPtr<R> make_avgpool(const std::string& source, const SpecItem& item, ImageShape in, index) {
-  std::vector<std::string> known = window_parameters({});
-  known.emplace_back("edges");
-  const SpecArguments arguments(source, item, std::move(known), 2);
-  const bool inside = arguments.choice("edges", 0, {"window", "inside"}) == 1;
-  return std::make_shared<AvgPool<R>>(in, read_window(arguments, in, 0, "valid"), inside);
+LayerPtr<R> make_avgpool(const net::Layer& what) {
+  return std::make_shared<AvgPool<R>>(what);
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(avgpool)

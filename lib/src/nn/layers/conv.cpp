@@ -14,7 +14,6 @@
 namespace ntkrob::nn {
 namespace {
 
-constexpr index kWidthLimit = index{1} << 16;
 constexpr index kPatchNumbers = index{1} << 16;  // of one task at a time: 256 KiB of float32
 constexpr index kGroups = 32;                    // of images, each with its own sums of parameter gradients ...
 constexpr index kSumNumbers = index{1} << 23;    // ... unless they took more than this
@@ -22,8 +21,7 @@ constexpr index kSumNumbers = index{1} << 23;    // ... unless they took more th
 template <class R>
 class Conv final : public Layer<R> {
  public:
-  Conv(ImageShape in, const Window& w, index width)
-      : Layer<R>(in, {w.height, w.width, width}, width, w.kh * w.kw * in.channels), w_(w) {}
+  explicit Conv(const net::Layer& what) : Layer<R>(what), w_(what.window) {}
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
@@ -62,26 +60,6 @@ class Conv final : public Layer<R> {
     };
     backend.for_each(groups, std::ref(task));
     if (grads != nullptr) add_groups(backend, (n + images - 1) / std::max<index>(images, 1), beta, scratch, *grads);
-  }
-
-  void describe(NetLayer& layer) const override {
-    layer.kind = NetLayer::Kind::conv;
-    describe_window(w_, layer);
-  }
-
-  /// PyTorch's [out, in, kh, kw].
-  StoredWeight stored_weight() const override {
-    const index c = this->in.channels;
-    StoredWeight stored{{this->outputs, c, w_.kh, w_.kw}, {}};
-    for (index o = 0; o < this->outputs; ++o)
-      for (index ky = 0; ky < w_.kh; ++ky)
-        for (index kx = 0; kx < w_.kw; ++kx)
-          for (index i = 0; i < c; ++i) stored.order.push_back(((o * c + i) * w_.kh + ky) * w_.kw + kx);
-    return stored;
-  }
-
-  std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
-    return window_attributes(w_, this->in);
   }
 
  private:
@@ -195,12 +173,8 @@ class Conv final : public Layer<R> {
 }  // namespace
 
 template <class R>
-LayerPtr<R> make_conv(const std::string& source, const SpecItem& item, ImageShape in, index) {
-  const SpecArguments arguments(source, item, window_parameters({"width"}), 3);
-  if (arguments.find("width") == nullptr)
-    spec_error(source, item.position, "a conv needs its width, the number of its channels: conv(16,3)");
-  const index width = arguments.integer("width", 0, 1, kWidthLimit);
-  return std::make_shared<Conv<R>>(in, read_window(arguments, in, 1, "same"), width);
+LayerPtr<R> make_conv(const net::Layer& what) {
+  return std::make_shared<Conv<R>>(what);
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(conv)

@@ -9,12 +9,10 @@
 namespace ntkrob::nn {
 namespace {
 
-constexpr index kWidthLimit = index{1} << 20;
-
 template <class R>
 class Dense final : public Layer<R> {
  public:
-  Dense(ImageShape in, index width) : Layer<R>(in, {1, 1, width}, width, in.size()) {}
+  using Layer<R>::Layer;
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
@@ -34,8 +32,6 @@ class Dense final : public Layer<R> {
     multiply_rows(backend, delta, scratch.back, dx, [](View2D<R>) {});
   }
 
-  void describe(NetLayer& layer) const override { layer.kind = NetLayer::Kind::dense; }
-
  private:
   /// c = a op(W), then finish(rows of c) while they are in the cache.
   template <class Finish>
@@ -52,15 +48,8 @@ class Dense final : public Layer<R> {
 }  // namespace
 
 template <class R>
-LayerPtr<R> make_dense(const std::string& source, const SpecItem& item, ImageShape in, index classes) {
-  const SpecArguments arguments(source, item, {"width"}, 1);
-  index width = arguments.integer("width", 0, 1, kWidthLimit);
-  if (classes > 0 && width != 0 && width != classes)
-    spec_error(source, item.position,
-               text("the last dense has ", width, " outputs, the data ", classes, " classes; leave its width out"));
-  if (width == 0) width = classes;
-  if (width == 0) spec_error(source, item.position, "a hidden dense needs its width: dense(256)");
-  return std::make_shared<Dense<R>>(in, width);
+LayerPtr<R> make_dense(const net::Layer& what) {
+  return std::make_shared<Dense<R>>(what);
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(dense)

@@ -9,7 +9,7 @@ namespace {
 template <class R>
 class Gap final : public Layer<R> {
  public:
-  explicit Gap(ImageShape in) : Layer<R>(in, {1, 1, in.channels}) {}
+  using Layer<R>::Layer;
 
   void forward(Backend& backend, const BasicLayerParameters<R>&, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>&) const override {
@@ -36,16 +36,13 @@ class Gap final : public Layer<R> {
           for (index k = 0; k < c; ++k) dx.row(i)[p * c + k] = delta.row(i)[k] / static_cast<R>(positions);
     });
   }
-
-  void describe(NetLayer& layer) const override { layer.kind = NetLayer::Kind::gap; }
 };
 
 }  // namespace
 
 template <class R>
-LayerPtr<R> make_gap(const std::string& source, const SpecItem& item, ImageShape in, index) {
-  const SpecArguments none(source, item, {}, 0);
-  return std::make_shared<Gap<R>>(in);
+LayerPtr<R> make_gap(const net::Layer& what) {
+  return std::make_shared<Gap<R>>(what);
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(gap)

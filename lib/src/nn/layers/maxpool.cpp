@@ -14,7 +14,7 @@ constexpr index kStrip = 64;  // channels at a time
 template <class R>
 class MaxPool final : public Layer<R> {
  public:
-  MaxPool(ImageShape in, const Window& w) : Layer<R>(in, {w.height, w.width, in.channels}), w_(w) {}
+  explicit MaxPool(const net::Layer& what) : Layer<R>(what), w_(what.window) {}
 
   void forward(Backend& backend, const BasicLayerParameters<R>&, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>&) const override {
@@ -49,15 +49,6 @@ class MaxPool final : public Layer<R> {
     });
   }
 
-  void describe(NetLayer& layer) const override {
-    layer.kind = NetLayer::Kind::maxpool;
-    describe_window(w_, layer);
-  }
-
-  std::vector<std::pair<std::string, StateDict::Value>> attributes() const override {
-    return window_attributes(w_, this->in);
-  }
-
  private:
   /// Adds the derivatives of n channels at position p to where the largest numbers are.
   void to_largest(const R* x, index p, index n, const R* delta, R* dx) const {
@@ -79,9 +70,8 @@ class MaxPool final : public Layer<R> {
 }  // namespace
 
 template <class R>
-LayerPtr<R> make_maxpool(const std::string& source, const SpecItem& item, ImageShape in, index) {
-  const SpecArguments arguments(source, item, window_parameters({}), 2);
-  return std::make_shared<MaxPool<R>>(in, read_window(arguments, in, 0, "valid"));
+LayerPtr<R> make_maxpool(const net::Layer& what) {
+  return std::make_shared<MaxPool<R>>(what);
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(maxpool)

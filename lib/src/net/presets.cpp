@@ -1,0 +1,199 @@
+#include "net/presets.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "ntkrob/net/kernel_presets.hpp"
+
+namespace ntkrob::net {
+namespace {
+
+constexpr index kWidthLimit = index{1} << 20;
+constexpr const char* kForms =
+    "a net is mlp:256,128 (hidden widths), mlp: (linear), a preset (cnn:small, resnet:8, ...), or its layers: "
+    "dense(256)-relu-dense";
+
+std::string repeat(const std::string& layers, index n) {
+  std::string out;
+  for (index i = 0; i < n; ++i) out += layers;
+  return out;
+}
+
+/// He 2016, section 4.2: N = 6n + 2 layers on pictures of about 32 x 32.
+std::string resnet(index n) {
+  const auto main = [](const char* width, const char* stride) {
+    return text("conv(", width, ",3,stride=", stride, ",pad=1)-batchnorm-relu-conv(", width, ",3,pad=1)-batchnorm");
+  };
+  std::string out =
+      "conv(16,3,pad=1)-batchnorm-relu-" + repeat(text("residual(", main("16", "1"), ")-relu-"), (n - 2) / 6);
+  for (const char* width : {"32", "64"})
+    out += text("sum(", main(width, "2"), " | conv(", width, ",1,stride=2,pad=0)-batchnorm)-relu-",
+                repeat(text("residual(", main(width, "1"), ")-relu-"), (n - 2) / 6 - 1));
+  return out + "gap-dense";
+}
+
+/// The net of the benchmarks of data-set distillation (Gidaris 2018; Zhao 2021).
+std::string convnet(index n) { return repeat("conv(128,3)-instancenorm-relu-avgpool(2)-", n) + "flatten-dense"; }
+
+/// Zhang 2017, for keyword spotting: 49 x 10 coefficients.
+std::string dscnn() {
+  return "conv(64,kh=10,kw=4,stride=2)-batchnorm-relu-" +
+         repeat("depthwise(3)-batchnorm-relu-conv(64,1)-batchnorm-relu-", 4) + "gap-dense";
+}
+
+struct Row {
+  const char* name;  // "resnet" with a number behind a colon, or the whole of it
+  const char* examples;
+  bool (*allowed)(index n);  // null: no number
+  std::string (*layers)(index n);
+  const char* description;
+};
+// Stored models name their preset: its layers never change.
+const Row kRows[] = {
+    {"alexnet-s", "alexnet-s", nullptr,
+     [](index) {
+       return std::string(
+           "conv(32,5)-relu-maxpool(3,stride=2,pad=1)-conv(64,5)-relu-maxpool(3,stride=2,pad=1)-conv(96,3)-relu-"
+           "conv(96,3)-relu-conv(64,3)-relu-maxpool(3,stride=2,pad=1)-flatten-dense(256)-relu-dropout(p=0.5)-"
+           "dense(128)-relu-dropout(p=0.5)-dense");
+     },
+     "after Krizhevsky 2012, for 28 x 28 and 32 x 32 images"},
+    {"cnn:small", "cnn:small", nullptr,
+     [](index) {
+       return std::string(
+           "conv(16,4,stride=2,pad=1)-relu-conv(32,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense");
+     },
+     "the small net of Wong & Kolter 2018, for 28 x 28 and 32 x 32 images"},
+    {"convnet", "convnet:3", [](index n) { return n >= 1 && n <= 5; }, convnet,
+     "n blocks of 128 channels, instance normalisation and average pooling, as data-set distillation has them"},
+    {"dscnn", "dscnn", nullptr, [](index) { return dscnn(); }, "depthwise separable, keyword spotting (Zhang 2017)"},
+    {"resnet", "resnet:8, resnet:14, resnet:20", [](index n) { return n >= 8 && n <= 110 && (n - 2) % 6 == 0; }, resnet,
+     "residual net of 6 n + 2 layers with batch normalisation (He 2016); 6 n + 4 layers: the kernels' wide one"},
+    {"vgg11-s", "vgg11-s", nullptr,
+     [](index) {
+       const auto layer = [](int width) { return text("conv(", width, ",3)-batchnorm-relu-"); };
+       const std::string pool = "maxpool(2)-";
+       return layer(16) + pool + layer(32) + pool + layer(64) + layer(64) + pool + layer(128) + layer(128) + pool +
+              layer(128) + layer(128) + "gap-dense";
+     },
+     "after Simonyan 2015, a quarter as wide, with batch normalisation"}};
+
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t\n"), end = text.find_last_not_of(" \t\n");
+  return begin == std::string::npos ? std::string() : text.substr(begin, end - begin + 1);
+}
+
+/// "mlp:256,128" as layers. The list may be empty, which the general grammar does not allow, so this form is read here.
+std::string expand_mlp(const std::string& spec, std::size_t begin) {
+  std::string layers;
+  if (!trimmed(spec.substr(begin)).empty()) {
+    for (std::size_t at = begin; at <= spec.size();) {
+      const std::size_t comma = std::min(spec.find(',', at), spec.size());
+      try {
+        layers +=
+            text("dense(", parse_integer(trimmed(spec.substr(at, comma - at)), "width", 1, kWidthLimit), ")-relu-");
+      } catch (const ConfigError& e) {
+        spec_error(spec, at, e.what());
+      }
+      at = comma + 1;
+    }
+  }
+  return layers + "dense";
+}
+
+/// The layers of a kernel's preset.
+Expansion expand_kernel(const std::string& source, const SpecItem& item, const KernelPreset& preset) {
+  Expansion result;
+  result.tongue = Tongue::kernel;
+  PresetChoice choice;
+  choice.n = preset_number(source, item, preset);
+  std::vector<std::string> known{"w", "b"};
+  if (preset.pools) known.emplace_back("pool");
+  const SpecArguments arguments(source, item, known, 2);
+  if (preset.pools) choice.gap = arguments.choice("pool", 0, {"flatten", "gap"}) == 1;
+  if (arguments.find("w") != nullptr) result.w = arguments.number("w", 0, 0, 1e6);
+  if (arguments.find("b") != nullptr) result.b = arguments.number("b", 0, 0, 1e6);
+  result.layers = preset.layers(choice);
+  result.kernel = trimmed(source);
+  return result;
+}
+
+std::string all_forms() {
+  std::string out = "mlp:256,128";
+  for (const Row& row : kRows) out += text(", ", row.examples);
+  for (const KernelPreset& preset : kernel_presets) out += text(", ", preset.form);
+  return out;
+}
+
+}  // namespace
+
+Expansion expand(const std::string& whole) {
+  constexpr const char* kPrefix = "kernel:";
+  const std::size_t name = whole.find_first_not_of(" \t\n");
+  NTKROB_CHECK(name != std::string::npos, ConfigError, "the net's spec is empty; ", kForms);
+  Expansion result;
+  std::string source = whole;
+  if (whole.compare(name, 7, kPrefix) == 0) {
+    result.tongue = Tongue::kernel;
+    source = std::string(name + 7, ' ') + whole.substr(name + 7);  // positions stay
+    NTKROB_CHECK(!trimmed(source).empty(), ConfigError, "the net's spec is empty; ", kForms);
+  }
+  if (whole.compare(name, 4, "mlp:") == 0) {
+    result.layers = expand_mlp(source, name + 4);
+    return result;
+  }
+  const std::string word = trimmed(source);
+  for (const Row& row : kRows)
+    if (row.allowed == nullptr && word == row.name) {
+      result.layers = row.layers(0);
+      return result;
+    }
+  const std::vector<SpecItem> items = parse_spec(source);
+  for (const SpecItem& item : items)
+    if (item.name == "mlp") spec_error(source, item.position, text("mlp stands alone and with a colon; ", kForms));
+  const SpecItem& first = items[0];
+  if (result.tongue == Tongue::net && items.size() == 1 && first.arguments.empty())
+    for (const Row& row : kRows) {
+      if (row.allowed == nullptr || first.name != row.name || first.suffix.empty() ||
+          first.suffix.find_first_not_of("0123456789") != std::string::npos || first.suffix.size() > 3)
+        continue;
+      const index n = parse_integer(first.suffix, first.name, 0, 999);
+      if (!row.allowed(n)) continue;
+      result.layers = row.layers(n);
+      return result;
+    }
+  if (items.size() == 1)
+    if (const KernelPreset* preset = find_kernel_preset(first.name)) {
+      const bool named = preset->number == nullptr || !first.suffix.empty();
+      const bool number = first.suffix.find_first_not_of("0123456789") == std::string::npos;
+      if (!named || !number)
+        spec_error(source, first.position, text("no net is called ", word, "; there are: ", all_forms()));
+      return expand_kernel(source, first, *preset);
+    }
+  for (const SpecItem& item : items) {
+    const bool preset = find_kernel_preset(item.name) != nullptr ||
+                        std::any_of(std::begin(kRows), std::end(kRows), [&](const Row& row) {
+                          return item.name == std::string(row.name).substr(0, std::string(row.name).find(':'));
+                        });
+    if (preset)
+      spec_error(source, item.position,
+                 items.size() == 1 ? text("no net is called ", word, "; there are: ", all_forms())
+                                   : text(item.name, " is a whole net and stands alone; ", kForms));
+  }
+  result.layers = source;
+  if (result.tongue == Tongue::kernel) result.kernel = word;
+  return result;
+}
+
+std::vector<Preset> net_presets() {
+  std::vector<Preset> presets;
+  for (const Row& row : kRows) {
+    const std::string example = std::string(row.examples).substr(0, std::string(row.examples).find(','));
+    const std::size_t colon = row.allowed == nullptr ? std::string::npos : example.find(':');
+    const index n = colon == std::string::npos ? 0 : parse_integer(example.substr(colon + 1), "n", 0, 999);
+    presets.push_back({row.examples, row.layers(n), row.description});
+  }
+  return presets;
+}
+
+}  // namespace ntkrob::net
