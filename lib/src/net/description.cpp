@@ -125,36 +125,50 @@ class Limit {
  public:
   explicit Limit(const Expansion& e) : e_(e) {}
 
-  /// image: whether what arrives has positions; in and out
-  std::string run(const std::vector<SpecItem>& items, bool& image, bool top) const {
+  /// What arrives at a layer.
+  struct State {
+    bool image = false;    // it has positions
+    bool centred = false;  // its channels have mean 0 over their law: weights were applied, and no nonlinearity since
+  };
+
+  std::string run(const std::vector<SpecItem>& items, State& state, bool top) const {
     std::string out;
     const auto append = [&](const std::string& layer) { out += (out.empty() ? "" : "-") + layer; };
     const auto last = std::find_if_not(items.rbegin(), items.rend(), is_word);
     for (const SpecItem& item : items) {
       if (item.name == "flatten") {
-        if (image) append("flatten");
-        image = false;
+        if (state.image) append("flatten");
+        state.image = false;
       } else if (is_sum(item)) {
-        append(sum(item, image));
+        append(sum(item, state));
       } else {
         const Rule& rule = rule_of(e_.layers, item);
-        if (rule.kind == Kind::dense && image) append("flatten");
+        if (rule.kind == Kind::dense && state.image) append("flatten");
+        if (rule.kind == Kind::layernorm && !state.centred)
+          spec_error(e_.layers, item.position,
+                     "a kernel knows layernorm right behind dense or conv only: behind a nonlinearity a net subtracts "
+                     "a mean that the kernel does not have");
         append(rule.limit({e_.layers, item, e_.tongue, top && &item == &*last ? index{1} : index{0}}));
-        if (rule.kind == Kind::dense || rule.kind == Kind::gap) image = false;
+        if (rule.kind == Kind::dense || rule.kind == Kind::gap) state.image = false;
+        if (rule.kind == Kind::dense || rule.kind == Kind::conv) state.centred = true;
+        if (rule.kind == Kind::relu || rule.kind == Kind::leaky || rule.kind == Kind::gelu) state.centred = false;
       }
     }
     return out;
   }
 
  private:
-  std::string sum(const SpecItem& item, bool& image) const {
+  std::string sum(const SpecItem& item, State& state) const {
     std::string out;
-    bool after = image;
+    State after = state;
+    bool first = true, centred = true;
     for (const std::vector<SpecItem>& branch : branches_of(e_.layers, item)) {
-      after = image;
-      out += (out.empty() ? "" : " | ") + run(branch, after, false);
+      after = state;
+      out += (first ? "" : " | ") + run(branch, after, false);
+      centred &= after.centred;
+      first = false;
     }
-    image = after;
+    state = {after.image, centred};
     return "sum(" + out + ")";
   }
 
@@ -234,8 +248,9 @@ std::string kernel_text(const std::string& source) {
   const Expansion e = expand(source);
   if (!e.kernel.empty()) return e.kernel;
   const std::vector<SpecItem> items = parse_spec(e.layers);
-  bool image = reads_image(e.layers, items);
-  return Limit(e).run(items, image, true);
+  Limit::State state;
+  state.image = reads_image(e.layers, items);
+  return Limit(e).run(items, state, true);
 }
 
 std::vector<index> stored_order(const Layer& layer) {

@@ -26,7 +26,9 @@ inline void read(const Reading& r, Layer& layer) {
 
 inline std::string limit(const Reading& r) {
   const SpecArguments a = arguments(r);
-  return "dense(" + limit_weights(a, r.classes > 0 ? 0 : a.integer("width", kDefaultWidth, 1, index{1} << 20)) + ")";
+  const index width = r.classes > 0 ? 0 : a.integer("width", kDefaultWidth, 1, index{1} << 20);
+  const std::string weights = limit_weights(a, width);
+  return weights.empty() ? "dense" : "dense(" + weights + ")";
 }
 
 }  // namespace ntkrob::net::rules::dense
