@@ -25,6 +25,7 @@ struct InfoParams {
   bool backends = false;
   bool formats = false;
   bool reading = false;
+  bool layers = false;
   std::string json;
   ReadOptions read;
 };
@@ -65,8 +66,8 @@ std::string state_text(const Json& json) {
 }
 
 void info(const InfoParams& p, Session& session) {
-  NTKROB_CHECK(!p.file.empty() || p.backends || p.formats || p.reading, ConfigError,
-               "name a FILE, or give --backends, --formats or --reading (see ntkrob info --help)");
+  NTKROB_CHECK(!p.file.empty() || p.backends || p.formats || p.reading || p.layers, ConfigError,
+               "name a FILE, or give --backends, --formats, --layers or --reading (see ntkrob info --help)");
   if (!p.json.empty() && p.json != "-") check_output(p.json, session.settings.force);
   Json report;
   report["schema"] = "ntkrob.info/1";
@@ -82,6 +83,10 @@ void info(const InfoParams& p, Session& session) {
   if (p.reading) {
     report["rules"] = to_json(rules_report());
     lines += rules_text(spelt_as_flag);
+  }
+  if (p.layers) {
+    report["layers"] = to_json(layers_report());
+    lines += layers_text();
   }
   if (!p.file.empty()) {
     const auto [kind, schema] =
@@ -125,6 +130,8 @@ Command make_info() {
   command.options.add_positional("FILE", p->file, "a data set, model, kernel, prediction or checkpoint");
   command.options.add("backends", p->backends, "list the backends, available or not, and why");
   command.options.add("formats", p->formats, "list the file formats");
+  command.options.add("layers", p->layers,
+                      "print the layers of nets and kernels, and which target has them, in Markdown");
   command.options.add("reading", p->reading, "print what readers recognise, ask and refuse, as a table in Markdown");
   command.options.add("json", p->json, "write the report to FILE; - prints it").use = Use::none;
   add_read_options(command.options, p->read);

@@ -128,10 +128,7 @@ const Structural kStructural[] = {
 
 std::string layer_names() {
   std::string names;
-  for (int kind = 0; kind < layers::kKinds; ++kind)
-    if (kind != layers::k_standard) names += text(names.empty() ? "" : ", ", layers::info(kind).name);
-  for (const Structural& structural : kStructural)
-    if (find_kind(structural.name) < 0) names += text(", ", structural.name);
+  for (const std::string& name : kernel_layers()) names += text(names.empty() ? "" : ", ", name);
   return names;
 }
 
@@ -282,3 +279,13 @@ std::string print_network(const Network& network) {
 }
 
 }  // namespace ntkrob::kernel
+
+std::vector<std::string> ntkrob::kernel_layers() {
+  std::vector<std::string> names;
+  for (int kind = 0; kind < layers::kKinds; ++kind)
+    if (kind != layers::k_standard) names.emplace_back(layers::info(kind).name);
+  for (const auto& structural : kernel::kStructural)
+    if (kernel::find_kind(structural.name) < 0) names.emplace_back(structural.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}

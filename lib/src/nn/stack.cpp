@@ -1,6 +1,7 @@
 #include "nn/stack.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "nn/blocks.hpp"
 #include "nn/passes.hpp"
@@ -57,7 +58,8 @@ void copy_rows(Backend& backend, ConstView2D<R> from, View2D<R> to) {
   });
 }
 
-NetLayer::Kind program_kind(net::Kind kind) {
+/// The kind of a layer of programs; none where backends that run whole nets lack it.
+std::optional<NetLayer::Kind> program_kind(net::Kind kind) {
   switch (kind) {
     case net::Kind::dense:
       return NetLayer::Kind::dense;
@@ -69,9 +71,21 @@ NetLayer::Kind program_kind(net::Kind kind) {
       return NetLayer::Kind::avgpool;
     case net::Kind::gap:
       return NetLayer::Kind::gap;
-    default:
+    case net::Kind::normalise:
       return NetLayer::Kind::normalise;
+    case net::Kind::batchnorm:
+    case net::Kind::depthwise:
+    case net::Kind::dropout:
+    case net::Kind::gelu:
+    case net::Kind::groupnorm:
+    case net::Kind::layernorm:
+    case net::Kind::leaky:
+    case net::Kind::relu:
+    case net::Kind::sum:
+    case net::Kind::tanh:
+      break;
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -110,8 +124,7 @@ template <class R>
 bool is_program(const Stack<R>& stack) {
   for (std::size_t l = 0; l < stack.size(); ++l) {
     if (stack[l].inputs != std::vector<int>{static_cast<int>(l) - 1}) return false;
-    const net::Kind kind = stack[l].layer->what.kind;
-    if (kind != net::Kind::normalise && program_kind(kind) == NetLayer::Kind::normalise) return false;
+    if (!program_kind(stack[l].layer->what.kind)) return false;
   }
   return true;
 }
@@ -123,7 +136,7 @@ NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes) {
   for (const Stage<R>& stage : stack) {
     const net::Layer& what = stage.layer->what;
     NetLayer layer;
-    layer.kind = program_kind(what.kind);
+    layer.kind = *program_kind(what.kind);
     layer.in = what.in;
     layer.out = what.out;
     layer.relu = stage.relu;

@@ -114,6 +114,10 @@ std::string provenance_text(const Provenance& provenance);
 Report backends_report();
 Report formats_report();
 Report rules_report();
+/// Every layer of nets and kernels, and what there is of it: kernel, cpu, cuda, micro, int8, onnx, torch.
+Report layers_report();
+/// The same as the table of lib/doc/nets.md.
+std::string layers_text();
 /// The same rules as the tables of lib/doc/reading.md.   spelling: of the options in them, see base/error.hpp
 std::string rules_text(const FieldSpelling& spelling = {});
 

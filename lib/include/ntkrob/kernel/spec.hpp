@@ -80,6 +80,8 @@ class KernelSpec {
   bool reads_image_ = false;
 };
 
+/// Names of all layers of kernels, sorted.
+std::vector<std::string> kernel_layers();
 /// One line per layer and preset for --help: name, parameters with defaults, formula's source.
 std::vector<std::string> kernel_spec_help();
 
