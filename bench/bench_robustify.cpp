@@ -51,7 +51,7 @@ void run(const Options& o) {
   const auto times = bench::alternate({{"step", step}, {"products", products}}, rounds);
   const auto ratio = bench::paired_ratio(step, products, rounds);
   std::printf("%s; %s, n %ld, batch %ld, %ld attack steps, attack precision %s\n", backend->info().description.c_str(),
-              options.kernel.c_str(), static_cast<long>(n), static_cast<long>(b),
+              options.kernel.text().c_str(), static_cast<long>(n), static_cast<long>(b),
               static_cast<long>(options.attack_steps), options.attack_precision.c_str());
   std::printf(
       "outer step: median %.3f s, best %.3f s; bare products (%.1f GFLOP): median %.3f s, best %.3f s; "

@@ -14,7 +14,7 @@ namespace {
 
 void report(const DemoJob& p, const DemoOutcome& outcome, Session& session) {
   const double seconds = outcome.seconds;
-  const std::vector<std::string> names = split_list(p.attacks, "attacks");
+  const std::vector<std::string> names = p.attacks->specs();
   std::vector<std::vector<std::string>> rows{{"model", "trained on", "decay"}};
   rows[0].insert(rows[0].end(), names.begin(), names.end());
   rows[0].push_back("worst case");

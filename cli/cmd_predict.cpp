@@ -19,7 +19,7 @@ void report(const PredictJob& p, const PredictInput& in, const PredictOutcome& o
   Matrix<float> logits(outcome.mean.rows(), outcome.mean.cols());
   convert(outcome.mean.view(), logits.view());
   const ClassReport report = class_report(outcome.labels, predictions(logits.view()), classes, in.data.class_names);
-  std::cout << "kernel    " << p.machine.kernel << ", " << p.posterior << ", time " << p.time << "\n"
+  std::cout << "kernel    " << p.machine.kernel.text() << ", " << p.posterior << ", time " << p.time << "\n"
             << "accuracy  " << percent_text(report.accuracy()) << " of " << logits.rows() << " images\n"
             << "error     " << number_text(outcome.mean_square) << " mean square\n";
   if (!outcome.variance.empty()) {

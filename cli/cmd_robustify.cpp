@@ -82,7 +82,6 @@ void choose_recipe(RobustifyParams& p, OptionSet& set) {
 
 void robustify(RobustifyParams& p, Session& session) {
   RobustifyJob& job = p.job;
-  job.options->validate();
   const std::size_t dot = job.output.rfind('.');
   NTKROB_CHECK(dot == std::string::npos || job.output.substr(dot) != ".png", ConfigError, field("output"), ": ",
                job.output, ": a picture has no labels and is no robust set; write .h5, and draw it by ntkrob show");

@@ -86,8 +86,8 @@ void OptionSet::add_resume(std::string& checkpoint, bool& resume, const std::str
 }
 
 void add_read_options(OptionSet& set, ReadOptions& options) {
-  jobs::visit_read(options, [&](const char* name, auto& field, const char* help) {
-    Option& option = set.add(name, field, help);
+  jobs::visit_read(options, [&](const char* name, auto& field, const std::string& help, const About& about = {}) {
+    Option& option = set.add(name, field, help, about);
     option.group = "Reading data of others";
     if (option.name == "test-file") option.type = "FILE";
     if (option.name == "drop" || option.name == "label-map") option.separator = ",";

@@ -222,12 +222,9 @@ std::string Speaker::line(const Error& error) const {
   const auto is_option = [&](const std::string& name) {
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  const std::string line = error.line([&](const std::string& name, const std::string& value) {
+  return error.line([&](const std::string& name, const std::string& value) {
     return is_option(name) ? spelt_as_flag(name, value) : name + (value.empty() ? "" : "=" + value);
   });
-  // Messages that begin with the name of an option and do not mark it.
-  const std::string word = line.substr(0, line.find_first_of(" :"));
-  return error.field().empty() && is_option(word) ? "--" + line : line;
 }
 
 std::string list_text(const std::string& heading, const std::vector<std::string>& lines) {

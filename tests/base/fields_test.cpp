@@ -81,7 +81,7 @@ TEST_CASE("a field refuses what its description does not allow, and stays as it 
   const auto set = [&](const std::string& name, const std::string& value) {
     return refusal([&] { find(collector.fields, name).set(value); });
   };
-  CHECK(set("norm", "l3") == "norm: norm is \"l3\", must be linf | l2");
+  CHECK(set("norm", "l3") == "norm: norm is \"l3\", must be linf or l2");
   CHECK(set("eps", "2") == "eps: eps is 2, must be in [0, 1]");
   CHECK(set("lr", "0") == "lr: lr is 0, must be positive and at most 3.40282e+38");
   CHECK(set("n", "0").find("n is") != std::string::npos);
@@ -102,7 +102,7 @@ TEST_CASE("values that were not parsed are checked by the same description", "[b
     return refusal([&] { visit_fields(static_cast<const Options&>(o), FieldChecker()); });
   };
   CHECK(check([](Options&) {}) == "accepted");
-  CHECK(check([](Options& o) { o.norm = ""; }) == "norm: norm is \"\", must be linf | l2");
+  CHECK(check([](Options& o) { o.norm = ""; }) == "norm: norm is \"\", must be linf or l2");
   CHECK(check([](Options& o) { o.eps = std::numeric_limits<double>::quiet_NaN(); }) ==
         "eps: eps is nan, must be in [0, 1]");
   CHECK(check([](Options& o) { o.lr = -1; }) == "lr: lr is -1, must be positive and at most 3.40282e+38");

@@ -65,7 +65,7 @@ TEST_CASE("robustify refuses options out of range before it reads data", "[cli]"
                                                     {"--optimizer", "newton", "newton"},
                                                     {"--schedule", "zigzag", "zigzag"},
                                                     {"--inner-loss", "hinge", "hinge"},
-                                                    {"--attack-precision", "half", "float32 | bfloat16"}};
+                                                    {"--attack-precision", "half", "float32 or bfloat16"}};
   for (const auto& one : cases) {
     INFO(one[0] << " " << one[1]);
     CHECK_FAILS(run({"robustify", "absent.h5", one[0], one[1], "-o", "x.h5"}), 2, one[2]);

@@ -19,11 +19,11 @@ TEST_CASE("each bad option is refused with its name, its value and its range", "
   };
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
   const std::vector<Case> cases{
-      {[](auto& o) { o.kernel = "fc:x"; }, {"fc:x"}},
-      {[](auto& o) { o.precision = "half"; }, {"precision", "half", "mixed | float64"}},
+      {[](auto& o) { o.kernel = ""; }, {"kernel", "is empty"}},
+      {[](auto& o) { o.precision = "half"; }, {"precision", "half", "mixed or float64"}},
       {[](auto& o) { o.n = 0; }, {"n", "0"}},
-      {[](auto& o) { o.init = "zeros"; }, {"init", "zeros", "data | noise"}},
-      {[](auto& o) { o.norm = "l1"; }, {"norm", "l1", "linf | l2"}},
+      {[](auto& o) { o.init = "zeros"; }, {"init", "zeros", "data or noise"}},
+      {[](auto& o) { o.norm = "l1"; }, {"norm", "l1", "linf or l2"}},
       {[](auto& o) { o.eps = -0.1; }, {"eps", "-0.1", "[0, 1]"}},
       {[](auto& o) { o.eps = 1.5; }, {"eps", "1.5", "[0, 1]"}},
       {[=](auto& o) { o.eps = nan; }, {"eps", "nan"}},
@@ -32,17 +32,17 @@ TEST_CASE("each bad option is refused with its name, its value and its range", "
       {[](auto& o) { o.batch = 0; }, {"batch", "0"}},
       {[](auto& o) { o.attack_steps = 0; }, {"attack-steps", "0"}},
       {[](auto& o) { o.attack_step = -1; }, {"attack-step", "-1"}},
-      {[](auto& o) { o.inner_loss = "hinge"; }, {"inner-loss", "hinge", "ce | mse | margin"}},
-      {[](auto& o) { o.factor = "float32"; }, {"factor", "float32", "float64 | refined"}},
-      {[](auto& o) { o.attack_precision = "float16"; }, {"attack-precision", "float16", "float32 | bfloat16"}},
+      {[](auto& o) { o.inner_loss = "hinge"; }, {"inner-loss", "hinge", "ce, mse or margin"}},
+      {[](auto& o) { o.factor = "float32"; }, {"factor", "float32", "float64 or refined"}},
+      {[](auto& o) { o.attack_precision = "float16"; }, {"attack-precision", "float16", "float32 or bfloat16"}},
       {[](auto& o) { o.attack_precision = "bfloat16", o.precision = "float64"; },
        {"attack-precision", "attack-precision is bfloat16", "precision=float64", "precision=mixed"}},
-      {[](auto& o) { o.outer_loss = "margin"; }, {"outer-loss", "margin", "mse | ce"}},
+      {[](auto& o) { o.outer_loss = "margin"; }, {"outer-loss", "margin", "mse or ce"}},
       {[](auto& o) { o.temperature = 0; }, {"temperature", "0", "positive"}},
-      {[](auto& o) { o.optimizer = "sgd"; }, {"optimizer", "sgd", "adam | signed"}},
+      {[](auto& o) { o.optimizer = "sgd"; }, {"optimizer", "sgd", "adam or signed"}},
       {[](auto& o) { o.lr = 0; }, {"lr", "0", "positive"}},
       {[=](auto& o) { o.lr = nan; }, {"lr", "nan", "positive"}},
-      {[](auto& o) { o.schedule = "linear"; }, {"linear", "cosine"}},
+      {[](auto& o) { o.schedule = ""; }, {"schedule", "is empty"}},
       {[](auto& o) { o.radius = 0; }, {"radius", "0", "(0, 1]"}},
       {[](auto& o) { o.label_lr = -2; }, {"label-lr", "-2", "positive"}},
       {[](auto& o) { o.eps_ramp = 2; }, {"eps-ramp", "2", "[0, 1]"}},
@@ -70,6 +70,28 @@ TEST_CASE("each bad option is refused with its name, its value and its range", "
     }
     for (const std::string& part : c.parts) CHECK_THAT(message, Catch::Contains(part));
   }
+}
+
+TEST_CASE("a text without meaning is refused when it is set, and the option is as before", "[robust]") {
+  RobustifyOptions options;
+  CHECK_THROWS_WITH(options.kernel = "fc:x", Catch::Contains("fc:x"));
+  CHECK_THROWS_WITH(options.schedule = "linear", Catch::Contains("linear") && Catch::Contains("cosine"));
+  FieldCollector fields;
+  visit_robustify(options, fields);
+  for (const auto& [name, text] : OptionTexts{{"kernel", "fc:1|nonsense"}, {"schedule", "triangle"}}) {
+    const auto at =
+        std::find_if(fields.fields.begin(), fields.fields.end(), [&n = name](const Field& f) { return f.name == n; });
+    REQUIRE(at != fields.fields.end());
+    try {
+      at->set(text);
+      FAIL("accepted " << text);
+    } catch (const ConfigError& error) {
+      CHECK(error.field() == name);
+    }
+  }
+  CHECK(options.kernel.text() == "fc:3");
+  CHECK(options.kernel->all.size() == 1);
+  CHECK(options.schedule.text() == "cosine");
 }
 
 TEST_CASE("option texts name every option once and read back to the same bits", "[robust]") {

@@ -96,7 +96,7 @@ TEST_CASE("the outer gradient is that of the mean loss over the batch", "[robust
   convert(set.images.view(), support.view());
   convert(set.targets.view(), labels.view());
   convert(blobs.x.view(), x.view());
-  const BasicKernelMachine<double> machine(Kernel(KernelSpec::parse(options.kernel), test_backend()),
+  const BasicKernelMachine<double> machine(Kernel(options.kernel->all[0], test_backend()),
                                            {Blobs::kSide, Blobs::kSide, 1}, support.view(), labels.view(),
                                            Ridge{options.ridge});
   const Matrix<float> logits = all_logits(machine, blobs.x.view());

@@ -42,14 +42,18 @@ void check_same(const RobustSet& a, const RobustSet& b) {
 
 TEST_CASE("kernels are told apart at bars outside parentheses", "[robust]") {
   using List = std::vector<std::string>;
-  CHECK(split_kernels("fc:3") == List{"fc:3"});
-  CHECK(split_kernels(" fc:1 | fc:3(b=0)") == List{"fc:1", "fc:3(b=0)"});
-  CHECK(split_kernels("sum(relu-conv(3) | )|fc:1") == List{"sum(relu-conv(3) | )", "fc:1"});
-  CHECK_THROWS_WITH(split_kernels("fc:1|"), Catch::Contains("kernel is \"fc:1|\""));
+  const auto texts = [](const std::string& text) {
+    List all;
+    for (const KernelSpec& spec : KernelSpecs::parse(text).all) all.push_back(spec.source());
+    return all;
+  };
+  CHECK(texts("fc:3") == List{"fc:3"});
+  CHECK(texts(" fc:1 | fc:3(b=0)") == List{"fc:1", "fc:3(b=0)"});
+  CHECK(texts("conv(3)-sum(relu-conv(3) | )-gap-dense|fc:1") == List{"conv(3)-sum(relu-conv(3) | )-gap-dense", "fc:1"});
+  CHECK_THROWS_WITH(texts("fc:1|"), Catch::Contains("kernel is \"fc:1|\""));
   RobustifyOptions options = several();
   CHECK_NOTHROW(options.validate());
-  options.kernel = "fc:1|nonsense";
-  CHECK_THROWS_AS(options.validate(), ConfigError);
+  CHECK_THROWS_AS(options.kernel = "fc:1|nonsense", ConfigError);
   options = several("both");
   CHECK_THROWS_WITH(options.validate(), Catch::Contains("kernel-mix"));
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "attack/search.hpp"
+#include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
@@ -340,6 +341,20 @@ std::string transfer_spec(const std::string& attack) {
   NTKROB_CHECK(attack.size() > open + 2 && attack[open] == '(' && attack.back() == ')', ConfigError, "attack \"",
                attack, "\": write transfer(ATTACK), for example transfer(pgd-40(loss=margin))");
   return attack.substr(open + 1, attack.size() - open - 2);
+}
+
+void AttackList::add(const std::string& spec) { entries.push_back({spec, make_listed_attack(spec)}); }
+
+std::vector<std::string> AttackList::specs() const {
+  std::vector<std::string> all;
+  for (const Entry& entry : entries) all.push_back(entry.spec);
+  return all;
+}
+
+AttackList AttackList::parse(const std::string& text) {
+  AttackList list;
+  for (const std::string& spec : split_list(text, "attacks")) list.add(spec);
+  return list;
 }
 
 std::unique_ptr<Attack> make_listed_attack(const std::string& entry) {

@@ -24,9 +24,12 @@ std::pair<index, index> counts_of(const About& about) {
           about.high < static_cast<double>(kMostCounted) ? static_cast<index>(about.high) : kMostCounted};
 }
 
+/// "a|b|c" as "a, b or c".
 std::string alternatives(const std::string& values) {
+  const std::size_t last = values.rfind('|');
   std::string list;
-  for (const char c : values) list += c == '|' ? std::string(" | ") : std::string(1, c);
+  for (std::size_t k = 0; k < values.size(); ++k)
+    list += values[k] != '|' ? std::string(1, values[k]) : std::string(k == last ? " or " : ", ");
   return list;
 }
 
@@ -83,6 +86,18 @@ About at_least(double low, const std::string& unit) {
 
 About positive(const std::string& unit) {
   About about = at_least(0, unit);
+  about.low_open = true;
+  return about;
+}
+
+About below(double low, double high, const std::string& unit) {
+  About about = within(low, high, unit);
+  about.high_open = true;
+  return about;
+}
+
+About between(double low, double high, const std::string& unit) {
+  About about = below(low, high, unit);
   about.low_open = true;
   return about;
 }
@@ -155,15 +170,15 @@ void FieldChecker::operator()(const char* name, const std::string& value, const 
 
 void FieldChecker::operator()(const char* name, double value, const std::string&, const About& about) const {
   const bool bounded = std::isfinite(about.low) && std::isfinite(about.high);
-  if (bounded && !about.low_open) {
+  if (bounded && !about.low_open && !about.high_open) {
     NTKROB_CHECK_RANGE(name, value, about.low, about.high);
     return;
   }
-  const bool inside =
-      std::isfinite(value) && value <= about.high && (about.low_open ? value > about.low : value >= about.low);
+  const bool inside = std::isfinite(value) && (about.high_open ? value < about.high : value <= about.high) &&
+                      (about.low_open ? value > about.low : value >= about.low);
   if (bounded)
     NTKROB_CHECK(inside, ConfigError, field(name), " is ", given(value), ", must be ",
-                 limit("in (", about.low, ", ", about.high, "]"));
+                 limit("in ", about.low_open ? "(" : "[", about.low, ", ", about.high, about.high_open ? ")" : "]"));
   else if (about.low_open && about.low == 0)
     NTKROB_CHECK(inside && value <= std::numeric_limits<float>::max(), ConfigError, field(name), " is ", given(value),
                  ", must be ", limit("positive and at most ", std::numeric_limits<float>::max()));

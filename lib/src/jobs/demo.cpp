@@ -23,7 +23,7 @@ RobustifyJob robustify_job(const DemoJob& p, const std::string& folder, std::uin
   job.log = folder + "robustify.csv";
   job.keeps_state = false;
   const index validation = std::min<index>(500, p.train / 10), batch = std::min<index>(500, p.train - validation);
-  const OptionTexts options{{"kernel", p.kernel},
+  const OptionTexts options{{"kernel", p.kernel.text()},
                             {"n", value_text(p.n)},
                             {"steps", value_text(p.steps)},
                             {"eps", value_text(p.eps)},
@@ -55,7 +55,7 @@ class Demo {
     draw(folder_ + "strokes.png", strokes.images("train").view(), {}, strokes, force);
 
     heading(text("2/3  robustify: ", p_.n, " images, ", p_.steps, " steps, eps ", format_number(p_.eps), ", kernel ",
-                 p_.kernel));
+                 p_.kernel.text()));
     const RobustifyJob job = robustify_job(p_, folder_, seed);
     RobustifyOutcome outcome = run_robustify(job, strokes, context_);
     const Dataset originals = originals_of(outcome.robust, job.output);
@@ -96,7 +96,7 @@ class Demo {
     MachineJob machine;
     machine.kernel = p_.kernel;
     machine.support = folder_ + name + ".h5";
-    judge("kernel " + p_.kernel, name, std::nullopt, *make_machine(machine, set, context_).model, strokes);
+    judge("kernel " + p_.kernel.text(), name, std::nullopt, *make_machine(machine, set, context_).model, strokes);
   }
 
   TrainJob train_job(const std::string& name) const {

@@ -151,18 +151,14 @@ std::uint16_t side(index value, const char* what) {
 }  // namespace
 
 DeviceBlock encode_device_data(const Dataset& data, const DeviceExport& options) {
+  visit_device_export(options, FieldChecker());
   const Split& split = data.split(options.split);
   NTKROB_CHECK(!split.empty(), ConfigError, field("split"), ": there is no ", given(options.split), " split");
-  NTKROB_CHECK(options.pixels == "uint8" || options.pixels == "int16", ConfigError, field("pixels"), " is \"",
-               given(options.pixels), "\", must be ", limit("uint8 or int16"));
-  NTKROB_CHECK(options.labels == "auto" || options.labels == "hard" || options.labels == "soft", ConfigError,
-               field("labels"), " is \"", given(options.labels), "\", must be ", limit("auto, hard or soft"));
   NTKROB_CHECK(options.labels != "soft" || !split.targets.empty(), ConfigError, field("labels"), " is ", given("soft"),
                ", but the set has classes only");
-  NTKROB_CHECK_RANGE("per-class", options.per_class, 0, 1'000'000'000);
   const index by = options.downsample;
-  NTKROB_CHECK(by >= 1 && data.shape.height % by == 0 && data.shape.width % by == 0, ConfigError, field("downsample"),
-               " is ", given(by), ", must ", limit("divide the images' ", data.shape.height, " x ", data.shape.width));
+  NTKROB_CHECK(data.shape.height % by == 0 && data.shape.width % by == 0, ConfigError, field("downsample"), " is ",
+               given(by), ", must ", limit("divide the images' ", data.shape.height, " x ", data.shape.width));
 
   const std::vector<int> chosen = chosen_classes(data, options.classes);
   std::vector<int> new_class(static_cast<std::size_t>(data.classes), -1);

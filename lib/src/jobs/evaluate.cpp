@@ -113,14 +113,16 @@ ImageChoice sample_choice(const EvaluateJob& job, index available) {
 }
 
 /// For a model without gradients of its own: the list, a search that needs none, and what is found on the source.
-std::vector<std::string> with_transfers(std::vector<std::string> list) {
-  const bool searched = std::any_of(list.begin(), list.end(), [](const std::string& attack) {
-    return has_part(*make_attack(attack), AttackNature::search);
+AttackList with_transfers(const AttackList& list) {
+  const auto& given = list.entries;
+  const bool searched = std::any_of(given.begin(), given.end(), [](const AttackList::Entry& entry) {
+    return has_part(*entry.attack, AttackNature::search);
   });
-  std::vector<std::string> result = list;
-  if (!searched) result.emplace_back("square(queries=1000)");
-  for (const std::string& attack : list)
-    if (make_attack(attack)->nature() == AttackNature::gradients) result.push_back("transfer(" + attack + ")");
+  AttackList result = list;
+  if (!searched) result.add("square(queries=1000)");
+  for (const AttackList::Entry& entry : given)
+    if (entry.attack->nature() == AttackNature::gradients)
+      result.entries.push_back({"transfer(" + entry.spec + ")", entry.attack});
   return result;
 }
 
@@ -131,53 +133,44 @@ std::string EvaluateJob::checkpoint_path() const {
   return json.empty() && html.empty() ? std::string() : (json.empty() ? html : json) + ".ckpt" + state_extension();
 }
 
-std::vector<std::string> EvaluateJob::attack_list() const {
-  NTKROB_CHECK(!fast || attacks == EvaluateJob().attacks, ConfigError, field("fast", "true"),
+AttackList EvaluateJob::attack_list() const {
+  NTKROB_CHECK(!attacks.empty(), ConfigError, field("attacks"), " is empty; ",
+               advice("name some, e.g. ", field("attacks", "clean,autoattack")));
+  NTKROB_CHECK(!fast || attacks.text() == EvaluateJob().attacks.text(), ConfigError, field("fast", "true"),
                " has a list of attacks of its own; leave ", field("attacks"), " out, or ", field("fast", "true"));
-  std::vector<std::string> list = split_list(fast ? kFastAttacks : attacks, "attacks");
-  const bool transfers =
-      std::any_of(list.begin(), list.end(), [](const std::string& a) { return !transfer_spec(a).empty(); });
-  if (int8 && !transfers) return with_transfers(std::move(list));
-  if (!source.empty() && !transfers) list.emplace_back("transfer(pgd-40(loss=margin))");
+  AttackList list = fast ? AttackList::parse(kFastAttacks) : *attacks;
+  const bool transfers = std::any_of(list.entries.begin(), list.entries.end(),
+                                     [](const AttackList::Entry& e) { return !transfer_spec(e.spec).empty(); });
+  if (int8 && !transfers) return with_transfers(list);
+  if (!source.empty() && !transfers) list.add("transfer(pgd-40(loss=margin))");
   return list;
 }
 
 bool EvaluateJob::wants_checks() const {
-  NTKROB_CHECK(checks == "on" || checks == "off" || checks == "auto", ConfigError, field("checks"), " is \"", checks,
-               "\", must be on, off or auto");
   if (checks != "auto") return checks == "on";
   const bool writes = !json.empty() || !html.empty();
-  for (const std::string& attack : attack_list())
-    if (const auto made = make_listed_attack(attack);
-        !made->parts().empty() || (writes && made->nature() != AttackNature::inputs))
-      return true;
+  for (const auto& [spec, attack] : attack_list().entries)
+    if (!attack->parts().empty() || (writes && attack->nature() != AttackNature::inputs)) return true;
   return false;
 }
 
-std::vector<double> EvaluateJob::radii() const {
-  std::vector<double> result;
-  if (curve.empty()) return result;
-  for (const std::string& radius : split_list(curve, "curve")) result.push_back(parse_number(radius, "curve"));
-  std::sort(result.begin(), result.end());
-  return result;
+Radii Radii::parse(const std::string& text) {
+  Radii radii;
+  for (const std::string& radius : split_list(text, "curve")) radii.values.push_back(parse_number(radius, "curve"));
+  std::sort(radii.values.begin(), radii.values.end());
+  return radii;
 }
 
 void check_evaluate(const EvaluateJob& job, Context& context) {
-  for (const std::string& attack : job.attack_list()) {
-    make_listed_attack(attack);
+  visit_evaluate(job, FieldChecker());
+  for (const std::string& attack : job.attack_list().specs())
     NTKROB_CHECK(transfer_spec(attack).empty() || !job.source.empty(), ConfigError, "attack \"", attack,
                  "\": name the model that it is made on by ", field("transfer-from"), ", or by ",
                  field("source-kernel"), " and ", field("source-support"));
-  }
   NTKROB_CHECK(!job.int8 || !job.calibrate.empty(), ConfigError, field("int8"), " needs ", field("calibrate"),
                ": the data whose training split tells the range of values, best what the net "
                "was trained on");
   NTKROB_CHECK(job.int8 || job.calibrate.empty(), ConfigError, field("calibrate"), " belongs to ", field("int8"), "");
-  parse_norm(job.norm);
-  job.wants_checks();
-  job.radii();
-  NTKROB_CHECK_RANGE("batch", job.batch, 1, 1'000'000);
-  NTKROB_CHECK_RANGE("check-samples", job.check_samples, 1, 1'000'000);
   const bool force = context.settings.force;
   for (const std::string* output : {&job.json, &job.html})
     if (!output->empty()) check_output(*output, force);
@@ -189,7 +182,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   check_fit(job, model, data);
   const Split& split = data.split(job.split);
   EvaluateOutcome outcome;
-  outcome.attacks = job.attack_list();
+  outcome.attacks = job.attack_list().specs();
   outcome.samples = choose_images(sample_choice(job, split.n), data, context.listener());
   outcome.shape = data.shape;
   outcome.classes = model.classes();
@@ -228,7 +221,7 @@ EvaluateOutcome run_evaluate(const EvaluateJob& job, const Model& model, const M
   checks.threat = outcome.threat;
   checks.seed = job.seed;
   checks.samples = job.check_samples;
-  checks.curve = job.radii();
+  if (!job.curve.empty()) checks.curve = job.curve->values;
   checks.batch_rows = job.batch;
   checks.progress = [&](const std::string& what, index done, index total) { progress.check_done(what, done, total); };
   checks.checkpoint = [&](const MaskingProgress& so_far) { checkpoint.offer(checks, so_far); };

@@ -24,7 +24,7 @@ EvaluateOutcome evaluate_float32(const EvaluateFiles& p, index n, const Net& net
   job.int8 = job.resume = false;
   job.checks = "off";
   std::string attacks;
-  for (const std::string& attack : p.job.attack_list())
+  for (const std::string& attack : p.job.attack_list().specs())
     if (transfer_spec(attack).empty()) attacks += (attacks.empty() ? "" : ",") + attack;
   job.attacks = attacks;
   if (job.fast) job.n = n;
@@ -97,7 +97,7 @@ std::string evaluate_plan(const EvaluateFiles& p, const Dataset& data, Context& 
   options.shape = data.shape;
   const Dataset support = open_input(context, p.machine.support, p.read, 2);
   const index n = support_size(p.machine, support);
-  const Kernel kernel(KernelSpec::parse(p.machine.kernel), context.backend(), options);
+  const Kernel kernel(*p.machine.kernel, context.backend(), options);
   return lines + block_text("attack", kernel.explain(Verb::grad, p.job.batch, n, data.shape.size(), data.classes) +
                                           explain_machine(p.machine, support, context));
 }

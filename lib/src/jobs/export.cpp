@@ -67,7 +67,7 @@ OnnxMetadata metadata_of(const StateDict& model, const std::vector<std::string>&
 OptionTexts image_options(DeviceExport device) {
   OptionTexts texts;
   device.budget = {};
-  visit_device_export(device, [&](const char* name, const auto& field, const char*) {
+  visit_device_export(device, [&](const char* name, const auto& field, const std::string&, const About& = {}) {
     if constexpr (!std::is_same_v<decltype(field), const Bytes&>) texts.emplace_back(name, value_text(field));
   });
   return texts;

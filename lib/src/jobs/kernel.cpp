@@ -173,7 +173,7 @@ Kernel make_kernel(const KernelJob& p, const KernelInput& in, Context& context) 
   KernelOptions options;
   options.shape = in.a.shape;
   options.memory_budget = context.settings.memory.value;
-  return Kernel(KernelSpec::parse(p.kernel), context.backend(), options);
+  return Kernel(*p.kernel, context.backend(), options);
 }
 
 }  // namespace
@@ -192,7 +192,8 @@ void check_kernel(const KernelJob& job, Context& context) {
   NTKROB_CHECK(job.eigenvalues == 0 || job.b.empty(), ConfigError, field("eigenvalues"),
                ": a matrix of two different sets has none; name one file");
   NTKROB_CHECK(job.eigenvalues > 0 || !job.output.empty(), ConfigError, field("output"), ": name the file to write");
-  KernelSpec::parse(job.kernel);
+  NTKROB_CHECK(!job.kernel.empty(), ConfigError, field("kernel"), " is missing; ",
+               advice("name one, e.g. ", field("kernel", "fc:3")));
   NTKROB_CHECK(job.eigenvalues == 0 || (job.checkpoint.empty() && !job.resume), ConfigError, field("checkpoint"),
                " and ", field("resume"), " are for matrices; eigenvalues are found anew");
   if (!job.output.empty()) check_output(job.output, context.settings.force);

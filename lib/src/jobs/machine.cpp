@@ -16,7 +16,7 @@ Kernel make_kernel(const MachineJob& job, const Dataset& support, Context& conte
   KernelOptions options;
   options.memory_budget = context.settings.memory.value;
   options.shape = support.shape;
-  return Kernel(KernelSpec::parse(job.kernel), context.backend(), options);
+  return Kernel(*job.kernel, context.backend(), options);
 }
 
 SolveOptions solve_options(const MachineJob& job, const Context& context) {
@@ -133,12 +133,7 @@ Machine fit(const MachineJob& job, Kernel kernel, const Dataset& support, Contex
 }  // namespace
 
 void check_machine(const MachineJob& job) {
-  NTKROB_CHECK_RANGE("ridge", job.ridge, 0.0, 1e6);
-  NTKROB_CHECK(job.precision == "float64" || job.precision == "mixed", ConfigError, field("precision"), " is \"",
-               given(job.precision), "\", must be ", limit("mixed or float64"));
-  NTKROB_CHECK(job.solver == "direct" || job.solver == "cg", ConfigError, field("solver"), " is \"", given(job.solver),
-               "\", must be ", limit("direct or cg"));
-  parse_factor(job.factor);
+  visit_machine(job, FieldChecker());
   NTKROB_CHECK(job.solver == "direct" || job.factor == "float64", ConfigError, field("factor"), " ", job.factor,
                " needs ", field("solver", "direct"));
   const MachineJob defaults;
@@ -146,7 +141,6 @@ void check_machine(const MachineJob& job) {
                                       job.iterations == defaults.iterations),
                ConfigError, field("rank"), ", ", field("tolerance"), " and ", field("iterations"), " need ",
                field("solver", "cg"));
-  NTKROB_CHECK(job.n >= 0, ConfigError, field("n-support"), " is ", given(job.n), ", must be ", limit("at least 0"));
   NTKROB_CHECK(!job.balanced || job.n > 0, ConfigError, field("balanced-support", "true"), " needs ",
                field("n-support"), ", the number of images to choose");
 }

@@ -45,7 +45,7 @@ NamedModel open_model(const std::string& net, const MachineJob& machine, const R
 
 std::string model_text(const std::string& net, const MachineJob& machine) {
   if (machine.kernel.empty()) return net;
-  return text("kernel ", machine.kernel, " on ", machine.support,
+  return text("kernel ", machine.kernel.text(), " on ", machine.support,
               machine.n > 0 ? text(", ", machine.n, " images", machine.balanced ? ", balanced by class" : "") : "");
 }
 

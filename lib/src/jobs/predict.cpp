@@ -26,7 +26,7 @@ CheckpointOptions checkpoint_options(const PredictJob& p) {
 /// All that the predictions depend on.
 OptionTexts identity(const PredictJob& p, const Dataset& support, const Dataset& data, const Context& context) {
   const bool drawn = p.balanced || p.machine.balanced;
-  return {{"kernel", KernelSpec::parse(p.machine.kernel).to_string()},
+  return {{"kernel", p.machine.kernel->to_string()},
           {"posterior", p.posterior},
           {"time", p.time},
           {"ridge", value_text(p.machine.ridge)},
@@ -118,7 +118,7 @@ Kernel make_kernel(const PredictJob& p, const PredictInput& in, Context& context
   options.output = p.posterior == "ntk" ? Output::ntk : Output::nngp;
   options.memory_budget = context.settings.memory.value;
   options.shape = in.data.shape;
-  return Kernel(KernelSpec::parse(p.machine.kernel), context.backend(), options);
+  return Kernel(*p.machine.kernel, context.backend(), options);
 }
 
 void write_prediction(const PredictJob& p, const PredictInput& in, const PredictOutcome& outcome,

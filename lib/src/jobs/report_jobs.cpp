@@ -125,7 +125,7 @@ Report confusion_report(const ClassReport& report) {
 }
 
 Report demo_report(const DemoJob& job, const DemoOutcome& outcome, Context& context) {
-  const std::vector<std::string> names = split_list(job.attacks, "attacks");
+  const std::vector<std::string> names = job.attacks->specs();
   Report json;
   json["schema"] = "ntkrob.demo/1";
   json["version"] = kVersion;

@@ -27,7 +27,6 @@ Targets training_targets(const Dataset& data) {
 
 BatchAttack batch_attack(const TrainJob& job, index d) {
   if (!job.adversarial) return {};
-  NTKROB_CHECK_RANGE("attack-steps", job.attack_steps, 1, 100'000);
   const ThreatModel threat = ThreatModel::of(job.norm, job.eps, d);
   const Rng rng(job.train.seed, "adversarial training");
   return [threat, rng, steps = job.attack_steps](const Net& net, ConstView2D<float> x, const int* labels, index step,
@@ -225,6 +224,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 }
 
 void check_train(const TrainJob& job, Context& context) {
+  visit_train_job(job, FieldChecker());
   job.train.validate();
   if (!job.output.empty()) check_output(job.output, context.settings.force);
   if (!job.log.empty()) check_output(job.log, context.settings.force || job.resume);

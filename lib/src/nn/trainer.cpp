@@ -13,8 +13,6 @@
 namespace ntkrob {
 namespace {
 
-constexpr index kCountLimit = 1000000000;  // epochs and steps: their products fit 64 bits
-
 bool needs_targets(const std::string& loss) { return loss == "mse"; }
 
 /// Which rows of the training set a step uses.
@@ -108,19 +106,10 @@ double batch_accuracy(ConstView2D<float> logits, const int* labels) {
 }  // namespace
 
 void TrainOptions::validate() const {
-  NTKROB_CHECK(loss == "mse" || loss == "ce", ConfigError, field("loss"), " is \"", given(loss), "\", must be ",
-               limit("mse or ce"));
-  NTKROB_CHECK_RANGE("epochs", epochs, 0, kCountLimit);
-  if (epochs == 0) NTKROB_CHECK_RANGE("steps", steps, 1, kCountLimit);
-  NTKROB_CHECK(batch >= 0, ConfigError, field("batch"), " is ", given(batch), ", must be ",
-               limit("0 (all images) or more"));
-  NTKROB_CHECK(std::isfinite(lr) && lr > 0, ConfigError, field("lr"), " is ", given(lr), ", must be ",
-               limit("positive and finite"));
-  NTKROB_CHECK(momentum >= 0 && momentum < 1, ConfigError, field("momentum"), " is ", given(momentum), ", must be in ",
-               limit("[0, 1)"));
-  NTKROB_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, field("weight-decay"), " is ",
-               given(weight_decay), ", must be ", limit("0 or more and finite"));
-  Schedule::parse(schedule);
+  visit_train(*this, FieldChecker());
+  if (epochs == 0) NTKROB_CHECK_RANGE("steps", steps, 1, 1'000'000'000);
+  NTKROB_CHECK(!schedule.empty(), ConfigError, field("schedule"), " is empty; ",
+               advice("name one, e.g. ", field("schedule", "cosine")));
 }
 
 /// One training at a time, with the batch of the current step: views of the whole set, or of buffers.
@@ -133,7 +122,7 @@ class Trainer::Impl {
         options_(options),
         attack_(std::move(attack)),
         loss_(make_loss(options.loss)),
-        schedule_(Schedule::parse(options.schedule)),
+        schedule_(*options.schedule),
         use_targets_(needs_targets(options.loss)),
         need_images_(net.device() == nullptr || attack_),
         batches_(x.rows, options.batch, options.seed),

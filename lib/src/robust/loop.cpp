@@ -49,7 +49,7 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
       data_(data),
       log_(std::move(log)),
       backend_(backend),
-      schedule_(Schedule::parse(options_.schedule)),
+      schedule_(*options_.schedule),
       loss_(make_loss(options_.outer_loss, options_.temperature)),
       split_(split_data(data.x.rows, options_.validation, options_.seed)) {
   if (rough_attack()) {
@@ -57,11 +57,8 @@ Loop<R>::Loop(RobustifyOptions options, TrainingData data, Backend& backend, std
     NTKROB_CHECK(reason.empty(), NotSupported, field("attack-precision", "bfloat16"), " on backend ",
                  backend.info().name, ": ", reason, "; ", advice("give ", field("attack-precision", "float32")));
   }
-  for (const std::string& spec : split_kernels(options_.kernel))
-    players_.push_back({Kernel(KernelSpec::parse(spec), backend, KernelOptions{Output::ntk, memory_budget, data.shape}),
-                        {},
-                        false,
-                        {}});
+  for (const KernelSpec& spec : options_.kernel->all)
+    players_.push_back({Kernel(spec, backend, KernelOptions{Output::ntk, memory_budget, data.shape}), {}, false, {}});
   const index pool = static_cast<index>(split_.pool.size());
   NTKROB_CHECK(options_.batch <= pool, ConfigError, field("batch"), " is ", given(options_.batch), ", but only ",
                limit(pool), " training images remain beside ", options_.validation, " for validation; ",

@@ -2,22 +2,25 @@
 
 #include <utility>
 
-#include "ntkrob/kernel/spec.hpp"
-#include "ntkrob/optim/optimizer.hpp"
-
 namespace ntkrob {
 
 void RobustifyOptions::validate() const {
-  for (const std::string& spec : split_kernels(kernel)) KernelSpec::parse(spec);
+  NTKROB_CHECK(!kernel.empty(), ConfigError, field("kernel"), " is empty; ",
+               advice("name one, e.g. ", field("kernel", "fc:3")));
+  NTKROB_CHECK(!schedule.empty(), ConfigError, field("schedule"), " is empty; ",
+               advice("name one, e.g. ", field("schedule", "cosine")));
   if (norm == "linf") NTKROB_CHECK_RANGE("eps", eps, 0.0, 1.0);
   visit_robustify(*this, FieldChecker());
-  Schedule::parse(schedule);
   NTKROB_CHECK(attack_precision == "float32" || precision == "mixed", ConfigError, field("attack-precision"), " is ",
                given(attack_precision), ", which ", field("precision", precision), " does not have; ",
                advice("give ", field("precision", "mixed")));
 }
 
-std::vector<std::string> split_kernels(const std::string& kernels) { return split_list(kernels, "kernel", '|'); }
+KernelSpecs KernelSpecs::parse(const std::string& text) {
+  KernelSpecs specs;
+  for (const std::string& one : split_list(text, "kernel", '|')) specs.all.push_back(KernelSpec::parse(one));
+  return specs;
+}
 
 OptionTexts option_texts(const RobustifyOptions& options) {
   TextCollector collector;

@@ -110,6 +110,12 @@ struct AttackOptions {
 ///   pgd:  the same, and restarts=N, step=S (pixel units; default 2.5 eps / K), start=random|x
 /// throws: ConfigError listing the names or the options
 std::unique_ptr<Attack> make_attack(const std::string& spec);
+/// An attack by its text, as an option (base/parsed.hpp).
+struct AttackOption {
+  std::shared_ptr<const Attack> attack;
+  /// throws: as make_attack
+  static AttackOption parse(const std::string& text) { return {make_attack(text)}; }
+};
 /// Whether an attack is of this nature, or one of its parts is.
 bool has_part(const Attack& attack, AttackNature nature);
 /// name and one-line description of every row of attacks.def.

@@ -108,6 +108,19 @@ EvaluateReport evaluate(const Model& model, ConstView2D<float> x, const std::vec
 
 /// The SPEC of "transfer(SPEC)", or empty. throws: ConfigError where SPEC is missing
 std::string transfer_spec(const std::string& attack);
+/// A list of attacks as an option (base/parsed.hpp): "clean,fgsm,transfer(pgd-40)".
+struct AttackList {
+  struct Entry {
+    std::string spec;                      // as in EvaluateOptions::attacks
+    std::shared_ptr<const Attack> attack;  // of transfer(SPEC): that of SPEC
+  };
+  std::vector<Entry> entries;
+  std::vector<std::string> specs() const;
+  /// throws: ConfigError as split_list and make_attack
+  static AttackList parse(const std::string& text);
+  void add(const std::string& spec);
+};
+
 /// The attack of an entry of EvaluateOptions::attacks, of "transfer(SPEC)" that of SPEC. throws: as make_attack
 std::unique_ptr<Attack> make_listed_attack(const std::string& entry);
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "ntkrob/base/error.hpp"
+#include "ntkrob/base/parsed.hpp"
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/base/view.hpp"
 
@@ -38,14 +39,18 @@ Bytes parse_bytes(const std::string& text, const std::string& what);
 struct About {
   std::string values;  // "linf|l2": the texts that are allowed; empty: any that its reader takes
   double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
-  bool low_open = false;  // low itself is out
-  std::string unit;       // "pixels" (in [0,1]), "radians", "images", ... ; empty: a plain number
+  bool low_open = false, high_open = false;  // low, high itself is out
+  std::string unit;                          // "pixels" (in [0,1]), "radians", "images", ... ; empty: a plain number
 };
 About among(const std::string& values);
 About within(double low, double high, const std::string& unit = "");
 About at_least(double low, const std::string& unit = "");
 /// Above 0.
 About positive(const std::string& unit = "");
+/// In [low, high).
+About below(double low, double high, const std::string& unit = "");
+/// In (low, high).
+About between(double low, double high, const std::string& unit = "");
 
 /// (name, value as text) of options, in their order.
 using OptionTexts = std::vector<std::pair<std::string, std::string>>;
@@ -74,6 +79,24 @@ Field make_field(const std::string& name, std::uint64_t& field, const std::strin
 Field make_field(const std::string& name, double& field, const std::string& help, const About& about = {});
 Field make_field(const std::string& name, bool& field, const std::string& help, const About& about = {});
 Field make_field(const std::string& name, Bytes& field, const std::string& help, const About& about = {});
+/// An option of type text whose reader is T::parse; what that refuses is about the field.
+template <class T>
+Field make_field(const std::string& name, Parsed<T>& field, const std::string& help, const About& about = {}) {
+  Field made;
+  made.name = name;
+  made.help = help;
+  made.about = about;
+  made.set = [&field, name](const std::string& text) {
+    try {
+      field = Parsed<T>(text);
+    } catch (const ConfigError& error) {
+      if (!error.field().empty()) throw;
+      throw ConfigError(ntkrob::text(ntkrob::field(name), ": ", error.marked()));
+    }
+  };
+  made.get = [&field] { return field.text(); };
+  return made;
+}
 
 /// A visitor that binds every field it is shown.
 struct FieldCollector {

@@ -18,12 +18,12 @@ struct DemoJob {
   index n = 500;
   index steps = 200;
   double eps = 0.1;
-  std::string kernel = "fc:3";
+  Parsed<KernelSpec> kernel = "fc:3";
   std::string model = "cnn:small";
   double weight_decay = 0.005;
   double baseline_decay = 0.005;
   index judge = 500;
-  std::string attacks = "clean,pgd-40,autoattack";
+  Parsed<AttackList> attacks = "clean,pgd-40,autoattack";
 };
 
 template <class Job, class Visitor>
@@ -31,9 +31,9 @@ void visit_demo(Job& p, Visitor&& visitor) {
   visitor("out", p.out, "folder for the results");
   visitor("train", p.train, "training images to draw", within(10, 1e7));
   visitor("test", p.test, "test images to draw", within(10, 1e7));
-  visitor("n", p.n, "images of the robust set");
-  visitor("steps", p.steps, "outer steps");
-  visitor("eps", p.eps, "linf radius, in the optimisation and in the attacks");
+  visitor("n", p.n, "images of the robust set", at_least(1, "images"));
+  visitor("steps", p.steps, "outer steps", at_least(1));
+  visitor("eps", p.eps, "linf radius, in the optimisation and in the attacks", within(0, 1, "pixels"));
   visitor("kernel", p.kernel, "kernel spec");
   visitor("model", p.model, "net to train");
   visitor("weight-decay", p.weight_decay, "L2 penalty of the net on robust images", within(0, 1e3));

@@ -23,14 +23,15 @@ struct DeviceExport {
   Bytes budget;
 };
 
-template <class Visitor>
-void visit_device_export(DeviceExport& e, Visitor&& visitor) {
-  visitor("split", e.split, "train | test");
-  visitor("per-class", e.per_class, "the first N images of each class; 0: all");
+template <class Options, class Visitor>
+void visit_device_export(Options& e, Visitor&& visitor) {
+  visitor("split", e.split, "train | test", among("train|test"));
+  visitor("per-class", e.per_class, "the first N images of each class; 0: all", within(0, 1e9, "images"));
   visitor("classes", e.classes, "only these, renumbered in this order, e.g. 3,8; default: all");
-  visitor("downsample", e.downsample, "replace squares of N x N pixels by their mean");
-  visitor("pixels", e.pixels, "uint8 | int16");
-  visitor("labels", e.labels, "hard: the class | soft: the targets as well | auto: soft where the set has targets");
+  visitor("downsample", e.downsample, "replace squares of N x N pixels by their mean", at_least(1, "pixels"));
+  visitor("pixels", e.pixels, "uint8 | int16", among("uint8|int16"));
+  visitor("labels", e.labels, "hard: the class | soft: the targets as well | auto: soft where the set has targets",
+          among("hard|soft|auto"));
   visitor("budget", e.budget, "refuse what is larger, e.g. 64K; 0: no limit");
 }
 

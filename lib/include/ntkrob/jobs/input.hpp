@@ -25,7 +25,7 @@ void visit_read(Options& o, Visitor&& visitor) {
   visitor("label-map", o.label_map, "other labels, FROM:TO separated by commas, e.g. 10:0");
   visitor("renumber", o.renumber, "number the labels that occur from 0 and keep their names");
   visitor("test-file", o.test_file, "another input whose images become the test split");
-  visitor("test-fraction", o.test_fraction, "make a test split of this share of the training split");
+  visitor("test-fraction", o.test_fraction, "make a test split of this share of the training split", below(0, 1));
   visitor("split-seed", o.split_seed, "seed of test-fraction");
 }
 

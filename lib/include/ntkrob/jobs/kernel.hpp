@@ -7,12 +7,13 @@
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/jobs/context.hpp"
 #include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/kernel/spec.hpp"
 #include "ntkrob/krr/eigenvalues.hpp"
 
 namespace ntkrob::jobs {
 
 struct KernelJob {
-  std::string kernel = "fc:3";
+  Parsed<KernelSpec> kernel = "fc:3";
   std::string a, b;    // files of the rows and of the columns; b empty: a, and the matrix is symmetric
   std::string output;  // HDF5; of eigenvalues HDF5, NPZ or none
   std::string split = "train";
@@ -33,14 +34,14 @@ struct KernelJob {
 template <class Job, class Visitor>
 void visit_kernel(Job& j, Visitor&& visitor) {
   visitor("kernel", j.kernel, "kernel spec, see below");
-  visitor("split", j.split, "train | test");
+  visitor("split", j.split, "train | test", among("train|test"));
   visitor("nngp", j.nngp, "write the covariance kernel \"nngp\" beside \"ntk\"");
   visitor("precision", j.precision, "mixed (float32) | float64", among("mixed|float64"));
-  visitor("n", j.n, "only the first N images of each file; 0: all");
+  visitor("n", j.n, "only the first N images of each file; 0: all", at_least(0, "images"));
   visitor("balanced", j.balanced,
           "draw these N by seed, the same number of each class; the file then has their \"rows\"");
-  visitor("eigenvalues", j.eigenvalues,
-          "print the N largest eigenvalues; no matrix is written, the output is optional");
+  visitor("eigenvalues", j.eigenvalues, "print the N largest eigenvalues; no matrix is written, the output is optional",
+          at_least(0));
 }
 
 /// Images, and for eigenvalues the number of classes.

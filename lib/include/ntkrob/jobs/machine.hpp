@@ -9,13 +9,14 @@
 #include "ntkrob/jobs/context.hpp"
 #include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/kernel/kernel.hpp"
+#include "ntkrob/kernel/spec.hpp"
 #include "ntkrob/krr/iterative_machine.hpp"
 #include "ntkrob/krr/machine.hpp"
 
 namespace ntkrob::jobs {
 
 struct MachineJob {
-  std::string kernel;
+  Parsed<KernelSpec> kernel;
   std::string support;  // file name, for messages
   double ridge = 1e-6;
   std::string precision = "mixed";
@@ -32,18 +33,21 @@ template <class Job, class Visitor>
 void visit_machine(Job& j, Visitor&& visitor) {
   visitor("kernel", j.kernel, "judge the kernel machine of this kernel instead of a net");
   visitor("support", j.support, "support set of the kernel machine: its training split");
-  visitor("n-support", j.n, "the first N images of it; 0: all");
+  visitor("n-support", j.n, "the first N images of it; 0: all", at_least(0, "images"));
   visitor("balanced-support", j.balanced, "draw these N by seed, the same number of each class");
-  visitor("ridge", j.ridge, "ridge of the kernel machine relative to trace / n");
-  visitor("precision", j.precision, "mixed | float64, of the kernel machine");
-  visitor("solver", j.solver, "direct: a factor of the n x n matrix | cg: by iteration, in n x rank memory");
+  visitor("ridge", j.ridge, "ridge of the kernel machine relative to trace / n", within(0, 1e6));
+  visitor("precision", j.precision, "mixed | float64, of the kernel machine", among("mixed|float64"));
+  visitor("solver", j.solver, "direct: a factor of the n x n matrix | cg: by iteration, in n x rank memory",
+          among("direct|cg"));
   visitor(
       "factor", j.factor,
-      "float64 | refined, of direct: refined is a float32 factor, refined to float64 (for devices with slow float64)");
+      "float64 | refined, of direct: refined is a float32 factor, refined to float64 (for devices with slow float64)",
+      among("float64|refined"));
   visitor("rank", j.rank,
-          "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what the memory limit allows");
-  visitor("tolerance", j.tolerance, "cg: largest relative residual, over the classes");
-  visitor("iterations", j.iterations, "cg: give up after N");
+          "cg: columns of the preconditioner; 0: a fifth of n, at most 2000 and what the memory limit allows",
+          at_least(0, "columns"));
+  visitor("tolerance", j.tolerance, "cg: largest relative residual, over the classes", between(0, 1));
+  visitor("iterations", j.iterations, "cg: give up after N", at_least(1));
 }
 
 /// What can be refused before files are read.   throws: ConfigError

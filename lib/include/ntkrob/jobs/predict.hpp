@@ -34,11 +34,11 @@ template <class Job, class Visitor>
 void visit_predict(Job& j, Visitor&& visitor) {
   visitor("kernel", j.machine.kernel, "kernel spec, see below");
   visitor("support", j.machine.support, "what the nets are trained on: its training split");
-  visitor("n-support", j.machine.n, "only the first N images of it; 0: all");
+  visitor("n-support", j.machine.n, "only the first N images of it; 0: all", at_least(0, "images"));
   visitor("balanced-support", j.machine.balanced, "draw these N by seed, the same number of each class");
   visitor("data", j.data, "what to predict");
-  visitor("split", j.split, "train | test");
-  visitor("n", j.n, "predict the first N images; 0: all");
+  visitor("split", j.split, "train | test", among("train|test"));
+  visitor("n", j.n, "predict the first N images; 0: all", at_least(0, "images"));
   visitor("balanced", j.balanced,
           "draw these N by seed, the same number of each class; the file then has their \"rows\"");
   visitor("time", j.time,

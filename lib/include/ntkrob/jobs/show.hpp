@@ -23,7 +23,7 @@ struct ShowJob {
 template <class Job, class Visitor>
 void visit_show(Job& j, Visitor&& visitor) {
   visitor("n", j.n, "images in all, spread over the classes", within(1, 100'000));
-  visitor("split", j.split, "train | test");
+  visitor("split", j.split, "train | test", among("train|test"));
   visitor("scale", j.scale, "pixels per image pixel; 0: so that it can be looked at", within(0, 64));
   visitor("initial", j.initial, "draw each image beside the one it was optimised from");
 }

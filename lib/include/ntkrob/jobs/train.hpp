@@ -13,20 +13,6 @@
 
 namespace ntkrob::jobs {
 
-/// The fields of TrainOptions, named as on the command line.
-template <class Options, class Visitor>
-void visit_train(Options& o, Visitor&& visitor) {
-  visitor("loss", o.loss, "mse (on centred one-hot or stored targets) | ce (on labels)");
-  visitor("epochs", o.epochs, "passes over the data; 0: use steps");
-  visitor("steps", o.steps, "gradient steps, where epochs is 0");
-  visitor("batch", o.batch, "images per step; 0: all of them (gradient descent)");
-  visitor("lr", o.lr, "peak learning rate");
-  visitor("momentum", o.momentum, "heavy-ball momentum");
-  visitor("weight-decay", o.weight_decay, "L2 penalty");
-  visitor("schedule", o.schedule, "constant | cosine | one-cycle | step");
-  visitor("seed", o.seed, "seed of initialisation and batches");
-}
-
 struct TrainJob {
   std::string data;  // file name, for messages and provenance
   std::string model = "mlp:256,128";
@@ -51,12 +37,12 @@ struct TrainJob {
 template <class Job, class Visitor>
 void visit_train_job(Job& j, Visitor&& visitor) {
   visitor("model", j.model, "net, e.g. mlp:256,128 (hidden widths) or cnn:small, or its layers");
-  visitor("init", j.init, "uniform | he | ntk");
+  visitor("init", j.init, "uniform | he | ntk", among("uniform|he|ntk"));
   visit_train(j.train, visitor);
   visitor("adversarial", j.adversarial, "the adversarial-training baseline: PGD examples in every batch");
-  visitor("norm", j.norm, "linf | l2, of adversarial");
-  visitor("eps", j.eps, "radius of adversarial in pixel units, e.g. 0.1 or 8/255");
-  visitor("attack-steps", j.attack_steps, "PGD steps of adversarial");
+  visitor("norm", j.norm, "linf | l2, of adversarial", among("linf|l2"));
+  visitor("eps", j.eps, "radius of adversarial in pixel units, e.g. 0.1 or 8/255", at_least(0, "pixels"));
+  visitor("attack-steps", j.attack_steps, "PGD steps of adversarial", within(1, 100'000));
 }
 
 /// The weight decay of a training for which nobody named one, and the line that says so.

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "ntkrob/base/fields.hpp"
 #include "ntkrob/base/log.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/nn/net.hpp"
+#include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
 
@@ -22,11 +24,25 @@ struct TrainOptions {
   double lr = 0.05;
   double momentum = 0.9;
   double weight_decay = 0;  // on weights and biases, as PyTorch's SGD
-  std::string schedule = "one-cycle";
+  Parsed<Schedule> schedule = "one-cycle";
   std::uint64_t seed = 0;
   /// throws: ConfigError naming the field, its value and the limit
   void validate() const;
 };
+
+/// Calls visitor(name, field, help, about) for every field (base/fields.hpp).
+template <class Options, class Visitor>
+void visit_train(Options& o, Visitor&& visitor) {
+  visitor("loss", o.loss, "mse (on centred one-hot or stored targets) | ce (on labels)", among("mse|ce"));
+  visitor("epochs", o.epochs, "passes over the data; 0: use steps", within(0, 1e9));
+  visitor("steps", o.steps, "gradient steps, where epochs is 0", within(0, 1e9));
+  visitor("batch", o.batch, "images per step; 0: all of them (gradient descent)", at_least(0, "images"));
+  visitor("lr", o.lr, "peak learning rate", positive());
+  visitor("momentum", o.momentum, "heavy-ball momentum", below(0, 1));
+  visitor("weight-decay", o.weight_decay, "L2 penalty", at_least(0));
+  visitor("schedule", o.schedule, "constant | cosine | one-cycle | step");
+  visitor("seed", o.seed, "seed of initialisation and batches");
+}
 
 struct TrainStep {
   index step = 0;       // steps done, this one included

@@ -8,11 +8,20 @@
 
 #include "ntkrob/attack/threat.hpp"
 #include "ntkrob/base/fields.hpp"
+#include "ntkrob/kernel/spec.hpp"
+#include "ntkrob/optim/optimizer.hpp"
 
 namespace ntkrob {
 
+/// The kernels of an option text: "fc:1|fc:3". A "|" inside parentheses belongs to the spec.
+struct KernelSpecs {
+  std::vector<KernelSpec> all;  // at least one
+  /// throws: ConfigError for an empty one; as KernelSpec::parse
+  static KernelSpecs parse(const std::string& text);
+};
+
 struct RobustifyOptions {
-  std::string kernel = "fc:3";  // kernel spec, or several with "|" between them: fc:1|fc:3
+  Parsed<KernelSpecs> kernel = "fc:3";  // kernel spec, or several with "|" between them: fc:1|fc:3
   /// of several kernels: average, every step takes all of them, each with its own machine and its own attack; sample,
   /// every step takes one, drawn by the seed. Validation averages over all of them in both cases
   std::string kernel_mix = "average";
@@ -28,12 +37,12 @@ struct RobustifyOptions {
   std::string inner_loss = "ce";    // ce | mse | margin
   /// float32: the inner attack computes as `precision` says; bfloat16: its products round their operands to bfloat16
   std::string attack_precision = "float32";
-  std::string outer_loss = "mse";   // mse | ce
-  double temperature = 1;           // multiplies logits before ce, inner and outer
-  std::string optimizer = "adam";   // adam: KIP, v2 of the paper; signed: projected signed steps, v1
-  double lr = 1e-2;                 // adam: step size; signed: step in pixel units
-  std::string schedule = "cosine";  // constant | cosine | one-cycle | step(...)
-  double radius = 0.2;              // signed: linf radius of the ball around the initial images
+  std::string outer_loss = "mse";        // mse | ce
+  double temperature = 1;                // multiplies logits before ce, inner and outer
+  std::string optimizer = "adam";        // adam: KIP, v2 of the paper; signed: projected signed steps, v1
+  double lr = 1e-2;                      // adam: step size; signed: step in pixel units
+  Parsed<Schedule> schedule = "cosine";  // constant | cosine | one-cycle | step(...)
+  double radius = 0.2;                   // signed: linf radius of the ball around the initial images
   bool learn_labels = false;
   double label_lr = 1e-2;
   bool clip = true;                // keep support pixels in [0,1]
@@ -97,10 +106,6 @@ void visit_robustify(Options& o, Visitor&& visitor) {
   visitor("checkpoint-every", o.checkpoint_every, "outer steps between checkpoints", at_least(1));
   visitor("seed", o.seed, "seed of every random choice");
 }
-
-/// The kernels of an option text: "fc:1|fc:3" -> {"fc:1", "fc:3"}. A "|" inside parentheses belongs to the spec.
-///   throws: ConfigError for an empty one
-std::vector<std::string> split_kernels(const std::string& kernels);
 
 /// Every option as (name, text), in the order of visit_robustify; numbers read back to the same bits.
 OptionTexts option_texts(const RobustifyOptions& options);

@@ -111,8 +111,8 @@ class AdvKipOptions final : public RecipeOptions {
     const index d = input.data.shape.size();
     std::string plans;
     std::size_t gram = 0;  // the same for each kernel
-    for (const std::string& spec : split_kernels(o.kernel)) {
-      const Kernel kernel(KernelSpec::parse(spec), *input.backend, kernel_options);
+    for (const KernelSpec& spec : o.kernel->all) {
+      const Kernel kernel(spec, *input.backend, kernel_options);
       plans += block_text("attack", kernel.explain(Verb::grad, o.batch, o.n, d, input.data.classes)) +
                block_text("support", kernel.explain(Verb::grad, o.n, o.n, d, 2 * input.data.classes));
       gram = o.precision == "float64" ? machine_bytes<double>(kernel, o.n, factor)

@@ -25,15 +25,13 @@ const char* const kName = "relabel";
 
 struct RelabelOptions {
   std::string targets = "centred";
-  std::string attack;
+  Parsed<AttackOption> attack;
   std::string norm = "linf";
   double eps = 0.1;
   index batch = 1000;
   std::uint64_t seed = 0;
 
-  void validate() const {
-    if (!attack.empty()) make_attack(attack);
-  }
+  void validate() const {}
   std::unique_ptr<Recipe> make(const RecipeInput& input) const;
   std::string plan(const RecipeInput& input) const;
 };
@@ -61,7 +59,7 @@ class Relabel final : public PerImage {
         options_(options),
         outputs_(input.data.x.rows, input.data.classes) {
     if (options.attack.empty()) return;
-    attack_ = make_attack(options.attack);
+    attack_ = options.attack->attack;
     threat_ = threat_of(input, options.norm, options.eps);
   }
 
@@ -147,7 +145,7 @@ class Relabel final : public PerImage {
   }
 
   RelabelOptions options_;
-  std::unique_ptr<Attack> attack_;  // or null
+  std::shared_ptr<const Attack> attack_;  // or null
   ThreatModel threat_;
   Matrix<float> outputs_;  // N x C
 };
@@ -163,7 +161,7 @@ std::string RelabelOptions::plan(const RecipeInput& input) const {
   const index n = image_count(input);
   std::string passes = "1 pass";
   if (!attack.empty() && input.model != nullptr) {
-    const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));
+    const index most = attack->attack->passes(input.model->classes(), threat_of(input, norm, eps));
     passes = most > 0 ? text("at most ", most + 1, " passes") : std::string("the passes of the attack");
   }
   return text("result    ", n, " images, ",

@@ -32,7 +32,7 @@ struct Towards {
 };
 
 struct StaticAdversarialOptions {
-  std::string attack = "pgd-40";
+  Parsed<AttackOption> attack = "pgd-40";
   std::string norm = "linf";
   double eps = 0.1;
   std::string labels = "kept";
@@ -40,7 +40,8 @@ struct StaticAdversarialOptions {
   std::uint64_t seed = 0;
 
   void validate() const {
-    make_attack(attack);
+    NTKROB_CHECK(!attack.empty(), ConfigError, field("attack"), " is empty; ",
+                 advice("give ", field("attack", "pgd-40")));
     if (labels == "random") towards();
   }
   /// throws: ConfigError about the field "attack" unless it is PGD with one random start
@@ -90,9 +91,9 @@ class Reversed final : public Model {
 };
 
 Towards StaticAdversarialOptions::towards() const {
-  const std::unique_ptr<Attack> made = make_attack(attack);
+  const std::shared_ptr<const Attack> made = attack->attack;
   const std::string name = made->name().substr(0, std::min(made->name().find('('), made->name().size()));
-  NTKROB_CHECK(name == "pgd" || name.rfind("pgd-", 0) == 0, ConfigError, field("attack"), " is ", given(attack),
+  NTKROB_CHECK(name == "pgd" || name.rfind("pgd-", 0) == 0, ConfigError, field("attack"), " is ", given(attack.text()),
                ", and with ", field("labels", "random"), " must be ", limit("pgd or pgd-K"),
                ", which can be pushed towards a class; ", advice("give ", field("attack", "pgd-40")));
   Towards result;
@@ -105,8 +106,8 @@ Towards StaticAdversarialOptions::towards() const {
     if (key == "restarts") restarts = value;
     if (key == "start") start = value;
   }
-  NTKROB_CHECK(restarts == "1" && start == "random", ConfigError, field("attack"), " is ", given(attack), ", and with ",
-               field("labels", "random"), " takes ", limit("one random start"), "; ",
+  NTKROB_CHECK(restarts == "1" && start == "random", ConfigError, field("attack"), " is ", given(attack.text()),
+               ", and with ", field("labels", "random"), " takes ", limit("one random start"), "; ",
                advice("leave out restarts and start"));
   return result;
 }
@@ -118,7 +119,7 @@ class StaticAdversarial final : public PerImage {
             kName, texts_of(options), input, options.batch,
             {{"robust", Column::Kind::fraction, true, true}, {"fooled", Column::Kind::fraction, true, true}}, 2)),
         options_(options),
-        attack_(make_attack(options.attack)),
+        attack_(options.attack->attack),
         threat_(threat_of(input, options.norm, options.eps)),
         present_(classes_present(class_counts(*input.data.labels, input.data.classes))),
         made_(input.data.x.rows, input.data.x.cols) {
@@ -180,7 +181,7 @@ class StaticAdversarial final : public PerImage {
   }
 
   StaticAdversarialOptions options_;
-  std::unique_ptr<Attack> attack_;
+  std::shared_ptr<const Attack> attack_;
   ThreatModel threat_;
   Towards towards_;             // with random labels
   std::vector<index> present_;  // classes with images
@@ -208,7 +209,7 @@ std::string StaticAdversarialOptions::plan(const RecipeInput& input) const {
   const index n = image_count(input);
   std::string passes = "the passes of the attack and 1";
   if (input.model != nullptr) {
-    const index most = make_attack(attack)->passes(input.model->classes(), threat_of(input, norm, eps));
+    const index most = attack->attack->passes(input.model->classes(), threat_of(input, norm, eps));
     if (most > 0) passes = text("at most ", most + 1, " passes");
   }
   return text("result    ", n, " images, ", bytes_text(static_cast<double>(set_bytes(input, n, input.targets.cols))),
