@@ -3,6 +3,7 @@ NumPy, gives ntkrob's logits.   onnx_check.py ONNX_NETS_PROGRAM
 
 Prints "skipped" where Python has no onnx (Debian: python3-onnx).
 """
+import math
 import os
 import subprocess
 import sys
@@ -35,7 +36,9 @@ def windows(x, attributes, fill):
 
 def run(node, x, inputs):
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    known = {"Gemm": {"transB"}, "Flatten": {"axis"}, "Conv": {"kernel_shape", "pads", "strides"},
+    known = {"Gemm": {"transB"}, "Flatten": {"axis"}, "Conv": {"kernel_shape", "pads", "strides", "group"},
+             "BatchNormalization": {"epsilon"}, "InstanceNormalization": {"epsilon"}, "LeakyRelu": {"alpha"},
+             "ReduceMean": {"axes", "keepdims"},
              "MaxPool": {"kernel_shape", "pads", "strides"},
              "AveragePool": {"kernel_shape", "pads", "strides", "count_include_pad"}}
     unknown = set(attributes) - known.get(node.op_type, set())
@@ -52,12 +55,40 @@ def run(node, x, inputs):
         return x - inputs[0]
     if node.op_type == "Div":
         return x / inputs[0]
+    if node.op_type in ("Add", "Sum"):
+        return sum(inputs, x)
+    if node.op_type == "Mul":
+        return x * inputs[0]
+    if node.op_type == "Sqrt":
+        return np.sqrt(x)
+    if node.op_type == "Tanh":
+        return np.tanh(x)
+    if node.op_type == "Erf":
+        return np.vectorize(math.erf)(x)
+    if node.op_type == "LeakyRelu":
+        return np.where(x > 0, x, attributes["alpha"] * x)
+    if node.op_type == "ReduceMean":
+        return x.mean(axis=tuple(attributes["axes"]), keepdims=bool(attributes["keepdims"]))
+    if node.op_type == "Reshape":
+        return x.reshape([x.shape[k] if n == 0 else int(n) for k, n in enumerate(inputs[0])])
+    if node.op_type == "BatchNormalization":
+        scale, shift, mean, variance = [v.reshape((-1,) + (1,) * (x.ndim - 2)) for v in inputs]
+        return (x - mean) / np.sqrt(variance + attributes["epsilon"]) * scale + shift
+    if node.op_type == "InstanceNormalization":
+        scale, shift = [v.reshape((-1,) + (1,) * (x.ndim - 2)) for v in inputs]
+        axes = tuple(range(2, x.ndim))
+        mean, variance = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+        return (x - mean) / np.sqrt(variance + attributes["epsilon"]) * scale + shift
     if node.op_type == "GlobalAveragePool":
         return x.mean(axis=(2, 3), keepdims=True)
     if node.op_type == "Conv":
         weight, bias = inputs
         view, _ = windows(x, attributes, 0)
-        return np.einsum("nchwij,ocij->nohw", view, weight) + bias[:, None, None]
+        groups = attributes.get("group", 1)
+        view = view.reshape(view.shape[0], groups, -1, *view.shape[2:])
+        weight = weight.reshape(groups, -1, *weight.shape[1:])
+        out = np.einsum("ngchwij,gocij->ngohw", view, weight, optimize=True)
+        return out.reshape(out.shape[0], -1, *out.shape[3:]) + bias[:, None, None]
     if node.op_type == "MaxPool":
         return windows(x, attributes, -np.inf)[0].max(axis=(4, 5))
     if node.op_type == "Pad":
@@ -85,9 +116,12 @@ def check(path):
         return [d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim]
 
     (source,), (target,) = graph.input, graph.output
-    logits = np.fromfile(path + ".logits", "<f4").reshape(-1, 5)
+    classes = extents(target)[1]
+    logits = np.fromfile(path + ".logits", "<f4").reshape(-1, classes)
+    if len(logits) != 3:
+        sys.exit(f"{path}: {classes} classes, but logits of {len(logits)} rows")
     images = np.fromfile(path + ".images", "<f4").reshape([len(logits)] + extents(source)[1:])
-    if (source.name, target.name, extents(target)) != ("image", "logits", ["N", 5]) or extents(source)[0] != "N":
+    if (source.name, target.name, extents(target)) != ("image", "logits", ["N", classes]) or extents(source)[0] != "N":
         sys.exit(f"{path}: input {source.name} {extents(source)}, output {target.name} {extents(target)}")
     inferred_shapes = {v.name: extents(v) for v in inferred.graph.value_info}
     values = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in graph.initializer}
@@ -100,6 +134,8 @@ def check(path):
             sys.exit(f"{path}: {node.name} has shape {found.shape[1:]} here, {expected} by inference")
     error, scale = np.abs(values[target.name] - logits).max(), np.abs(logits).max()
     print(f"{os.path.basename(path)}: {[n.op_type for n in graph.node]}: logits of size {scale:.3g} differ by {error:.2g}")
+    if not scale > 0:
+        sys.exit(f"{path}: the logits are all 0")
     if not error <= TOLERANCE * scale:
         sys.exit(f"{path}: logits differ by {error}, the bound is {TOLERANCE * scale}")
 

@@ -3,7 +3,8 @@
 #include <cstdio>
 #include <fstream>
 
-#include "fixture.hpp"
+#include "nn/examples.hpp"
+#include "nn/fixture.hpp"
 #include "ntkrob/model/metrics.hpp"
 #include "ntkrob/nn/onnx.hpp"
 
@@ -13,7 +14,9 @@ namespace {
 struct Example {
   const char* spec;
   ImageShape shape;
+  index classes = 5;
 };
+/// Beside the example of every layer (nn/examples.hpp).
 constexpr Example kExamples[] = {
     {"mlp:", {4, 3, 2}},
     {"mlp:20,9", {7, 5, 1}},
@@ -25,8 +28,16 @@ constexpr Example kExamples[] = {
      {16, 13, 2}},
     {"conv(3,2)-relu-avgpool(3,stride=2,pad=same)-avgpool(2)-dense", {10, 13, 2}},
     {"conv(4,3)-relu-maxpool(2)-conv(5,3,pad=1)-gap", {8, 8, 1}},
+    {"resnet:8", {10, 12, 3}},
+    {"convnet:2", {9, 8, 3}},
+    {"vgg11-s", {16, 16, 1}},
+    {"alexnet-s", {12, 12, 3}},
+    {"dscnn", {14, 6, 1}},
+    {"conv1d(4,5,stride=2)-relu-maxpool1d(2)-depthwise1d(3)-batchnorm-leaky-avgpool1d(3)-dense", {31, 1, 3}},
+    {"sum(gap-dense(4) | dense(4) | conv(4,3)-gap)-groupnorm(2)-dense", {5, 4, 2}},
+    {"batchnorm-conv(4,3)-dropout-relu-batchnorm(eps=0.1)-residual(dropout(p=0.2)-conv(4,1))-gelu-dense", {5, 4, 2}},
 };
-constexpr index kRows = 3, kClasses = 5;
+constexpr index kRows = 3;
 
 void write(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -38,7 +49,20 @@ std::string as_bytes(const Matrix<float>& m) {
 
 void write_example(const std::string& path, const Example& example, std::uint64_t seed) {
   const auto backend = nn_test::backend();
-  const Net net(example.spec, example.shape, kClasses, Initialisation::he, seed, *backend);
+  Net net(example.spec, example.shape, example.classes, Initialisation::he, seed, *backend);
+  // Normalisations as after a training.
+  std::uint64_t draw = 1000 * seed;
+  const auto redraw = [&](Matrix<float>& m, double low, double high) {
+    if (!m.empty()) m = random_matrix<float>(m.rows(), m.cols(), ++draw, low, high);
+  };
+  for (std::size_t l = 0; l < net.layers().size(); ++l) {
+    if (!net.description().layers[l].scales()) continue;
+    redraw(net.layers()[l].weight, 0.5, 1.5);
+    redraw(net.layers()[l].bias, -0.3, 0.3);
+    Matrix<float>& statistics = net.layers()[l].statistics;
+    redraw(statistics, -0.3, 0.3);
+    for (index c = 0; c < statistics.cols(); ++c) statistics(1, c) += 0.5f;  // a variance
+  }
   const auto [height, width, channels] = example.shape;
   const Matrix<float> x = random_matrix<float>(kRows, example.shape.size(), seed);
   Matrix<float> planes(kRows, x.cols());
@@ -57,10 +81,12 @@ void write_example(const std::string& path, const Example& example, std::uint64_
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   std::uint64_t k = 0;
-  for (const auto& example : ntkrob::nn_test::kExamples) {
+  const auto write = [&](const ntkrob::nn_test::Example& example) {
     ntkrob::nn_test::write_example(std::string(argv[1]) + "/" + std::to_string(k), example, k + 1);
     ++k;
-  }
+  };
+  for (const auto& example : ntkrob::nn_test::kExamples) write(example);
+  for (const auto& example : ntkrob::nn_test::kNetExamples) write({example.spec, example.shape, example.classes});
   std::printf("%d\n", static_cast<int>(k));
   return 0;
 }
