@@ -35,7 +35,7 @@ std::vector<std::string> weights_help() {
       "the order of the arrays is that of --order, of the numbers of nn.Sequential, or of the file (NPZ keeps it, "
       "HDF5 with track_order=True);",
       "where a file keeps none, the only order that fits names and shapes is taken, and more than one is refused",
-      "batchnorm(eps=1e-5) right behind a conv or dense in --spec: folded into it, no layer of the model"};
+      "normalisations and ReLUs stand in --spec where PyTorch has them: conv(8,5)-batchnorm(eps=1e-5)-relu"};
 }
 
 }  // namespace

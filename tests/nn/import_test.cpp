@@ -113,7 +113,7 @@ TEST_CASE("arrays that do not fit the spec are refused by name and expected shap
           "\"0.weight_g\" is no parameter of a layer: it is part of");
   refuses(changed(good, "8.extra", &vector), kGoldenSpec, "\"8.extra\" is no parameter of a layer: names are");
   refuses(changed(good, "arr_0", &vector), kGoldenSpec, "store them with numpy.savez");
-  refuses(changed(good, "1.weight", &vector), kGoldenSpec, "\"1.weight\" has shape [4]: layer or group normalisation");
+  refuses(changed(good, "1.weight", &vector), kGoldenSpec, "\"1\" is layer, group or instance normalisation");
   refuses(changed(good, "6.bias", &vector), kGoldenSpec,
           "\"6.bias\" has shape [4], layer 5 of the spec, a dense, needs [6]");
   refuses(changed(good, "8.weight", nullptr), kGoldenSpec, "\"8.bias\" has no weight beside it");

@@ -49,6 +49,17 @@ void check_counts(const Modules& modules, const Places& places) {
   }
   NTKROB_CHECK(norms == marked, IoError, "the spec has ", marked, " times batchnorm, the file has ", norms,
                " modules with running_mean: ", nn::names_text(modules));
+  const auto scaling = [](const auto& all, const auto& is) { return std::count_if(all.begin(), all.end(), is); };
+  const auto scales = scaling(modules, [](const TorchModule& m) { return m.scales(); });
+  const auto wanted = scaling(places.places, [](const TorchPlace& p) { return !p.normalises && p.shape.size() == 1; });
+  if (scales > wanted) {
+    const auto first = std::find_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.scales(); });
+    throw IoError(text("module \"", first->name,
+                       "\" is layer, group or instance normalisation, for which the spec has ",
+                       wanted == 0 ? "no place" : "too few places",
+                       ": write layernorm, groupnorm(groups) or instancenorm where it stands, e.g. "
+                       "conv(8,5)-groupnorm(4)-relu"));
+  }
   const auto layers = places.places.size() - static_cast<std::size_t>(marked);
   const auto given = modules.size() - static_cast<std::size_t>(norms);
   NTKROB_CHECK(layers == given, IoError, "the spec has ", layers, " layers with weights, the file has ", given, ": ",
@@ -100,8 +111,8 @@ bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input
 }
 
 void check_shape(const TorchArray& p, const std::vector<index>& shape, std::size_t layer, const char* type) {
-  NTKROB_CHECK(p.array.shape == shape, IoError, "array \"", p.key, "\" has shape ", shape_text(p.array.shape),
-               ", layer ", layer, " of the spec, a ", type, ", needs ", shape_text(shape));
+  NTKROB_CHECK(nn::same_shape(p.array.shape, shape), IoError, "array \"", p.key, "\" has shape ",
+               shape_text(p.array.shape), ", layer ", layer, " of the spec, a ", type, ", needs ", shape_text(shape));
 }
 
 void check_places(const Modules& modules, const Places& places, const nn::Stack<float>& stack,
@@ -203,6 +214,7 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
       const int before = stack[l].inputs[0];
       reorder(before < 0 ? input : stack[static_cast<std::size_t>(before)].layer->out, weight);
     }
+    if (what.weight_shape.size() == 4) weight.shape = what.weight_shape;  // of signals
     state.set(group + "weight", std::move(weight));
     state.set(group + "bias", std::move(bias));
     if (!what.statistics) continue;

@@ -49,10 +49,6 @@ bool one_of(const std::string& name, std::initializer_list<const char*> names) {
 void check_module(const TorchModule& module) {
   if (!module.normalises()) {
     NTKROB_CHECK(module.weight.given(), IoError, "array \"", module.bias.key, "\" has no weight beside it");
-    NTKROB_CHECK(module.weight.array.shape.size() != 1, IoError, "array \"", module.weight.key, "\" has shape ",
-                 shape_text(module.weight.array.shape),
-                 ": layer or group normalisation, or batch normalisation without running statistics, which depends on "
-                 "the input or on the batch; nets have no such layer");
     const auto& shape = module.weight.array.shape;
     NTKROB_CHECK(!shape.empty() && shape[0] >= 1, IoError, "array \"", module.weight.key, "\" has shape ",
                  shape_text(shape), ", a weight has its outputs first");
@@ -70,6 +66,17 @@ void check_module(const TorchModule& module) {
   for (const float v : module.variance.array.values)
     NTKROB_CHECK(v >= 0, IoError, "array \"", module.variance.key, "\" holds ", v, ", a variance is not negative");
 }
+
+}  // namespace
+
+bool same_shape(const std::vector<index>& array, const std::vector<index>& needed) {
+  if (array == needed) return true;
+  std::vector<index> longer = array;
+  longer.push_back(1);
+  return array.size() == 3 && longer == needed;
+}
+
+namespace {
 
 /// The same order with "/" as the separator of groups, each of which lists its members by name.
 std::string by_group(std::string key) {

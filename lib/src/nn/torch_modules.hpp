@@ -19,7 +19,10 @@ struct TorchArray {
 struct TorchModule {
   std::string name;
   TorchArray weight, bias, mean, variance;
+  /// Batch normalisation: by running statistics.
   bool normalises() const { return mean.given() || variance.given(); }
+  /// Layer, group or instance normalisation: a scale for every channel, or for every number.
+  bool scales() const { return !normalises() && weight.given() && weight.array.shape.size() == 1; }
   index outputs() const;
 };
 
@@ -42,6 +45,9 @@ struct TorchPlace {
   bool normalises = false;
   std::vector<index> shape;  // of the weight, or of the statistics
 };
+/// Whether an array is of the shape that a layer needs; the weight of a convolution over signals [out,in,k] is that of
+/// windows [k,1].
+bool same_shape(const std::vector<index>& array, const std::vector<index>& needed);
 bool fits(const TorchModule& module, const TorchPlace& place);
 
 /// Modules in the order of options, of their numbers, or of the file; the note says which. False where none is certain.

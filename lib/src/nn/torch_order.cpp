@@ -118,7 +118,7 @@ bool natural_less(const std::string& a, const std::string& b) {
 
 bool fits(const TorchModule& module, const TorchPlace& place) {
   return module.normalises() == place.normalises &&
-         (place.normalises ? module.mean : module.weight).array.shape == place.shape;
+         same_shape((place.normalises ? module.mean : module.weight).array.shape, place.shape);
 }
 
 bool order_modules(TorchModules& found, const std::vector<std::string>& order, std::string& note) {

@@ -25,14 +25,14 @@ struct TorchModel {
   std::vector<std::string> notes;  // what was recognised or done, one clause each, to be shown to the user
 };
 
-/// The model of `spec` with the parameters in `arrays`, which are named <module>.weight [out,in] or [out,in,kh,kw] and
-/// <module>.bias [out] (a bias that is absent is 0; "/" stands for "." too; num_batches_tracked is a counter and left
-/// out). The number of classes is that of the last module's outputs.
+/// The model of `spec` with the parameters in `arrays`, which are named <module>.weight [out,in], [out,in,kh,kw] or
+/// [out,in,k] (signals) and <module>.bias [out] (a bias that is absent is 0; "/" stands for "." too;
+/// num_batches_tracked is a counter and left out). The number of classes is that of the last module's outputs.
 ///
-/// Batch normalisation (running_mean, running_var, and weight and bias where it has them) is folded into the layer
-/// before it, as it acts after training: w <- w g / sqrt(var + eps), b <- (b - mean) g / sqrt(var + eps) + beta. The
-/// arrays do not tell where a ReLU stands, so the spec says it: "conv(8,5)-batchnorm-relu", right behind a conv or a
-/// dense, with batchnorm(eps=1e-3) where eps is not 1e-5. The stored spec is without it.
+/// Batch normalisation (running_mean, running_var; a weight or bias that is absent is 1 or 0) and layer, group and
+/// instance normalisation (weight and bias per channel) are layers of the spec, which says where they and the ReLUs
+/// stand: "conv(8,5)-batchnorm-relu", with batchnorm(eps=1e-3) where eps is not 1e-5. Branches of a sum are in the
+/// order of the text: of a residual block first the branch, then its shortcut.
 ///
 /// Order of the modules, matched with the layers of the spec one by one:
 ///   as options.order says;

@@ -1,0 +1,95 @@
+// Nets with branches, normalisations and signals: logits and input gradients of PyTorch, with its weights.
+#include "kit/check.hpp"
+#include "nn/fixture.hpp"
+#include "ntkrob/data/format.hpp"
+#include "ntkrob/nn/import.hpp"
+
+using namespace ntkrob;
+using Catch::Matchers::Contains;
+
+namespace {
+
+struct Case {
+  const char* spec;
+  ImageShape shape;
+};
+const Case kCases[] = {
+    {"conv(4,3,pad=1)-batchnorm-relu-residual(conv(4,3,pad=1)-batchnorm-relu-conv(4,3,pad=1)-batchnorm)-relu-"
+     "sum(conv(8,3,stride=2,pad=1)-batchnorm-relu-conv(8,3,pad=1)-batchnorm | conv(8,1,stride=2,pad=0)-batchnorm)-relu-"
+     "gap-dense",
+     {8, 6, 3}},
+    {"conv(4,3)-groupnorm(2)-gelu-depthwise(3,stride=2,pad=1)-leaky(0.2)-conv(6,3)-instancenorm-relu-avgpool(2)-"
+     "flatten-"
+     "dense(7)-layernorm-tanh-dropout(p=0.4)-dense",
+     {8, 6, 2}},
+    {"conv1d(4,5,stride=2,pad=2)-relu-maxpool1d(2)-depthwise1d(3,pad=1)-batchnorm-relu-avgpool1d(3)-flatten-dense",
+     {37, 1, 3}},
+};
+
+/// The arrays of net k below a prefix, without it.
+StateDict part(const StateDict& all, std::size_t k, const std::string& prefix) {
+  const std::string begin = text(k, "/", prefix);
+  StateDict result;
+  for (const auto& [name, value] : all.entries())
+    if (name.compare(0, begin.size(), begin) == 0) result.set(name.substr(begin.size()), value);
+  return result;
+}
+
+/// n x C x H x W as rows in the order H W C.
+Matrix<float> rows(const NdArray<float>& planes, ImageShape shape) {
+  const index n = planes.shape[0], positions = shape.height * shape.width;
+  Matrix<float> result(n, shape.size());
+  for (index i = 0; i < n; ++i)
+    for (index c = 0; c < shape.channels; ++c)
+      for (index p = 0; p < positions; ++p)
+        result(i, p * shape.channels + c) =
+            planes.values[static_cast<std::size_t>((i * shape.channels + c) * positions + p)];
+  return result;
+}
+
+Matrix<float> matrix(const NdArray<float>& values) {
+  Matrix<float> result(values.shape[0], values.shape[1]);
+  std::copy(values.values.begin(), values.values.end(), result.data());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("nets with branches, normalisations and signals give the logits and gradients of PyTorch", "[nn]") {
+  const StateDict golden = load_arrays(NTKROB_GOLDEN_DIR "/nn_torch_branches.npz");
+  const auto backend = nn_test::backend(2);
+  for (std::size_t k = 0; k < std::size(kCases); ++k) {
+    const Case& c = kCases[k];
+    INFO(c.spec);
+    const Net net(import_torch(part(golden, k, "state/"), c.spec, c.shape), *backend);
+    const StateDict own = part(golden, k, "");
+    const auto array = [&](const char* name) -> const NdArray<float>& { return own.get<NdArray<float>>(name); };
+    const Matrix<float> x = rows(array("x"), c.shape), cotangent = matrix(array("cotangent")),
+                        expected = matrix(array("logits")), dx = rows(array("dx"), c.shape);
+    Matrix<float> logits(x.rows(), 5), found(x.rows(), x.cols());
+    net.logits(x.view(), logits.view());
+    net.input_grad(x.view(), cotangent.view(), found.view());
+    // Sums of at most 72 products in up to eight layers, values up to 10: 1e-5 is some hundred half ulps of 1.
+    NTKROB_CHECK_SAME(kit::compare(logits.view(), expected.view(), 2e-5));
+    NTKROB_CHECK_SAME(kit::compare(found.view(), dx.view(), 2e-5));
+  }
+}
+
+TEST_CASE("what PyTorch has and the spec has not is named, and the other way round", "[nn]") {
+  const StateDict golden = load_arrays(NTKROB_GOLDEN_DIR "/nn_torch_branches.npz");
+  const auto refuses = [&](std::size_t k, const std::string& spec, const std::string& message) {
+    INFO(spec);
+    CHECK_THROWS_WITH(import_torch(part(golden, k, "state/"), spec, kCases[k].shape), Contains(message));
+  };
+  refuses(1,
+          "conv(4,3)-gelu-depthwise(3,stride=2,pad=1)-leaky(0.2)-conv(6,3)-relu-avgpool(2)-flatten-dense(7)-tanh-dense",
+          "module \"1\" is layer, group or instance normalisation, for which the spec has no place");
+  refuses(
+      1,
+      "conv(4,3)-groupnorm(2)-gelu-conv(4,3,stride=2,pad=1)-leaky(0.2)-conv(6,3)-instancenorm-relu-avgpool(2)-flatten-"
+      "dense(7)-layernorm-tanh-dense",
+      "array \"3.weight\" has shape [4,1,3,3], layer 3 of the spec, a conv, needs [4,4,3,3]");
+  refuses(2,
+          "conv1d(4,3,stride=2,pad=1)-relu-maxpool1d(2)-depthwise1d(3,pad=1)-batchnorm-relu-avgpool1d(3)-flatten-dense",
+          "array \"0.weight\" has shape [4,3,5], layer 0 of the spec, a conv, needs [4,3,3,1]");
+}
