@@ -1,6 +1,7 @@
 /// The threaded backend: products and elementwise work by the SIMD table, one task at a time per worker.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "backend_cpu/images/runner.hpp"
 #include "backend_cpu/linalg.hpp"
@@ -14,20 +15,30 @@
 namespace ntkrob {
 namespace {
 
+/// Of the environment variable NTKROB_WINOGRAD, for the whole program.
+bool wants_winograd() {
+  const char* given = std::getenv("NTKROB_WINOGRAD");
+  const std::string value = given == nullptr ? "on" : given;
+  NTKROB_CHECK(value == "on" || value == "off", ConfigError, "NTKROB_WINOGRAD is \"", value, "\", must be on or off");
+  return value == "on";
+}
+
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int workers) : pool_(workers) {}
+  explicit CpuBackend(int workers) : pool_(workers), winograd_(wants_winograd()) {}
 
   DeviceInfo info() const override {
+    const std::string set = text(simd_table().name, winograd_ ? "" : ", direct convolutions");
     return {"cpu",
-            text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", simd_table().name, ", eigenvalues by ",
+            text(pool_.size(), pool_.size() == 1 ? " worker, " : " workers, ", set, ", eigenvalues by ",
                  eigen_description()),
             pool_.size(),
             physical_memory_bytes(),
             0,
             {},
-            simd_table().name,
-            eigen_description()};
+            set,
+            eigen_description(),
+            winograd_};
   }
 
   void set_stop(const Stop* stop) override {
@@ -275,6 +286,7 @@ class CpuBackend final : public Backend {
   }
 
   WorkerPool pool_;
+  const bool winograd_;
 };
 
 }  // namespace

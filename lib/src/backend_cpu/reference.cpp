@@ -62,7 +62,7 @@ Dual pair_kernel(const Chain& chain, Output output, double q, double a, double b
 class ReferenceBackend final : public Backend {
  public:
   DeviceInfo info() const override {
-    return {"reference", "1 worker, textbook formulas in float64", 1, physical_memory_bytes(), 0, {}, {}, {}};
+    return {"reference", "1 worker, textbook formulas in float64", 1, physical_memory_bytes(), 0, {}, {}, {}, false};
   }
   std::string supports(const Chain& chain) const override {
     return chain.empty() ? "the chain has no layers" : std::string();

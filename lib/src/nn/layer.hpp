@@ -21,13 +21,15 @@ template <class R>
 struct LayerScratch {
   struct Worker {
     Matrix<R> patches, gradients;
+    Matrix<R> inputs, outputs;  // of Winograd's filtering, transformed; columns of one number
   };
   Panels<R> panels, back;       // the weights, laid out for products of the forward and of the backward pass
   std::vector<Worker> workers;  // one per worker of the backend
   Matrix<R> weight_sums;        // partial sums of parameter gradients, one row per group of images
   Matrix<double> bias_sums;
 
-  Matrix<R> layout;  // depthwise: the weights, tap by tap
+  Matrix<R> packed, packed_back;  // the weights that `panels` and `back` were made of
+  Matrix<R> layout;               // depthwise: the weights, tap by tap; of Winograd's filtering: transformed
 
   // Of layers that compute something else in training, kept from the forward for the backward pass.
   bool training = false;
@@ -78,6 +80,17 @@ class Layer {
 
 template <class R>
 using LayerPtr = std::shared_ptr<const Layer<R>>;
+
+/// Not inline: <cstring> declares a function `index`.
+bool same_bytes(const void* a, const void* b, std::size_t bytes);
+/// Makes panels of weights by lay(), unless they are of the same bits as the last time.
+template <class R, class Lay>
+void pack_once(const Matrix<R>& weight, Matrix<R>& last, const Lay& lay) {
+  const std::size_t bytes = static_cast<std::size_t>(weight.size()) * sizeof(R);
+  if (!last.empty() && last.size() == weight.size() && same_bytes(last.data(), weight.data(), bytes)) return;
+  lay();
+  last = weight;
+}
 
 #define NTKROB_NET_LAYER(name, ...) \
   template <class R>                \

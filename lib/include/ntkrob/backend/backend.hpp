@@ -41,6 +41,7 @@ struct DeviceInfo {
   // What results may depend on, for checkpoints; empty: they do not.
   std::string instructions;  // the instruction set in use, or the device
   std::string eigenvalues;   // the library that finds eigenvalues
+  bool winograd = true;      // nets may compute convolutions by Winograd's filtering
 
   /// Bytes of host memory for whoever was given no budget: a quarter of the machine's, at most 1 GiB.
   std::size_t default_host_budget() const;

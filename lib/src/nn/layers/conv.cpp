@@ -10,6 +10,7 @@
 #include "nn/layer.hpp"
 #include "nn/passes.hpp"
 #include "nn/window.hpp"
+#include "nn/winograd_conv.hpp"
 
 namespace ntkrob::nn {
 namespace {
@@ -25,7 +26,8 @@ class Conv final : public Layer<R> {
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
-    backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels);
+    pack_once(parameters.weight, scratch.packed,
+              [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
     const index lines = x.rows * w_.height, step = lines_at_once();
     reserve_workers(backend, scratch);
     const View2D<R> positions(y.data, lines * w_.width, this->outputs);
@@ -42,7 +44,9 @@ class Conv final : public Layer<R> {
 
   void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
                 View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
-    if (!dx.empty()) backend.pack(Transpose::no, parameters.weight.view(), scratch.back);
+    if (!dx.empty())
+      pack_once(parameters.weight, scratch.packed_back,
+                [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
     const index n = x.rows, groups = group_count(n), images = (n + groups - 1) / std::max<index>(groups, 1);
     reserve_workers(backend, scratch);
     if (grads != nullptr) {
@@ -174,7 +178,10 @@ class Conv final : public Layer<R> {
 
 template <class R>
 LayerPtr<R> make_conv(const net::Layer& what) {
-  return std::make_shared<Conv<R>>(what);
+  auto direct = std::make_shared<Conv<R>>(what);
+  const Window& w = what.window;
+  const bool filtered = w.kh == 3 && w.kw == 3 && w.stride == 1 && Winograd::pays(what.in.channels, what.outputs);
+  return filtered ? make_winograd_conv<R>(what, std::move(direct)) : direct;
 }
 
 NTKROB_INSTANTIATE_NET_LAYER(conv)

@@ -16,7 +16,8 @@ class Dense final : public Layer<R> {
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
-    backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels);
+    pack_once(parameters.weight, scratch.packed,
+              [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
     multiply_rows(backend, x, scratch.panels, y,
                   [&](View2D<R> done) { add_bias_rows<R>(parameters.bias.data(), relu, done); });
   }
@@ -28,7 +29,8 @@ class Dense final : public Layer<R> {
       column_sums<R>(backend, delta, beta, grads->bias.view());
     }
     if (dx.empty()) return;
-    backend.pack(Transpose::no, parameters.weight.view(), scratch.back);
+    pack_once(parameters.weight, scratch.packed_back,
+              [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
     multiply_rows(backend, delta, scratch.back, dx, [](View2D<R>) {});
   }
 

@@ -1,15 +1,48 @@
 // maxpool: the largest number of each window, channel by channel; padding never wins.
+#include <cstdint>
 #include <limits>
 
 #include "nn/blocks.hpp"
 #include "nn/layer.hpp"
 #include "nn/passes.hpp"
 #include "nn/window.hpp"
+#include "ntkrob/base/multiversion.hpp"
 
 namespace ntkrob::nn {
 namespace {
 
 constexpr index kStrip = 64;  // channels at a time
+
+/// best, at: the largest numbers of the taps so far and their taps; a NaN is larger than everything.
+template <class R>
+inline void largest_of(const R* x, std::int32_t tap, index n, R* best, std::int32_t* at) {
+  if (tap == 0) {
+    for (index k = 0; k < n; ++k) best[k] = x[k], at[k] = 0;
+    return;
+  }
+  for (index k = 0; k < n; ++k) {
+    const bool larger = (x[k] > best[k]) | (x[k] != x[k]);
+    best[k] = larger ? x[k] : best[k];
+    at[k] = larger ? tap : at[k];
+  }
+}
+template <class R>
+inline void add_at(const R* delta, std::int32_t tap, const std::int32_t* at, index n, R* dx) {
+  for (index k = 0; k < n; ++k) dx[k] += at[k] == tap ? delta[k] : R(0);
+}
+
+NTKROB_MULTIVERSION void find_largest(const float* x, std::int32_t tap, index n, float* best, std::int32_t* at) {
+  largest_of(x, tap, n, best, at);
+}
+NTKROB_MULTIVERSION void find_largest(const double* x, std::int32_t tap, index n, double* best, std::int32_t* at) {
+  largest_of(x, tap, n, best, at);
+}
+NTKROB_MULTIVERSION void add_where(const float* delta, std::int32_t tap, const std::int32_t* at, index n, float* dx) {
+  add_at(delta, tap, at, n, dx);
+}
+NTKROB_MULTIVERSION void add_where(const double* delta, std::int32_t tap, const std::int32_t* at, index n, double* dx) {
+  add_at(delta, tap, at, n, dx);
+}
 
 template <class R>
 class MaxPool final : public Layer<R> {
@@ -53,15 +86,10 @@ class MaxPool final : public Layer<R> {
   /// Adds the derivatives of n channels at position p to where the largest numbers are.
   void to_largest(const R* x, index p, index n, const R* delta, R* dx) const {
     R best[kStrip];
-    index at[kStrip];
-    std::fill_n(at, n, index{-1});
-    for_taps(w_, this->in, p, [&](index from) {
-      for (index k = 0; k < n; ++k) {
-        const R v = x[from + k];
-        if (at[k] < 0 || v > best[k] || v != v) best[k] = v, at[k] = from + k;
-      }
-    });
-    for (index k = 0; k < n; ++k) dx[at[k]] += delta[k];
+    std::int32_t at[kStrip], tap = 0;
+    for_taps(w_, this->in, p, [&](index from) { find_largest(x + from, tap++, n, best, at); });
+    tap = 0;
+    for_taps(w_, this->in, p, [&](index from) { add_where(delta, tap++, at, n, dx + from); });
   }
 
   const Window w_;

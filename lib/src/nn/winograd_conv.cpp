@@ -1,0 +1,140 @@
+#include "nn/winograd_conv.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "nn/blocks.hpp"
+#include "nn/passes.hpp"
+
+namespace ntkrob::nn {
+namespace {
+
+constexpr index kSumNumbers = index{1} << 23;  // of all groups' sums together, at most, or one group
+
+template <class R>
+class WinogradConv final : public Layer<R> {
+ public:
+  WinogradConv(const net::Layer& what, LayerPtr<R> direct)
+      : Layer<R>(what),
+        direct_(std::move(direct)),
+        ahead_(what.in, what.out.height, what.out.width, what.window.top, what.window.left, what.outputs),
+        back_(what.out, what.in.height, what.in.width, 2 - what.window.top, 2 - what.window.left, what.in.channels) {}
+
+  void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
+               LayerScratch<R>& scratch) const override {
+    if (!backend.info().winograd) return direct_->forward(backend, parameters, relu, x, y, scratch);
+    pack_once(parameters.weight, scratch.packed, [&] {
+      transform_weights<R>(ahead_, parameters.weight.view(), scratch.layout);
+      backend.pack(Transpose::no, scratch.layout.view(), scratch.panels);
+    });
+    filter(backend, ahead_, x, scratch.panels, parameters.bias.data(), relu, y.data, scratch);
+  }
+
+  void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
+                View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
+    if (!backend.info().winograd) return direct_->backward(backend, parameters, x, delta, dx, grads, beta, scratch);
+    if (!dx.empty() && dx.stride != dx.cols) {
+      Matrix<R> rows(dx.rows, dx.cols);
+      backward(backend, parameters, x, delta, rows.view(), grads, beta, scratch);
+      return convert<R, const R>(rows.view(), dx);
+    }
+    if (grads != nullptr) gradient(backend, x, delta, *grads, beta, scratch);
+    if (dx.empty()) return;
+    pack_once(parameters.weight, scratch.packed_back, [&] {
+      transform_turned_weights<R>(back_, parameters.weight.view(), scratch.layout);
+      backend.pack(Transpose::no, scratch.layout.view(), scratch.back);
+    });
+    filter(backend, back_, delta, scratch.back, nullptr, false, dx.data, scratch);
+  }
+
+ private:
+  /// Buffers for `tiles` tiles of the worker.
+  static View2D<R> buffer(Matrix<R>& of, index rows, index cols) {
+    grow(of, rows * cols, 1);
+    return {of.data(), rows, cols};
+  }
+  static void reserve_workers(Backend& backend, LayerScratch<R>& scratch) {
+    const auto workers = static_cast<std::size_t>(std::max(1, backend.info().workers));
+    if (scratch.workers.size() < workers) scratch.workers.resize(workers);
+  }
+
+  void filter(Backend& backend, const Winograd& w, ConstView2D<R> x, const Panels<R>& panels, const R* bias, bool relu,
+              R* y, LayerScratch<R>& scratch) const {
+    const index tiles = x.rows * w.tiles(), step = w.tiles_at_once();
+    reserve_workers(backend, scratch);
+    const auto task = [&](index k, int worker) {
+      const index first = k * step, n = std::min(step, tiles - first);
+      auto& own = scratch.workers[static_cast<std::size_t>(worker)];
+      const View2D<R> v = buffer(own.inputs, w.places() * step, w.inputs()),
+                      m = buffer(own.outputs, w.places() * step, w.outputs());
+      w.transform_inputs(x, first, n, v.data);
+      for (index p = 0; p < w.places(); ++p)
+        backend.multiply(R(1), v.middle_rows(p * n, n), panels, p * w.column_step(), R(0), m.middle_rows(p * n, n));
+      w.transform_outputs(m.data, first, n, bias, relu, y);
+    };
+    backend.for_each((tiles + step - 1) / step, std::ref(task));
+  }
+
+  /// grads = beta grads + derivatives: sums over the tiles of groups of images, added in the order of the groups.
+  void gradient(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, BasicLayerParameters<R>& grads, R beta,
+                LayerScratch<R>& scratch) const {
+    const index numbers = ahead_.places() * ahead_.inputs() * ahead_.outputs(), n = x.rows;
+    const index most = std::max<index>(1, std::min(kSumGroups, kSumNumbers / numbers));
+    const index images = (n + most - 1) / most, groups = (n + images - 1) / images;
+    grow(scratch.weight_sums, groups, numbers);
+    grow(scratch.bias_sums, groups, this->outputs);
+    reserve_workers(backend, scratch);
+    const index positions = this->out.height * this->out.width;
+    const auto task = [&](index g, int worker) {
+      const index first = g * images, count = std::min(images, n - first);
+      sum_tiles(backend, x, delta, first * ahead_.tiles(), count * ahead_.tiles(), scratch.weight_sums.row(g),
+                scratch.workers[static_cast<std::size_t>(worker)]);
+      std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
+      add_column_sums<R>(ConstView2D<R>(delta.row(first), count * positions, this->outputs), scratch.bias_sums.row(g));
+    };
+    backend.for_each(groups, std::ref(task));
+    for_blocks(backend, numbers, rows_per_block(groups), [&](index begin, index count) {
+      R* const sum = scratch.weight_sums.row(0);
+      for (index g = 1; g < groups; ++g) {
+        const R* const more = scratch.weight_sums.row(g);
+        for (index j = begin; j < begin + count; ++j) sum[j] += more[j];
+      }
+    });
+    gather_weight_gradient<R>(backend, ahead_, scratch.weight_sums.row(0), beta, grads.weight.data());
+    for (index o = 0; o < this->outputs; ++o) {
+      double total = 0;
+      for (index g = 0; g < groups; ++g) total += scratch.bias_sums(g, o);
+      R& bias = grads.bias.data()[o];
+      bias = static_cast<R>(beta == R(0) ? total : total + static_cast<double>(beta) * static_cast<double>(bias));
+    }
+  }
+
+  void sum_tiles(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, index first, index tiles, R* sums,
+                 typename LayerScratch<R>::Worker& own) const {
+    const index step = ahead_.tiles_at_once(), places = ahead_.places(), in = ahead_.inputs(), out = ahead_.outputs();
+    const View2D<R> v = buffer(own.inputs, places * step, in), d = buffer(own.outputs, places * step, out);
+    for (index begin = 0; begin < tiles; begin += step) {
+      const index n = std::min(step, tiles - begin);
+      ahead_.transform_inputs(x, first + begin, n, v.data);
+      ahead_.spread_outputs(delta.data, first + begin, n, d.data);
+      for (index p = 0; p < places; ++p)
+        backend.gemm(Transpose::yes, Transpose::no, R(1), v.middle_rows(p * n, n), d.middle_rows(p * n, n),
+                     begin == 0 ? R(0) : R(1), View2D<R>(sums + p * in * out, in, out));
+    }
+  }
+
+  const LayerPtr<R> direct_;
+  const Winograd ahead_, back_;
+};
+
+}  // namespace
+
+template <class R>
+LayerPtr<R> make_winograd_conv(const net::Layer& what, LayerPtr<R> direct) {
+  return std::make_shared<WinogradConv<R>>(what, std::move(direct));
+}
+
+template LayerPtr<float> make_winograd_conv<float>(const net::Layer&, LayerPtr<float>);
+template LayerPtr<double> make_winograd_conv<double>(const net::Layer&, LayerPtr<double>);
+
+}  // namespace ntkrob::nn
