@@ -1,5 +1,7 @@
 /// Checkpoints with one entry edited, written with a valid checksum, and resumed by the command: one line that names
 /// the entry, or the result of the checkpoint as it was. NTKROB_EDITS says how many of each kind are tried; in CI some.
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <set>
@@ -152,23 +154,42 @@ struct Files {
   }
 };
 
-/// Interrupts a job again and again, and keeps the last checkpoint that `wanted` likes.
-std::string broken_off(const std::vector<std::string>& arguments, const std::string& checkpoint,
-                       const std::function<bool(const StateDict&)>& wanted) {
-  const std::string kept = checkpoint + ".kept.h5";
+/// Interrupts a job again and again, and keeps the last checkpoint that `wanted` likes. The moments are spread over the
+/// time that a whole run takes from its first checkpoint on, here and now.
+std::string broken_off(const Kind& kind, const std::function<bool(const StateDict&)>& wanted) {
+  using Clock = std::chrono::steady_clock;
+  const std::string kept = kind.checkpoint + ".kept.h5";
+  std::chrono::duration<double> span{0};
+  int wrong = 0;
   for (int tries = 0; tries < 400; ++tries) {
-    std::filesystem::remove(checkpoint);
-    Process process(arguments);
-    while (process.running() && !std::filesystem::exists(checkpoint))
+    std::filesystem::remove(kind.checkpoint);
+    std::filesystem::remove(kind.output);  // of a run that ended before it was stopped
+    Process process(kind.arguments);
+    while (process.running() && !std::filesystem::exists(kind.checkpoint))
       std::this_thread::sleep_for(std::chrono::microseconds(300));
-    std::this_thread::sleep_for(std::chrono::milliseconds(5 * (tries % 60)));
+    const Clock::time_point begin = Clock::now();
+    if (span.count() == 0) {  // undisturbed
+      process.wait();
+      span = Clock::now() - begin;
+      continue;
+    }
+    const double golden = 0.6180339887;  // its multiples spread evenly, however many there are
+    std::this_thread::sleep_for(span * std::fmod(tries * golden, 1.0));
     if (process.running()) process.signal(SIGINT);
     if (process.wait().code != 130) continue;
-    if (!wanted(load_state(checkpoint, "ntkrob.checkpoint/1"))) continue;
-    std::filesystem::rename(checkpoint, kept);
+    if (!std::filesystem::exists(kind.checkpoint)) {  // stopped behind its end
+      REQUIRE(std::filesystem::exists(kind.output));
+      continue;
+    }
+    if (!wanted(load_state(kind.checkpoint, "ntkrob.checkpoint/1"))) {
+      ++wrong;
+      continue;
+    }
+    std::filesystem::rename(kind.checkpoint, kept);
     return kept;
   }
-  FAIL("no run could be interrupted where it was wanted");
+  FAIL("no run could be interrupted where it was wanted: a run takes " << span.count() << " s, " << wrong
+                                                                       << " of 400 stopped elsewhere");
   return kept;
 }
 
@@ -209,8 +230,7 @@ TEST_CASE("edited checkpoints of robustify", "[faults]") {
                     "--quiet",
                     "-o",
                     kind.output};
-  kind.broken_off =
-      broken_off(kind.arguments, kind.checkpoint, [](const StateDict& s) { return s.get<std::int64_t>("step") > 3; });
+  kind.broken_off = broken_off(kind, [](const StateDict& s) { return s.get<std::int64_t>("step") > 3; });
   edit_all(kind);
 }
 
@@ -263,7 +283,7 @@ TEST_CASE("edited checkpoints of evaluate, inside a sequence and inside the mask
                       "--quiet",
                       "--json",
                       kind.output};
-    kind.broken_off = broken_off(kind.arguments, kind.checkpoint, [&](const StateDict& s) {
+    kind.broken_off = broken_off(kind, [&](const StateDict& s) {
       return checks ? s.contains("masking/radii") && s.get<std::int64_t>("masking/radii") > 4
                     : s.get<std::int64_t>("batch/samples") > 0;
     });
