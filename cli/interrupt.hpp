@@ -8,6 +8,8 @@
 /// does not take the checkpoint within kWritingPatience is not waited for either. A second signal, a quarter of a
 /// second later or more, ends the process at once.
 ///
+/// The handler takes no lock: a signal may come inside malloc().
+///
 /// A signal that was ignored when the command began (nohup, a job in the background of a script) stays ignored.
 #pragma once
 

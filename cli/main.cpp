@@ -37,16 +37,16 @@ int main(int argc, char** argv) {
     code = error.exit_code();
   } catch (const std::bad_alloc&) {
     message = "out of memory; lower --memory, or use a narrower net, a smaller batch or fewer images";
-    code = ntkrob::ResourceError("").exit_code();
+    code = ntkrob::ResourceError::kExitCode;
   } catch (const std::filesystem::filesystem_error& error) {
     message = ntkrob::printable_line(error.path1().string()) + ": " + error.code().message();
-    code = ntkrob::ResourceError("").exit_code();
+    code = ntkrob::ResourceError::kExitCode;
   } catch (const std::exception& error) {
     message = std::string("internal error: ") + ntkrob::printable(error.what());
   }
   std::cout.flush();
   // What names a command to go on with is never cut.
-  if (code != ntkrob::Interrupted("").exit_code()) message = ntkrob::cli::readable_error(message, speaker.words);
+  if (code != ntkrob::Interrupted::kExitCode) message = ntkrob::cli::readable_error(message, speaker.words);
   std::fprintf(stderr, "%s: %s\n", speaker.who.c_str(), message.c_str());
   // Everything of ours is closed. What other libraries do at the end of a process, after a disk has failed them, is not
   // waited for: HDF5 writes to its files once more, and may crash on them.

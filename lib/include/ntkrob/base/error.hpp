@@ -61,7 +61,8 @@ class Error : public std::runtime_error {
   const std::string& marked() const noexcept { return *marked_; }
   /// Process exit code for this class of error: 2 configuration, 3 bad input file, 4 numerical, 5 resource, 130
   /// interrupted.
-  virtual int exit_code() const noexcept { return 1; }
+  static constexpr int kExitCode = 1;
+  virtual int exit_code() const noexcept { return kExitCode; }
 
  protected:
   enum class Lines { several };
@@ -77,7 +78,8 @@ class Error : public std::runtime_error {
 class ConfigError : public Error {
  public:
   using Error::Error;
-  int exit_code() const noexcept override { return 2; }
+  static constexpr int kExitCode = 2;
+  int exit_code() const noexcept override { return kExitCode; }
 };
 
 /// Two arrays do not fit each other. Exit code 2.
@@ -96,14 +98,16 @@ class NotSupported : public ConfigError {
 class IoError : public Error {
  public:
   using Error::Error;
-  int exit_code() const noexcept override { return 3; }
+  static constexpr int kExitCode = 3;
+  int exit_code() const noexcept override { return kExitCode; }
 };
 
 /// The result is not a number, or no factorisation exists. Exit code 4.
 class NumericalError : public Error {
  public:
   using Error::Error;
-  int exit_code() const noexcept override { return 4; }
+  static constexpr int kExitCode = 4;
+  int exit_code() const noexcept override { return kExitCode; }
 };
 
 /// A value is NaN or infinite.
@@ -122,7 +126,8 @@ class NotPositiveDefinite : public NumericalError {
 class ResourceError : public Error {
  public:
   using Error::Error;
-  int exit_code() const noexcept override { return 5; }
+  static constexpr int kExitCode = 5;
+  int exit_code() const noexcept override { return kExitCode; }
 };
 
 /// The part asked for was left out of this build. Exit code 5.
@@ -141,7 +146,8 @@ class BackendUnavailable : public ResourceError {
 class Interrupted : public Error {
  public:
   explicit Interrupted(const std::string& message) : Error(Lines::several, message) {}
-  int exit_code() const noexcept override { return 130; }
+  static constexpr int kExitCode = 130;
+  int exit_code() const noexcept override { return kExitCode; }
 };
 
 /// Concatenates its arguments with operator<<. For error messages.
