@@ -27,6 +27,19 @@ function(ntkrob_run_path target origin)
   endif()
 endfunction()
 
+# ntkrob_rows(FILE MACRO OUT): the first words of the rows MACRO(word, ...) or MACRO("word", ...) of a .def file, which is
+# read anew when it changes.
+function(ntkrob_rows file macro out)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(STRINGS ${file} rows REGEX "^${macro}\\(")
+  set(names "")
+  foreach(row IN LISTS rows)
+    string(REGEX REPLACE "^${macro}\\(\"?([a-z0-9_-]+)\"?,.*" "\\1" name "${row}")
+    list(APPEND names ${name})
+  endforeach()
+  set(${out} ${names} PARENT_SCOPE)
+endfunction()
+
 function(ntkrob_component name)
   cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   if(arg_SOURCES)

@@ -51,7 +51,8 @@ struct Problem {
       const net::Kind kind = stack[l].layer->what.kind;
       const bool own_layer = kind == net::Kind::relu || kind == net::Kind::leaky;
       if (!stack[l].relu && !own_layer) continue;
-      nn::Stack<double> part(stack.begin(), stack.begin() + (own_layer ? stack[l].inputs[0] : static_cast<int>(l)) + 1);
+      nn::Stack<double> part(stack.begin(),
+                             stack.begin() + (own_layer ? stack[l].inputs()[0] : static_cast<int>(l)) + 1);
       if (!own_layer) part.back().relu = false;
       nn::Scratch<double> own;
       Matrix<double> out(x.rows(), part.back().layer->out.size());

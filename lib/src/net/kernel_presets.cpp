@@ -1,13 +1,14 @@
 #include "ntkrob/net/kernel_presets.hpp"
 
 namespace ntkrob::net {
-namespace {
 
 std::string repeat(const std::string& layers, index n) {
   std::string out;
   for (index i = 0; i < n; ++i) out += layers;
   return out;
 }
+
+namespace {
 
 std::string fully_connected(const PresetChoice& c) { return repeat("dense-relu-", c.n) + "dense"; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "net/weights.hpp"
 #include "ntkrob/net/kernel_presets.hpp"
 
 namespace ntkrob::net {
@@ -12,12 +13,6 @@ constexpr index kWidthLimit = index{1} << 20;
 constexpr const char* kForms =
     "a net is mlp:256,128 (hidden widths), mlp: (linear), a preset (cnn:small, resnet:8, ...), or its layers: "
     "dense(256)-relu-dense";
-
-std::string repeat(const std::string& layers, index n) {
-  std::string out;
-  for (index i = 0; i < n; ++i) out += layers;
-  return out;
-}
 
 /// He 2016, section 4.2: N = 6n + 2 layers on pictures of about 32 x 32.
 std::string resnet(index n) {
@@ -83,6 +78,8 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? std::string() : text.substr(begin, end - begin + 1);
 }
 
+std::string text_before(const std::string& text, char end) { return text.substr(0, text.find(end)); }
+
 /// "mlp:256,128" as layers. The list may be empty, which the general grammar does not allow, so this form is read here.
 std::string expand_mlp(const std::string& spec, std::size_t begin) {
   std::string layers;
@@ -111,8 +108,10 @@ Expansion expand_kernel(const std::string& source, const SpecItem& item, const K
   if (preset.pools) known.emplace_back("pool");
   const SpecArguments arguments(source, item, known, 2);
   if (preset.pools) choice.gap = arguments.choice("pool", 0, {"flatten", "gap"}) == 1;
-  if (arguments.find("w") != nullptr) result.w = arguments.number("w", 0, 0, 1e6);
-  if (arguments.find("b") != nullptr) result.b = arguments.number("b", 0, 0, 1e6);
+  Layer scales;
+  read_scales(arguments, scales);
+  result.w = scales.w;
+  result.b = scales.b;
   result.layers = preset.layers(choice);
   result.kernel = trimmed(source);
   return result;
@@ -172,9 +171,8 @@ Expansion expand(const std::string& whole) {
     }
   for (const SpecItem& item : items) {
     const bool preset = find_kernel_preset(item.name) != nullptr ||
-                        std::any_of(std::begin(kRows), std::end(kRows), [&](const Row& row) {
-                          return item.name == std::string(row.name).substr(0, std::string(row.name).find(':'));
-                        });
+                        std::any_of(std::begin(kRows), std::end(kRows),
+                                    [&](const Row& row) { return item.name == text_before(row.name, ':'); });
     if (preset)
       spec_error(source, item.position,
                  items.size() == 1 ? text("no net is called ", word, "; there are: ", all_forms())
@@ -188,7 +186,7 @@ Expansion expand(const std::string& whole) {
 std::vector<Preset> net_presets() {
   std::vector<Preset> presets;
   for (const Row& row : kRows) {
-    const std::string example = std::string(row.examples).substr(0, std::string(row.examples).find(','));
+    const std::string example = text_before(row.examples, ',');
     const std::size_t colon = row.allowed == nullptr ? std::string::npos : example.find(':');
     const index n = colon == std::string::npos ? 0 : parse_integer(example.substr(colon + 1), "n", 0, 999);
     presets.push_back({row.examples, row.layers(n), row.description});

@@ -8,6 +8,12 @@
 
 namespace ntkrob::nn {
 
+/// The sums of groups, one row each: row 0 gets their sum, in the order of the groups.
+inline void add_up(Matrix<double>& sums, index groups, index n) {
+  for (index g = 1; g < groups; ++g)
+    for (index k = 0; k < n; ++k) sums(0, k) += sums(g, k);
+}
+
 /// Adds up the sums of `rows` images: row 0 of `sums` gets them.   add(i, sum): adds those of image i to sum, n numbers
 template <class Add>
 void sum_over_images(Backend& backend, index rows, index n, Matrix<double>& sums, const Add& add) {
@@ -20,8 +26,7 @@ void sum_over_images(Backend& backend, index rows, index n, Matrix<double>& sums
     for (index i = g * groups.each; i < std::min(rows, (g + 1) * groups.each); ++i) add(i, own);
   };
   backend.for_each(groups.count, std::ref(task));
-  for (index g = 1; g < groups.count; ++g)
-    for (index k = 0; k < n; ++k) sums(0, k) += sums(g, k);
+  add_up(sums, groups.count, n);
 }
 
 /// grad = beta grad + sum.

@@ -123,9 +123,9 @@ void check_places(const Modules& modules, const Places& places, const nn::Stack<
       const TorchPlace& place = places.places[k];
       NTKROB_CHECK(module.normalises() == place.normalises, IoError, "module \"", module.name, "\" is ",
                    module.normalises() ? "batch normalisation" : "a layer with weights", ", the spec has ",
-                   stack[layer].type, " at its place, layer ", layer);
-      check_shape(place.normalises ? module.mean : module.weight, place.shape, layer, stack[layer].type);
-      if (module.bias.given()) check_shape(module.bias, {module.outputs()}, layer, stack[layer].type);
+                   stack[layer].type(), " at its place, layer ", layer);
+      check_shape(place.normalises ? module.mean : module.weight, place.shape, layer, stack[layer].type());
+      if (module.bias.given()) check_shape(module.bias, {module.outputs()}, layer, stack[layer].type());
     } catch (const IoError& error) {
       throw IoError(text(error.marked(), " (", order, "; ", field("order"), " names another)"));
     }
@@ -200,7 +200,7 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   for (std::size_t l = 0; l < stack.size(); ++l) {
     const net::Layer& what = stack[l].layer->what;
     const std::string group = text("layers/", l, "/");
-    state.set(group + "type", std::string(stack[l].type));
+    state.set(group + "type", std::string(stack[l].type()));
     if (!what.has_parameters()) continue;
     const TorchModule& own = *module++;
     NdArray<float> weight = own.weight.array, bias = own.bias.array;
@@ -211,7 +211,7 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
     if (!own.bias.given()) bias = filled(0);
     if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
     if (what.kind == net::Kind::dense) {
-      const int before = stack[l].inputs[0];
+      const int before = stack[l].inputs()[0];
       reorder(before < 0 ? input : stack[static_cast<std::size_t>(before)].layer->out, weight);
     }
     if (what.weight_shape.size() == 4) weight.shape = what.weight_shape;  // of signals

@@ -7,6 +7,7 @@
 /// workers.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,9 @@ struct LayerScratch {
   Matrix<R> weight_sums;        // partial sums of parameter gradients, one row per group of images
   Matrix<double> bias_sums;
 
-  Matrix<R> packed, packed_back;  // the weights that `panels` and `back` were made of
-  Matrix<R> layout;               // depthwise: the weights, tap by tap; of Winograd's filtering: transformed
+  bool keeps = false;                  // the weights are those that `panels` and `back` were made of, where they were
+  bool ahead = false, behind = false;  // `panels`, `back` have been made
+  Matrix<R> layout;                    // depthwise: the weights, tap by tap; of Winograd's filtering: transformed
 
   // Of layers that compute something else in training, kept from the forward for the backward pass.
   bool training = false;
@@ -40,11 +42,17 @@ struct LayerScratch {
 };
 
 /// Images of a batch in groups, each with sums of its own: the groups are added in their order, whoever did them.
-constexpr index kSumGroups = 32;
+constexpr index kSumGroups = 32;               // at most ...
+constexpr index kSumNumbers = index{1} << 23;  // ... and with so many numbers in all their sums together
 struct SumGroups {
-  explicit SumGroups(index rows)
-      : each((rows + kSumGroups - 1) / kSumGroups), count(each == 0 ? 0 : (rows + each - 1) / each) {}
+  /// numbers: of the sums of one group
+  explicit SumGroups(index rows, index numbers = 1)
+      : each(per_group(rows, std::max<index>(1, std::min(kSumGroups, kSumNumbers / numbers)))),
+        count(each == 0 ? 0 : (rows + each - 1) / each) {}
   const index each, count;
+
+ private:
+  static index per_group(index rows, index groups) { return (rows + groups - 1) / groups; }
 };
 
 /// buffer gets at least rows x cols; a buffer whose rows are enough is kept.
@@ -81,15 +89,12 @@ class Layer {
 template <class R>
 using LayerPtr = std::shared_ptr<const Layer<R>>;
 
-/// Not inline: <cstring> declares a function `index`.
-bool same_bytes(const void* a, const void* b, std::size_t bytes);
-/// Makes panels of weights by lay(), unless they are of the same bits as the last time.
+/// Makes panels by lay(), unless those of the last time are kept.   done: LayerScratch::ahead or behind
 template <class R, class Lay>
-void pack_once(const Matrix<R>& weight, Matrix<R>& last, const Lay& lay) {
-  const std::size_t bytes = static_cast<std::size_t>(weight.size()) * sizeof(R);
-  if (!last.empty() && last.size() == weight.size() && same_bytes(last.data(), weight.data(), bytes)) return;
+void lay_out(const LayerScratch<R>& scratch, bool& done, const Lay& lay) {
+  if (scratch.keeps && done) return;
   lay();
-  last = weight;
+  done = true;
 }
 
 #define NTKROB_NET_LAYER(name, ...) \

@@ -121,14 +121,15 @@ void Net::set_description(net::Description description) {
 
 nn::Scratch<float>& Net::scratch(index rows) const {
   if (!scratch_) scratch_ = std::make_unique<nn::Scratch<float>>();
-  nn::reserve(*stack_, std::min(row_block_, rows), *scratch_);
+  nn::reserve(*stack_, rows, *scratch_);
+  scratch_->keeps = !exposed_;
   return *scratch_;
 }
 
 nn::OnDevice* Net::device() const {
   if (!device_asked_) {
     std::unique_ptr<NetRunner> runner;
-    if (nn::is_program(*stack_)) runner = backend_->make_net(nn::program_of(*stack_, shape_, classes_));
+    if (nn::is_program(*description_)) runner = backend_->make_net(nn::program_of(*stack_, shape_, classes_));
     if (runner) {
       device_ = std::make_unique<nn::OnDevice>(std::move(runner));
       if (exposed_) device_->expose();
@@ -160,7 +161,7 @@ index Net::parameter_count() const {
 void Net::logits(ConstView2D<float> x, View2D<float> out) const {
   check_io(*this, x, out);
   if (nn::OnDevice* there = device()) return there->ready().logits(x, out);
-  nn::Scratch<float>& buffers = scratch(x.rows);
+  nn::Scratch<float>& buffers = scratch(std::min(row_block_, x.rows));
   for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     nn::forward<float>(*backend_, *stack_, layers_, x.middle_rows(first, n), buffers, out.middle_rows(first, n));
   });
@@ -170,7 +171,7 @@ void Net::input_grad(ConstView2D<float> x, ConstView2D<float> cotangent, View2D<
   check_io(*this, x, cotangent);
   NTKROB_CHECK_SHAPE(dx, x.rows, x.cols);
   if (nn::OnDevice* there = device()) return there->ready().input_grad(x, cotangent, dx);
-  nn::Scratch<float>& buffers = scratch(x.rows);
+  nn::Scratch<float>& buffers = scratch(std::min(row_block_, x.rows));
   for_row_blocks(x.rows, row_block_, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
     nn::forward<float>(*backend_, *stack_, layers_, rows, buffers, buffers.logits.view().middle_rows(0, n));
@@ -229,9 +230,7 @@ void Net::forward_backward(ConstView2D<float> x, const CotangentFn& cotangent, V
   const bool whole = random != nullptr && std::any_of(stack_->begin(), stack_->end(),
                                                       [](const auto& s) { return s.layer->what.statistics; });
   const index block = whole ? std::max<index>(1, x.rows) : row_block_;
-  if (!scratch_) scratch_ = std::make_unique<nn::Scratch<float>>();
-  nn::reserve(*stack_, std::min(block, x.rows), *scratch_);
-  nn::Scratch<float>& buffers = *scratch_;
+  nn::Scratch<float>& buffers = scratch(std::min(block, x.rows));
   for_row_blocks(x.rows, block, [&](index first, index n) {
     const ConstView2D<float> rows = x.middle_rows(first, n);
     const View2D<float> logits = out.middle_rows(first, n), c = buffers.cotangent.view().middle_rows(0, n);

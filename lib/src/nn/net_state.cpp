@@ -100,8 +100,8 @@ Net::Net(const StateDict& state, Backend& backend) : backend_(&backend) {
   for (std::size_t l = 0; l < stack_->size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
     const auto& type = state.get<std::string>(layer_entry(l, "type"));
-    NTKROB_CHECK(type == stage.type, IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", shown(type),
-                 "\", the spec needs \"", stage.type, "\"");
+    NTKROB_CHECK(type == stage.type(), IoError, "model entry \"", layer_entry(l, "type"), "\" is \"", shown(type),
+                 "\", the spec needs \"", stage.type(), "\"");
     if (state.contains(layer_entry(l, "activation"))) {
       const std::string activation = stage.relu ? "relu" : "none";
       const auto& stored = state.get<std::string>(layer_entry(l, "activation"));
@@ -142,10 +142,10 @@ StateDict Net::state() const {
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const nn::Stage<float>& stage = (*stack_)[l];
     const Matrix<float>&w = layers[l].weight, &b = layers[l].bias;
-    state.set(layer_entry(l, "type"), std::string(stage.type));
-    if (stage.inputs != std::vector<int>{static_cast<int>(l) - 1})  // not the layer before; -1: the image
-      state.set(layer_entry(l, "inputs"), NdArray<std::int64_t>{{static_cast<index>(stage.inputs.size())},
-                                                                {stage.inputs.begin(), stage.inputs.end()}});
+    state.set(layer_entry(l, "type"), std::string(stage.type()));
+    if (stage.inputs() != std::vector<int>{static_cast<int>(l) - 1})  // not the layer before; -1: the image
+      state.set(layer_entry(l, "inputs"), NdArray<std::int64_t>{{static_cast<index>(stage.inputs().size())},
+                                                                {stage.inputs().begin(), stage.inputs().end()}});
     for (const auto& [name, value] : attributes(stage.layer->what)) state.set(layer_entry(l, name.c_str()), value);
     if (stage.layer->has_parameters()) {
       NdArray<float> stored{stage.layer->what.weight_shape, {w.data(), w.data() + w.size()}};

@@ -1,9 +1,6 @@
 #include "nn/passes.hpp"
 
-#include <cstring>
-
 #include "nn/blocks.hpp"
-#include "nn/layer.hpp"
 #include "ntkrob/base/multiversion.hpp"
 
 namespace ntkrob::nn {
@@ -62,8 +59,6 @@ NTKROB_MULTIVERSION void add_rows(ConstView2D<double> delta, double* total) {
 }
 
 }  // namespace
-
-bool same_bytes(const void* a, const void* b, std::size_t bytes) { return std::memcmp(a, b, bytes) == 0; }
 
 template <class R>
 void add_bias_rows(const R* bias, bool relu, View2D<R> h) {

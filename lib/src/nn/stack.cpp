@@ -25,12 +25,12 @@ std::vector<std::size_t> assign_slots(const Stack<R>& stack) {
   const std::size_t none = stack.size();
   std::vector<std::size_t> last_reader(stack.size(), none), slot(stack.size(), 0);
   for (std::size_t l = 0; l < stack.size(); ++l)
-    for (const int in : stack[l].inputs)
+    for (const int in : stack[l].inputs())
       if (in >= 0) last_reader[static_cast<std::size_t>(in)] = l;
   // Walking backwards, layer l writes the derivatives of its inputs while its own is still read.
   std::vector<std::size_t> free_from;  // per slot: the layer whose backward pass ends its use
   for (std::size_t l = stack.size(); l-- > 0;)
-    for (const int in : stack[l].inputs) {
+    for (const int in : stack[l].inputs()) {
       if (in < 0 || last_reader[static_cast<std::size_t>(in)] != l) continue;
       last_reader[static_cast<std::size_t>(in)] = none;  // two readings by one layer
       std::size_t s = 0;
@@ -94,8 +94,7 @@ template <class R>
 Stack<R> build(const net::Description& description) {
   Stack<R> stack;
   for (const net::Layer& layer : description.layers)
-    stack.push_back(
-        {net::name(layer.kind), kMakers<R>[static_cast<std::size_t>(layer.kind)](layer), layer.relu, layer.inputs});
+    stack.push_back({kMakers<R>[static_cast<std::size_t>(layer.kind)](layer), layer.relu});
   return stack;
 }
 
@@ -120,23 +119,21 @@ std::vector<BasicLayerParameters<R>> fresh_parameters(const Stack<R>& stack) {
   return parameters;
 }
 
-template <class R>
-bool is_program(const Stack<R>& stack) {
-  for (std::size_t l = 0; l < stack.size(); ++l) {
-    if (stack[l].inputs != std::vector<int>{static_cast<int>(l) - 1}) return false;
-    if (!program_kind(stack[l].layer->what.kind)) return false;
-  }
-  return true;
+bool is_program(const net::Description& description) {
+  return description.chain() &&
+         std::all_of(description.layers.begin(), description.layers.end(),
+                     [](const net::Layer& layer) { return program_kind(layer.kind).has_value(); });
 }
 
 template <class R>
 NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes) {
-  NTKROB_ASSERT(is_program(stack));
   NetProgram program{input, classes, {}};
   for (const Stage<R>& stage : stack) {
     const net::Layer& what = stage.layer->what;
     NetLayer layer;
-    layer.kind = *program_kind(what.kind);
+    const std::optional<NetLayer::Kind> kind = program_kind(what.kind);
+    NTKROB_ASSERT(kind.has_value());
+    layer.kind = *kind;
     layer.in = what.in;
     layer.out = what.out;
     layer.relu = stage.relu;
@@ -171,7 +168,7 @@ void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch) {
   std::vector<int> readers(stack.size(), 0);
   index shared = 0;
   for (std::size_t l = 0; l < stack.size(); ++l)
-    for (const int in : stack[l].inputs)
+    for (const int in : stack[l].inputs())
       if (in >= 0 && ++readers[static_cast<std::size_t>(in)] > 1)
         shared = std::max(shared, stack[static_cast<std::size_t>(in)].layer->out.size());
       else if (in < 0 && l > 0)
@@ -199,6 +196,7 @@ void forward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLay
   for (std::size_t l = 0; l < stack.size(); ++l) {
     const Stage<R>& stage = stack[l];
     LayerScratch<R>& own = scratch.layers[l];
+    own.keeps = scratch.keeps;
     own.training = training != nullptr;
     if (training != nullptr) {
       own.random = training->random.fork(l);
@@ -207,11 +205,11 @@ void forward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLay
     const bool last = l + 1 == stack.size();
     const View2D<R> direct = last ? out : scratch.hidden[l].view().middle_rows(0, x.rows);
     const View2D<R> h = direct.stride == direct.cols ? direct : scratch.logits.view().middle_rows(0, x.rows);
-    if (stage.inputs.size() == 1) {
-      stage.layer->forward(backend, parameters[l], stage.relu, value(stage.inputs[0]), h, own);
+    if (stage.inputs().size() == 1) {
+      stage.layer->forward(backend, parameters[l], stage.relu, value(stage.inputs()[0]), h, own);
     } else {
       std::vector<ConstView2D<R>> inputs;
-      for (const int in : stage.inputs) inputs.push_back(value(in));
+      for (const int in : stage.inputs()) inputs.push_back(value(in));
       stage.layer->join(backend, inputs, stage.relu, h);
     }
     if (h.data != direct.data) convert<R, const R>(h, direct);
@@ -231,7 +229,7 @@ void backward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLa
   bool image_begun = false;
   for (std::size_t l = 0; l < stack.size(); ++l) {
     wanted[l] = stack[l].layer->has_parameters() || !dx.empty();
-    for (const int in : stack[l].inputs) wanted[l] |= in >= 0 && wanted[static_cast<std::size_t>(in)];
+    for (const int in : stack[l].inputs()) wanted[l] |= in >= 0 && wanted[static_cast<std::size_t>(in)];
   }
   const auto below = [&](int in, index cols) {
     if (in < 0) return dx;
@@ -255,7 +253,7 @@ void backward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLa
       delta = own;
     }
     BasicLayerParameters<R>* const gradient = grads != nullptr && layer.has_parameters() ? &(*grads)[l] : nullptr;
-    for (const int in : stage.inputs) {
+    for (const int in : stage.inputs()) {
       const View2D<R> down = below(in, layer.in.size());
       bool more = false;  // another reader of the value has been here
       if (!down.empty()) {
@@ -266,7 +264,7 @@ void backward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLa
           begun[static_cast<std::size_t>(in)] = 1;
       }
       const View2D<R> part = more ? View2D<R>(scratch.part.data(), x.rows, down.cols) : down;
-      if (stage.inputs.size() > 1) {
+      if (stage.inputs().size() > 1) {
         if (down.empty()) continue;
         more ? add_to<R>(backend, delta, down) : copy_rows<R>(backend, delta, down);
         continue;
@@ -298,7 +296,6 @@ void absorb_statistics(const Stack<R>& stack, const Scratch<R>& scratch,
   template Stack<R> build<R>(const net::Description&);                                                              \
   template Stack<R> compile<R>(const std::string&, ImageShape, index);                                              \
   template std::vector<BasicLayerParameters<R>> fresh_parameters<R>(const Stack<R>&);                               \
-  template bool is_program<R>(const Stack<R>&);                                                                     \
   template NetProgram program_of<R>(const Stack<R>&, ImageShape, index);                                            \
   template void reserve<R>(const Stack<R>&, index, Scratch<R>&);                                                    \
   template void forward<R>(Backend&, const Stack<R>&, const std::vector<BasicLayerParameters<R>>&, ConstView2D<R>,  \

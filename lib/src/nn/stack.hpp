@@ -5,13 +5,15 @@
 
 namespace ntkrob::nn {
 
-/// One layer, what it reads (numbers of layers before it, net::kInput: the images), and whether a ReLU follows it.
+/// One layer, and whether a ReLU follows it.
 template <class R>
 struct Stage {
-  const char* type = nullptr;  // the row of layers.def
   LayerPtr<R> layer;
   bool relu = false;
-  std::vector<int> inputs{net::kInput};
+  /// The row of layers.def.
+  const char* type() const { return net::name(layer->what.kind); }
+  /// What it reads: numbers of layers before it, net::kInput: the images.
+  const std::vector<int>& inputs() const { return layer->what.inputs; }
 };
 template <class R>
 using Stack = std::vector<Stage<R>>;
@@ -28,9 +30,8 @@ template <class R>
 std::vector<BasicLayerParameters<R>> fresh_parameters(const Stack<R>& stack);
 
 /// Whether a backend that runs whole nets can run this one: a chain of the layers it has (layers.def).
-template <class R>
-bool is_program(const Stack<R>& stack);
-/// The same for a backend that runs whole nets.   requires: is_program(stack)
+bool is_program(const net::Description& description);
+/// The stack for such a backend.   requires: is_program() of its description
 template <class R>
 NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes);
 
@@ -44,6 +45,7 @@ struct Scratch {
   Matrix<R> logits;               // rows x classes
   Matrix<R> cotangent;            // rows x classes
   std::vector<LayerScratch<R>> layers;
+  bool keeps = false;  // the parameters have not changed since the last pass with this scratch
 };
 
 /// A pass of a training: what layers that compute something else there need to know.

@@ -4,12 +4,11 @@
 #include <functional>
 
 #include "nn/blocks.hpp"
+#include "nn/channel_sums.hpp"
 #include "nn/passes.hpp"
 
 namespace ntkrob::nn {
 namespace {
-
-constexpr index kSumNumbers = index{1} << 23;  // of all groups' sums together, at most, or one group
 
 template <class R>
 class WinogradConv final : public Layer<R> {
@@ -23,7 +22,7 @@ class WinogradConv final : public Layer<R> {
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
     if (!backend.info().winograd) return direct_->forward(backend, parameters, relu, x, y, scratch);
-    pack_once(parameters.weight, scratch.packed, [&] {
+    lay_out(scratch, scratch.ahead, [&] {
       transform_weights<R>(ahead_, parameters.weight.view(), scratch.layout);
       backend.pack(Transpose::no, scratch.layout.view(), scratch.panels);
     });
@@ -40,7 +39,7 @@ class WinogradConv final : public Layer<R> {
     }
     if (grads != nullptr) gradient(backend, x, delta, *grads, beta, scratch);
     if (dx.empty()) return;
-    pack_once(parameters.weight, scratch.packed_back, [&] {
+    lay_out(scratch, scratch.behind, [&] {
       transform_turned_weights<R>(back_, parameters.weight.view(), scratch.layout);
       backend.pack(Transpose::no, scratch.layout.view(), scratch.back);
     });
@@ -79,34 +78,29 @@ class WinogradConv final : public Layer<R> {
   void gradient(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, BasicLayerParameters<R>& grads, R beta,
                 LayerScratch<R>& scratch) const {
     const index numbers = ahead_.places() * ahead_.inputs() * ahead_.outputs(), n = x.rows;
-    const index most = std::max<index>(1, std::min(kSumGroups, kSumNumbers / numbers));
-    const index images = (n + most - 1) / most, groups = (n + images - 1) / images;
-    grow(scratch.weight_sums, groups, numbers);
-    grow(scratch.bias_sums, groups, this->outputs);
+    const SumGroups groups(n, numbers);
+    grow(scratch.weight_sums, groups.count, numbers);
+    grow(scratch.bias_sums, groups.count, this->outputs);
     reserve_workers(backend, scratch);
     const index positions = this->out.height * this->out.width;
     const auto task = [&](index g, int worker) {
-      const index first = g * images, count = std::min(images, n - first);
+      const index first = g * groups.each, count = std::min(groups.each, n - first);
       sum_tiles(backend, x, delta, first * ahead_.tiles(), count * ahead_.tiles(), scratch.weight_sums.row(g),
                 scratch.workers[static_cast<std::size_t>(worker)]);
       std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
       add_column_sums<R>(ConstView2D<R>(delta.row(first), count * positions, this->outputs), scratch.bias_sums.row(g));
     };
-    backend.for_each(groups, std::ref(task));
-    for_blocks(backend, numbers, rows_per_block(groups), [&](index begin, index count) {
+    backend.for_each(groups.count, std::ref(task));
+    for_blocks(backend, numbers, rows_per_block(groups.count), [&](index begin, index count) {
       R* const sum = scratch.weight_sums.row(0);
-      for (index g = 1; g < groups; ++g) {
+      for (index g = 1; g < groups.count; ++g) {
         const R* const more = scratch.weight_sums.row(g);
         for (index j = begin; j < begin + count; ++j) sum[j] += more[j];
       }
     });
     gather_weight_gradient<R>(backend, ahead_, scratch.weight_sums.row(0), beta, grads.weight.data());
-    for (index o = 0; o < this->outputs; ++o) {
-      double total = 0;
-      for (index g = 0; g < groups; ++g) total += scratch.bias_sums(g, o);
-      R& bias = grads.bias.data()[o];
-      bias = static_cast<R>(beta == R(0) ? total : total + static_cast<double>(beta) * static_cast<double>(bias));
-    }
+    add_up(scratch.bias_sums, groups.count, this->outputs);
+    add_sums(scratch.bias_sums.row(0), this->outputs, beta, grads.bias.data());
   }
 
   void sum_tiles(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, index first, index tiles, R* sums,

@@ -27,6 +27,8 @@ struct KernelPreset {
   const char* help;
 };
 
+/// The layers n times, which end in "-".
+std::string repeat(const std::string& layers, index n);
 /// null where there is none
 const KernelPreset* find_kernel_preset(const std::string& name);
 /// The number behind ":".   throws: ConfigError with the position

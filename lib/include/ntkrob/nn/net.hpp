@@ -117,7 +117,7 @@ class Net : public Model {
   index classes_ = 0;
   std::shared_ptr<const Stack> stack_;
   mutable std::vector<LayerParameters> layers_;  // device() may have newer ones
-  bool exposed_ = false;                         // somebody may write to layers_
+  bool exposed_ = false;                         // somebody may write to layers_: nothing made of them is kept
   index row_block_ = kRowBlock;
   Backend* backend_;
   mutable std::unique_ptr<nn::Scratch<float>> scratch_;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "nn/blocks.hpp"
+#include "nn/channel_sums.hpp"
 #include "nn/layer.hpp"
 #include "nn/passes.hpp"
 #include "nn/window.hpp"
@@ -16,8 +17,6 @@ namespace ntkrob::nn {
 namespace {
 
 constexpr index kPatchNumbers = index{1} << 16;  // of one task at a time: 256 KiB of float32
-constexpr index kGroups = 32;                    // of images, each with its own sums of parameter gradients ...
-constexpr index kSumNumbers = index{1} << 23;    // ... unless they took more than this
 
 template <class R>
 class Conv final : public Layer<R> {
@@ -26,8 +25,7 @@ class Conv final : public Layer<R> {
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
-    pack_once(parameters.weight, scratch.packed,
-              [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
+    lay_out(scratch, scratch.ahead, [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
     const index lines = x.rows * w_.height, step = lines_at_once();
     reserve_workers(backend, scratch);
     const View2D<R> positions(y.data, lines * w_.width, this->outputs);
@@ -45,32 +43,27 @@ class Conv final : public Layer<R> {
   void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
                 View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
     if (!dx.empty())
-      pack_once(parameters.weight, scratch.packed_back,
-                [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
-    const index n = x.rows, groups = group_count(n), images = (n + groups - 1) / std::max<index>(groups, 1);
+      lay_out(scratch, scratch.behind, [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
+    const SumGroups groups(x.rows, this->outputs * this->fan_in);
     reserve_workers(backend, scratch);
     if (grads != nullptr) {
-      grow(scratch.weight_sums, groups, this->outputs * this->fan_in);
-      grow(scratch.bias_sums, groups, this->outputs);
+      grow(scratch.weight_sums, groups.count, this->outputs * this->fan_in);
+      grow(scratch.bias_sums, groups.count, this->outputs);
     }
     const auto task = [&](index g, int worker) {
-      const index first = g * images, count = std::min(images, n - first);
-      if (count <= 0) return;
+      const index first = g * groups.each, count = std::min(groups.each, x.rows - first);
       if (grads != nullptr) std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
       for (index i = first; i < first + count && !dx.empty(); ++i) std::fill_n(dx.row(i), dx.cols, R(0));
       run_group(backend, x, delta, dx, first * w_.height, count * w_.height, worker,
                 grads == nullptr ? nullptr : scratch.weight_sums.row(g),
                 grads == nullptr ? nullptr : scratch.bias_sums.row(g), scratch);
     };
-    backend.for_each(groups, std::ref(task));
-    if (grads != nullptr) add_groups(backend, (n + images - 1) / std::max<index>(images, 1), beta, scratch, *grads);
+    backend.for_each(groups.count, std::ref(task));
+    if (grads != nullptr) add_groups(backend, groups.count, beta, scratch, *grads);
   }
 
  private:
   index lines_at_once() const { return std::max<index>(1, kPatchNumbers / (w_.width * this->fan_in)); }
-  index group_count(index n) const {
-    return std::min(n, std::max<index>(1, std::min(kGroups, kSumNumbers / (this->outputs * this->fan_in))));
-  }
 
   void reserve_workers(Backend& backend, LayerScratch<R>& scratch) const {
     if (scratch.workers.empty()) scratch.workers.resize(static_cast<std::size_t>(std::max(1, backend.info().workers)));
@@ -152,7 +145,7 @@ class Conv final : public Layer<R> {
   }
 
   /// grads = beta grads + the sums of all groups, in their order.
-  void add_groups(Backend& backend, index groups, R beta, const LayerScratch<R>& scratch,
+  void add_groups(Backend& backend, index groups, R beta, LayerScratch<R>& scratch,
                   BasicLayerParameters<R>& grads) const {
     const index n = grads.weight.size();
     R* const weight = grads.weight.data();
@@ -163,12 +156,8 @@ class Conv final : public Layer<R> {
         for (index j = begin; j < begin + count; ++j) weight[j] += sum[j];
       }
     });
-    for (index o = 0; o < this->outputs; ++o) {
-      double total = 0;
-      for (index g = 0; g < groups; ++g) total += scratch.bias_sums(g, o);
-      R& bias = grads.bias.data()[o];
-      bias = static_cast<R>(beta == R(0) ? total : total + beta * bias);
-    }
+    add_up(scratch.bias_sums, groups, this->outputs);
+    add_sums(scratch.bias_sums.row(0), this->outputs, beta, grads.bias.data());
   }
 
   const Window w_;

@@ -16,8 +16,7 @@ class Dense final : public Layer<R> {
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
                LayerScratch<R>& scratch) const override {
-    pack_once(parameters.weight, scratch.packed,
-              [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
+    lay_out(scratch, scratch.ahead, [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
     multiply_rows(backend, x, scratch.panels, y,
                   [&](View2D<R> done) { add_bias_rows<R>(parameters.bias.data(), relu, done); });
   }
@@ -29,8 +28,7 @@ class Dense final : public Layer<R> {
       column_sums<R>(backend, delta, beta, grads->bias.view());
     }
     if (dx.empty()) return;
-    pack_once(parameters.weight, scratch.packed_back,
-              [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
+    lay_out(scratch, scratch.behind, [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
     multiply_rows(backend, delta, scratch.back, dx, [](View2D<R>) {});
   }
 
