@@ -202,13 +202,15 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, context.backend());
   const Stopwatch watch;
-  Trainer trainer(*outcome.net, x.view(), targets, job.train, attack);
-  OptionTexts identity = resolved_options(job);
-  identity.emplace_back("data", data.checksum());
-  TrainSteps steps(trainer, std::move(identity));
   Run run(run_options(job), context);
-  run.steps(steps);
-  trainer.check();
+  {  // gradients and velocities are gone when the net is judged and written
+    Trainer trainer(*outcome.net, x.view(), targets, job.train, attack);
+    OptionTexts identity = resolved_options(job);
+    identity.emplace_back("data", data.checksum());
+    TrainSteps steps(trainer, std::move(identity));
+    run.steps(steps);
+    trainer.check();
+  }
   outcome.seconds = watch.seconds();
   outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
   outcome.accuracy = accuracy(*outcome.net, x.view(), targets.labels);
