@@ -87,6 +87,11 @@ Report train_report(const TrainJob& job, const TrainOutcome& outcome, Context& c
   json["parameters"] = outcome.net->parameter_count();
   json["loss"] = outcome.loss;
   json["accuracy"] = outcome.accuracy;
+  if (outcome.selection.step > 0)
+    json["selection"] = Report{{"step", outcome.selection.step},
+                               {"accuracy", outcome.selection.accuracy},
+                               {"images", job.train.validation},
+                               {"ended_early", outcome.selection.ended}};
   if (outcome.test_accuracy) {
     json["test_accuracy"] = *outcome.test_accuracy;
     json["per_class"] = per_class_report(outcome.test_classes);

@@ -50,13 +50,14 @@ index Run::steps(Stepped& job) {
     load([&](const StateDict& state) { job.restore(state); });
     context_.listener().note(text("resumed after step ", job.steps_done()));
   }
-  const index resumed_at = job.steps_done(), steps = job.steps();
+  const index resumed_at = job.steps_done();
   Log log(options_.log, job.columns(), resumed_at, context_);
   const Stopwatch clock;
   watch();
   try {
-    while (job.steps_done() < steps) {
+    while (job.steps_done() < job.steps()) {
       const Row row = job.step();
+      const index steps = job.steps();
       log.append(row);
       const double per_step = clock.seconds() / static_cast<double>(row.step - resumed_at);
       context_.listener().progress(progress_text(job.columns(), row, steps, per_step), row.step, steps);
@@ -68,7 +69,7 @@ index Run::steps(Stepped& job) {
   } catch (const Interrupted&) {
     scope_->answered();
     if (job.steps_done() > resumed_at && kept()) checkpoint_->save(job.state());
-    checkpoint_->give_up(text("interrupted after step ", job.steps_done(), " of ", steps));
+    checkpoint_->give_up(text("interrupted after step ", job.steps_done(), " of ", job.steps()));
   }
   rest();
   return resumed_at;

@@ -41,6 +41,11 @@ BatchAttack batch_attack(const TrainJob& job, index d) {
 /// What would be refused after the work.
 void check_train_data(const TrainJob& job, const Dataset& data, const Dataset& test) {
   check_two_classes(data, job.data);
+  NTKROB_CHECK(!job.train.augmentation.any() || data.kind() != DataKind::table, ConfigError,
+               field(job.train.augmentation.flip        ? "flip"
+                     : job.train.augmentation.shift > 0 ? "shift"
+                                                        : "cutout"),
+               " is of images and signals; ", job.data, " is a table of ", data.shape.size(), " columns");
   if (test.test.empty()) return;
   NTKROB_CHECK(test.shape == data.shape, ShapeError, "test images are ", test.shape.height, " x ", test.shape.width,
                " x ", test.shape.channels, ", training images are ", data.shape.height, " x ", data.shape.width, " x ",
@@ -85,18 +90,23 @@ RunOptions run_options(const TrainJob& job) { return {"train", job.checkpoint_pa
 /// The training as the driver sees it.
 class TrainSteps final : public Stepped {
  public:
-  TrainSteps(Trainer& trainer, OptionTexts identity) : trainer_(trainer), identity_(std::move(identity)) {}
+  TrainSteps(Trainer& trainer, OptionTexts identity, bool validates)
+      : trainer_(trainer), identity_(std::move(identity)), validates_(validates) {}
   const std::vector<Column>& columns() const override {
     static const std::vector<Column> all{{"loss", Column::Kind::number, true, true},
                                          {"accuracy", Column::Kind::fraction, true, true}};
-    return all;
+    static const std::vector<Column> with_validation{
+        all[0], all[1], {"validation", Column::Kind::fraction, true, true}};
+    return validates_ ? with_validation : all;
   }
   index steps() const override { return trainer_.steps(); }
   index steps_done() const override { return trainer_.steps_done(); }
   Row step() override {
     const Stopwatch watch;
     const TrainStep s = trainer_.step();
-    return {s.step, {s.loss, s.accuracy}, watch.seconds()};
+    Row row{s.step, {s.loss, s.accuracy}, watch.seconds()};
+    if (validates_) row.values.push_back(s.validation);
+    return row;
   }
   StateDict state() const override {
     StateDict state = trainer_.state();
@@ -115,6 +125,7 @@ class TrainSteps final : public Stepped {
  private:
   Trainer& trainer_;
   OptionTexts identity_;  // options, and the checksum of the data at the end
+  const bool validates_;
 };
 
 /// Whether the net of this spec looks at the images as pictures.
@@ -124,16 +135,34 @@ bool has_convolutions(const std::string& spec) {
 
 }  // namespace
 
+namespace {
+
+const std::string& value(const TextCollector& collector, const std::string& name) {
+  const auto at = std::find_if(collector.texts.begin(), collector.texts.end(),
+                               [&](const auto& option) { return option.first == name; });
+  NTKROB_ASSERT(at != collector.texts.end());
+  return at->second;
+}
+
+}  // namespace
+
 OptionTexts resolved_options(const TrainJob& job) {
-  TextCollector collector;
+  TextCollector collector, fresh;
   visit_train_job(job, collector);
-  if (!job.adversarial)
-    for (const char* unused : {"norm", "eps", "attack-steps"})
-      for (auto it = collector.texts.begin(); it != collector.texts.end(); ++it)
-        if (it->first == unused) {
-          collector.texts.erase(it);
-          break;
-        }
+  const TrainJob plain;
+  visit_train_job(plain, fresh);
+  // Those that do something only where they are asked for.
+  std::vector<std::string> silent{"zero-last-layer", "parameterisation", "label-smoothing", "clip-norm", "ema",
+                                  "validation",      "validate-every",   "patience",        "flip",      "shift",
+                                  "cutout"};
+  silent.erase(std::remove_if(silent.begin(), silent.end(),
+                              [&](const std::string& name) { return value(collector, name) != value(fresh, name); }),
+               silent.end());
+  if (!job.adversarial) silent.insert(silent.end(), {"norm", "eps", "attack-steps"});
+  for (const std::string& name : silent)
+    collector.texts.erase(std::remove_if(collector.texts.begin(), collector.texts.end(),
+                                         [&](const auto& option) { return option.first == name; }),
+                          collector.texts.end());
   return collector.texts;
 }
 
@@ -201,15 +230,22 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   check_net_memory(job.model, data.shape, data.classes, batch, context.settings.memory.value);
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, context.backend());
+  if (job.zero_last_layer) outcome.net->zero_last_layer();
   const Stopwatch watch;
   Run run(run_options(job), context);
   {  // gradients and velocities are gone when the net is judged and written
     Trainer trainer(*outcome.net, x.view(), targets, job.train, attack);
     OptionTexts identity = resolved_options(job);
     identity.emplace_back("data", data.checksum());
-    TrainSteps steps(trainer, std::move(identity));
+    TrainSteps steps(trainer, std::move(identity), job.train.validation > 0);
     run.steps(steps);
-    trainer.check();
+    trainer.finish();
+    outcome.selection = trainer.selection();
+    if (outcome.selection.step > 0)
+      context.listener().note(text(outcome.selection.ended ? text("ended after step ", trainer.steps_done(), "; ") : "",
+                                   "kept the net of step ", outcome.selection.step, ", accuracy ",
+                                   percent_text(outcome.selection.accuracy), " on the ", job.train.validation,
+                                   " images held out"));
   }
   outcome.seconds = watch.seconds();
   outcome.loss = mean_loss(*outcome.net, x.view(), targets, job.train.loss);
@@ -228,6 +264,9 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 void check_train(const TrainJob& job, Context& context) {
   visit_train_job(job, FieldChecker());
   job.train.validate();
+  NTKROB_CHECK(job.train.parameterisation != "ntk" || job.init == "ntk", ConfigError, field("parameterisation"),
+               " is ntk, whose omega are drawn from N(0, 1), but ", field("init"), " is ", given(job.init), "; ",
+               advice("take ", field("init", "ntk")));
   if (!job.output.empty()) check_output(job.output, context.settings.force);
   if (!job.log.empty()) check_output(job.log, context.settings.force || job.resume);
   Run::check(run_options(job), context);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -104,21 +105,62 @@ inline std::vector<LayerParameters> shaped_like(const Net& net) {
   return result;
 }
 
+/// What becomes of gradients before SGD takes them.
+struct GradientRules {
+  double clip_norm = 0;  // longest one; 0: any
+  bool ntk = false;      // by the parameters of the NTK parameterisation
+  bool any() const { return clip_norm > 0 || ntk; }
+};
+
 class HostGradients final : public Gradients {
  public:
-  HostGradients(Net& net, Sgd<float>::Options options)
-      : net_(net), grads_(shaped_like(net)), sgd_(net.layers(), grads_, options) {}
+  HostGradients(Net& net, Sgd<float>::Options options, GradientRules rules)
+      : net_(net), rules_(rules), grads_(shaped_like(net)), sgd_(net.layers(), grads_, options) {}
   void compute(const index*, ConstView2D<float> x, const CotangentFn& cotangent, View2D<float> logits,
                const Rng& random) override {
     net_.training_pass(x, cotangent, logits, grads_, random);
   }
-  void descend(double lr) override { sgd_.step(net_.backend(), lr); }
+  void descend(double lr) override {
+    if (rules_.any()) apply_rules();
+    sgd_.step(net_.backend(), lr);
+  }
 
   void get_velocities(std::vector<LayerParameters>& velocities) override { sgd_.get(velocities); }
   void set_velocities(std::vector<LayerParameters>& velocities) override { sgd_.set(velocities); }
 
  private:
+  /// With W = c omega, the gradient by omega is c times that by W, and W moves by c times the step of omega.
+  void apply_rules() {
+    std::vector<double> scales(2 * grads_.size(), 1);
+    if (rules_.ntk)
+      for (std::size_t l = 0; l < grads_.size(); ++l) {
+        const NtkScales own = ntk_scales(net_.description().layers[l]);
+        scales[2 * l] = own.weight;
+        scales[2 * l + 1] = own.bias;
+      }
+    double square = 0;  // one sum in one order
+    for_gradients([&](std::size_t k, Matrix<float>& g) {
+      double own = 0;
+      for (index i = 0; i < g.size(); ++i) own += static_cast<double>(g.data()[i]) * g.data()[i];
+      square += scales[k] * scales[k] * own;
+    });
+    const double norm = std::sqrt(square);
+    const double shorter = rules_.clip_norm > 0 && norm > rules_.clip_norm ? rules_.clip_norm / norm : 1;
+    for_gradients([&](std::size_t k, Matrix<float>& g) {
+      const double factor = scales[k] * scales[k] * shorter;
+      for (index i = 0; i < g.size() && factor != 1; ++i) g.data()[i] = static_cast<float>(factor * g.data()[i]);
+    });
+  }
+  template <class Visit>
+  void for_gradients(const Visit& visit) {
+    for (std::size_t l = 0; l < grads_.size(); ++l) {
+      visit(2 * l, grads_[l].weight);
+      visit(2 * l + 1, grads_[l].bias);
+    }
+  }
+
   Net& net_;
+  const GradientRules rules_;
   std::vector<LayerParameters> grads_;
   BlockedSgd sgd_;
 };

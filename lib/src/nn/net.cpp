@@ -75,6 +75,12 @@ std::string to_string(Initialisation init) {
   throw ConfigError(text("initialisation number ", static_cast<int>(init), " does not exist"));
 }
 
+NtkScales ntk_scales(const net::Layer& layer) {
+  if (!layer.has_parameters() || layer.scales()) return {};
+  const double fan_in = static_cast<double>(layer.fan_in);
+  return {layer.w ? *layer.w / std::sqrt(fan_in) : std::sqrt(2.0 / fan_in), layer.b.value_or(0.1)};
+}
+
 Net::Net(const std::string& spec, ImageShape input, index classes, Initialisation init, std::uint64_t seed,
          Backend& backend)
     : shape_(input), classes_(classes), backend_(&backend) {
@@ -91,9 +97,10 @@ Net::Net(const std::string& spec, ImageShape input, index classes, Initialisatio
     NTKROB_CHECK(ntk || !(what.w || what.b), ConfigError, field("init"), " is ", given(to_string(init)), ", but layer ",
                  l, " of the net, ", net::name(what.kind), ", has w or b, which are scales of ", limit("ntk"), "; ",
                  advice("take ", field("init", "ntk"), ", or leave w and b out"));
+    const NtkScales scales = ntk_scales(what);
     const double fan_in = static_cast<double>(what.fan_in);
-    const double weight_scale = ntk && what.w ? *what.w / std::sqrt(fan_in) : std::sqrt((uniform ? 1.0 : 2.0) / fan_in);
-    const double bias_scale = uniform ? weight_scale : ntk ? what.b.value_or(0.1) : 0.0;
+    const double weight_scale = ntk ? scales.weight : std::sqrt((uniform ? 1.0 : 2.0) / fan_in);
+    const double bias_scale = uniform ? weight_scale : ntk ? scales.bias : 0.0;
     draw(rng.fork(2 * l), !uniform, weight_scale, backend, layers_[l].weight);
     draw(rng.fork(2 * l + 1), !uniform, bias_scale, backend, layers_[l].bias);
   }
@@ -150,6 +157,17 @@ std::vector<LayerParameters>& Net::layers() {
 const std::vector<LayerParameters>& Net::layers() const {
   if (device_) device()->fetch();
   return layers_;
+}
+
+void Net::zero_last_layer() {
+  for (std::size_t l = stack_->size(); l-- > 0;) {
+    const net::Layer& what = (*stack_)[l].layer->what;
+    if (!what.has_parameters() || what.scales()) continue;
+    LayerParameters& last = layers()[l];
+    std::fill_n(last.weight.data(), last.weight.size(), 0.0f);
+    std::fill_n(last.bias.data(), last.bias.size(), 0.0f);
+    return;
+  }
 }
 
 index Net::parameter_count() const {

@@ -3,44 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
+#include "nn/batches.hpp"
 #include "nn/blocks.hpp"
 #include "nn/gradients.hpp"
+#include "nn/kept_parameters.hpp"
 #include "ntkrob/base/finite.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/base/state_entries.hpp"
+#include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
 namespace {
 
 bool needs_targets(const std::string& loss) { return loss == "mse"; }
-
-/// Which rows of the training set a step uses.
-class Batches {
- public:
-  Batches(index n, index batch, std::uint64_t seed)
-      : n_(n), size_(batch == 0 ? n : std::min(n, batch)), rng_(seed, "train") {}
-
-  index size() const { return size_; }
-  index per_epoch() const { return n_ / size_; }
-  /// Every step sees all rows: no shuffling and no copy.
-  bool full() const { return size_ == n_; }
-  /// Rows of step t, t = 0, 1, ...; a fresh permutation per epoch, whose incomplete last batch is dropped.
-  const index* rows(index t) {
-    const index epoch = t / per_epoch();
-    if (epoch != epoch_) {
-      permutation_ = rng_.fork(static_cast<std::uint64_t>(epoch)).permutation(n_);
-      epoch_ = epoch;
-    }
-    return permutation_.data() + t % per_epoch() * size_;
-  }
-
- private:
-  index n_, size_;
-  Rng rng_;
-  index epoch_ = -1;
-  std::vector<index> permutation_;
-};
 
 void check_finite(ConstView2D<float> values, const char* what) {
   for (index i = 0; i < values.rows; ++i) {
@@ -60,6 +37,9 @@ void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, co
     NTKROB_CHECK(targets.labels[i] >= 0 && targets.labels[i] < net.classes(), ConfigError, "train: label ", i, " is ",
                  targets.labels[i], ", must be in [0, ", net.classes() - 1, "]");
   check_finite(x, "image");
+  options.augmentation.check(net.input_shape());
+  NTKROB_CHECK(options.validation < x.rows, ConfigError, field("validation"), " is ", given(options.validation),
+               ", the set has ", x.rows, " images; at most ", limit(x.rows - 1), " can be held out");
   if (needs_targets(options.loss)) {
     NTKROB_CHECK(targets.values.rows() == x.rows && targets.values.cols() == net.classes(), ShapeError,
                  "train: targets are ", targets.values.rows(), " x ", targets.values.cols(), ", loss ", options.loss,
@@ -108,6 +88,12 @@ double batch_accuracy(ConstView2D<float> logits, const int* labels) {
 void TrainOptions::validate() const {
   visit_train(*this, FieldChecker());
   if (epochs == 0) NTKROB_CHECK_RANGE("steps", steps, 1, 1'000'000'000);
+  NTKROB_CHECK(label_smoothing == 0 || loss == "ce", ConfigError, field("label-smoothing"), " is ",
+               given(label_smoothing), ", but ", field("loss"), " is ", loss, "; it is of ", limit("ce"), ": ",
+               advice("take ", field("loss", "ce"), ", or leave ", field("label-smoothing"), " out"));
+  for (const auto& [name, value] : {std::pair("validate-every", validate_every), std::pair("patience", patience)})
+    NTKROB_CHECK(value == 0 || validation > 0, ConfigError, field(name), " is ", given(value),
+                 ", but no images are held out; ", advice("name their number with ", field("validation")));
   NTKROB_CHECK(!schedule.empty(), ConfigError, field("schedule"), " is empty; ",
                advice("name one, e.g. ", field("schedule", "cosine")));
 }
@@ -124,8 +110,9 @@ class Trainer::Impl {
         loss_(make_loss(options.loss)),
         schedule_(*options.schedule),
         use_targets_(needs_targets(options.loss)),
-        need_images_(net.device() == nullptr || attack_),
-        batches_(x.rows, options.batch, options.seed),
+        device_(trains_on_host(options) ? nullptr : net.device()),
+        need_images_(device_ == nullptr || attack_ || options.augmentation.any()),
+        batches_(x.rows, options.validation, options.batch, options.seed),
         steps_(options.epochs > 0 ? options.epochs * batches_.per_epoch() : options.steps),
         lr_(options.lr),
         logits_(batches_.size(), net.classes()),
@@ -134,7 +121,7 @@ class Trainer::Impl {
         batch_labels_(targets.labels.data()) {
     const index n = batches_.size(), classes = net.classes();
     if (use_targets_) batch_targets_ = targets.values.view();
-    if (!batches_.full()) {
+    if (gathers()) {
       if (need_images_) x_buffer_ = Matrix<float>(n, x.cols);
       batch_x_ = x_buffer_.view();
       label_buffer_.resize(static_cast<std::size_t>(n));
@@ -149,19 +136,25 @@ class Trainer::Impl {
       loss_->evaluate(f, batch_labels_ + first,
                       use_targets_ ? batch_targets_.middle_rows(first, f.rows) : batch_targets_, losses_.data() + first,
                       cotangent);
+      if (options_.label_smoothing > 0) smooth(f, first, cotangent);
       const float scale = 1.0f / static_cast<float>(n);
       for (index i = 0; i < cotangent.rows; ++i)
         for (index j = 0; j < cotangent.cols; ++j) cotangent(i, j) *= scale;
     };
+    if (options.ema > 0) average_ = std::as_const(net).layers();
+    if (!batches_.held_out().empty()) hold_out();
     start();
   }
 
   TrainStep step() {
-    NTKROB_CHECK(done_ < steps_, ConfigError, "train: all ", steps_, " steps are done; ",
+    NTKROB_CHECK(done_ < steps(), ConfigError, "train: all ", steps(), " steps are done; ",
                  advice("ask for more with ", field("steps")));
     look_for_stop(net_.backend().stop());
     const index* const rows = batches_.full() ? nullptr : batches_.rows(done_);
-    if (rows != nullptr) gather(rows);
+    if (gathers()) gather(rows);
+    if (options_.augmentation.any())
+      augment(options_.augmentation, net_.input_shape(), augmentation_.fork(static_cast<std::uint64_t>(done_)),
+              net_.backend(), x_buffer_.view());
     if (attack_) attack_(net_, batch_x_, batch_labels_, done_ + 1, adversarial_.view());
     lr_ = options_.lr * schedule_.factor(done_, steps_);
     try {
@@ -175,14 +168,34 @@ class Trainer::Impl {
     for (const double value : losses_) total += value;
     const double mean = total / static_cast<double>(losses_.size());
     if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done_ + 1, steps_, lr_, options_);
-    gradients_->descend(lr_);
-    ++done_;
-    return {done_, steps_, mean, batch_accuracy(logits_.view(), batch_labels_)};
+    const double accuracy = batch_accuracy(logits_.view(), batch_labels_);
+    if (!validates(done_ + 1)) {
+      descend();
+      return {done_, steps_, mean, accuracy, {}};
+    }
+    const StateDict before = state();
+    try {
+      descend();
+      validate();
+    } catch (...) {  // stopped, or logits that are not finite: as if the step had not been
+      restore(before);
+      throw;
+    }
+    return {done_, steps_, mean, accuracy, validation_};
   }
 
-  index steps() const { return steps_; }
+  void finish() {
+    gradients_.reset();  // a device brings the parameters back
+    if (best_.step > 0)
+      nn::copy_numbers(best_.layers, net_.layers());
+    else if (!average_.empty())
+      nn::copy_numbers(average_, net_.layers());
+    check_parameters(net_, done_, lr_, options_);
+  }
+  Selection selection() const { return {best_.step, best_.accuracy, ended_}; }
+
+  index steps() const { return ended_ ? done_ : steps_; }
   index steps_done() const { return done_; }
-  void check() const { check_parameters(net_, done_, lr_, options_); }
 
   StateDict state() const {
     const Net& net = net_;
@@ -200,6 +213,13 @@ class Trainer::Impl {
       state.set_matrix(entry("velocity", l, "weight"), velocities[l].weight.view());
       state.set_matrix(entry("velocity", l, "bias"), velocities[l].bias.view());
     }
+    nn::store(state, "average", average_);
+    if (batches_.held_out().empty()) return state;
+    set_index(state, "best/step", best_.step);
+    set_index(state, "best/ended", ended_);
+    state.set("best/accuracy", best_.accuracy);
+    state.set("best/loss", best_.loss);
+    if (best_.step > 0) nn::store(state, "best", best_.layers);
     return state;
   }
 
@@ -217,15 +237,24 @@ class Trainer::Impl {
     for (std::size_t l = 0; l < parameters.size(); ++l)
       if (Matrix<float>& s = parameters[l].statistics; !s.empty())
         s = get_matrix<float>(state, entry("parameters", l, "statistics"), s.rows(), s.cols());
-    gradients_.reset();
-    std::vector<LayerParameters>& layers = net_.layers();
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      convert(parameters[l].weight.view(), layers[l].weight.view());
-      convert(parameters[l].bias.view(), layers[l].bias.view());
-      convert(parameters[l].statistics.view(), layers[l].statistics.view());
+    std::vector<LayerParameters> average = average_;
+    nn::load(state, "average", average);
+    Best best;
+    bool ended = false;
+    if (!batches_.held_out().empty()) {
+      best.step = get_index(state, "best/step", done);
+      ended = get_index(state, "best/ended", 1) == 1;
+      best.accuracy = get_number(state, "best/accuracy", 0, 1);
+      best.loss = get_number(state, "best/loss", 0);
+      if (best.step > 0) nn::load(state, "best", best.layers = nn::shaped_like(net_));
     }
+    gradients_.reset();
+    nn::copy_numbers(parameters, net_.layers());
     start();
     gradients_->set_velocities(velocities);
+    average_ = std::move(average);
+    best_ = std::move(best);
+    ended_ = ended;
     done_ = done;
   }
 
@@ -235,20 +264,108 @@ class Trainer::Impl {
     return text(kind, "/", layer, "/", part);
   }
 
+  /// What needs the numbers of every step beside the update itself.
+  static bool trains_on_host(const TrainOptions& options) {
+    return options.ema > 0 || options.clip_norm > 0 || options.parameterisation == "ntk";
+  }
+
   void start() {
     const Sgd<float>::Options sgd{options_.momentum, options_.weight_decay};
-    if (nn::OnDevice* const device = net_.device(); device != nullptr)
-      gradients_ = std::make_unique<nn::DeviceGradients>(*device, need_images_ ? ConstView2D<float>() : x_, sgd);
+    if (device_ != nullptr)
+      gradients_ = std::make_unique<nn::DeviceGradients>(*device_, need_images_ ? ConstView2D<float>() : x_, sgd);
     else
-      gradients_ = std::make_unique<nn::HostGradients>(net_, sgd);
+      gradients_ = std::make_unique<nn::HostGradients>(
+          net_, sgd, nn::GradientRules{options_.clip_norm, options_.parameterisation == "ntk"});
   }
+
+  void descend() {
+    gradients_->descend(lr_);
+    ++done_;
+    if (!average_.empty()) nn::move_average(average_, std::as_const(net_).layers(), options_.ema, done_);
+  }
+
+  /// A batch is a copy of rows, or the whole set where it lies.
+  bool gathers() const { return !batches_.full() || options_.augmentation.any(); }
+
+  /// Targets (1 - s) one-hot + s / C: s (f_y - mean f) more than the cross-entropy with the label.
+  void smooth(ConstView2D<float> f, index first, View2D<float> cotangent) {
+    const double s = options_.label_smoothing, classes = static_cast<double>(f.cols);
+    for (index i = 0; i < f.rows; ++i) {
+      double sum = 0;
+      for (index j = 0; j < f.cols; ++j) {
+        sum += f(i, j);
+        cotangent(i, j) -= static_cast<float>(s / classes);
+      }
+      const int y = batch_labels_[first + i];
+      cotangent(i, y) += static_cast<float>(s);
+      losses_[static_cast<std::size_t>(first + i)] += s * (f(i, y) - sum / classes);
+    }
+  }
+
+  void hold_out() {
+    const std::vector<index>& rows = batches_.held_out();
+    held_out_x_ = Matrix<float>(static_cast<index>(rows.size()), x_.cols);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      std::copy_n(x_.row(rows[k]), x_.cols, held_out_x_.row(static_cast<index>(k)));
+      held_out_labels_.push_back(targets_.labels[static_cast<std::size_t>(rows[k])]);
+    }
+  }
+
+  bool validates(index step) const {
+    if (batches_.held_out().empty()) return false;
+    const index every = options_.validate_every > 0 ? options_.validate_every : batches_.per_epoch();
+    return step % every == 0 || step == steps_;
+  }
+
+  /// Judges the net after done_ steps, that of averaged weights where those are the result.
+  void validate() {
+    const Swapped averaged(*this);
+    const Matrix<float> logits = all_logits(net_, held_out_x_.view());
+    check_finite_logits(logits.view(), 0);
+    std::vector<double> losses(held_out_labels_.size());
+    make_loss("ce")->evaluate(logits.view(), held_out_labels_.data(), {}, losses.data(), {});
+    double loss = 0;
+    for (const double one : losses) loss += one / static_cast<double>(losses.size());
+    validation_ = batch_accuracy(logits.view(), held_out_labels_.data());
+    if (best_.step == 0 || validation_ > best_.accuracy || (validation_ == best_.accuracy && loss < best_.loss)) {
+      if (best_.layers.empty()) best_.layers = nn::shaped_like(net_);
+      nn::copy_numbers(std::as_const(net_).layers(), best_.layers);
+      best_.step = done_;
+      best_.accuracy = validation_;
+      best_.loss = loss;
+    }
+    const index every = options_.validate_every > 0 ? options_.validate_every : batches_.per_epoch();
+    ended_ = options_.patience > 0 && done_ - best_.step >= options_.patience * every;
+  }
+
+  /// While it exists the net has the averaged weights, where there are any.
+  class Swapped {
+   public:
+    explicit Swapped(Impl& impl) : impl_(impl) { swap(); }
+    ~Swapped() { swap(); }
+    Swapped(const Swapped&) = delete;
+    Swapped& operator=(const Swapped&) = delete;
+
+   private:
+    void swap() {
+      if (!impl_.average_.empty()) nn::swap_numbers(impl_.average_, impl_.net_.layers());
+    }
+    Impl& impl_;
+  };
+
+  struct Best {
+    index step = 0;  // 0: nothing was judged yet
+    double accuracy = 0, loss = 0;
+    std::vector<LayerParameters> layers;
+  };
 
   void gather(const index* rows) {
     nn::for_blocks(net_.backend(), batches_.size(), nn::rows_per_block(x_.cols), [&](index begin, index count) {
       for (index i = begin; i < begin + count; ++i) {
-        if (need_images_) std::copy_n(x_.row(rows[i]), x_.cols, x_buffer_.row(i));
-        label_buffer_[static_cast<std::size_t>(i)] = targets_.labels[static_cast<std::size_t>(rows[i])];
-        if (use_targets_) std::copy_n(targets_.values.row(rows[i]), net_.classes(), target_buffer_.row(i));
+        const index row = rows == nullptr ? i : rows[i];
+        if (need_images_) std::copy_n(x_.row(row), x_.cols, x_buffer_.row(i));
+        label_buffer_[static_cast<std::size_t>(i)] = targets_.labels[static_cast<std::size_t>(row)];
+        if (use_targets_) std::copy_n(targets_.values.row(row), net_.classes(), target_buffer_.row(i));
       }
     });
   }
@@ -258,13 +375,16 @@ class Trainer::Impl {
   const Targets& targets_;
   const TrainOptions options_;
   const BatchAttack attack_;
-  const Rng random_{options_.seed, "dropout"};
+  const Rng random_{options_.seed, "dropout"}, augmentation_{options_.seed, "augmentation"};
   const std::unique_ptr<Loss> loss_;
   const Schedule schedule_;
-  const bool use_targets_, need_images_;  // images of every batch, on the host
-  Batches batches_;
+  const bool use_targets_;
+  nn::OnDevice* const device_;  // or null
+  const bool need_images_;      // of every batch, on the host
+  nn::Batches batches_;
   const index steps_;
   index done_ = 0;
+  bool ended_ = false;  // before all steps
   double lr_;
   Matrix<float> x_buffer_, target_buffer_, adversarial_, logits_;
   std::vector<int> label_buffer_;
@@ -272,6 +392,11 @@ class Trainer::Impl {
   ConstView2D<float> batch_x_, batch_targets_;
   const int* batch_labels_;
   CotangentFn mean_loss_;
+  std::vector<LayerParameters> average_;  // empty: none is made
+  Matrix<float> held_out_x_;
+  std::vector<int> held_out_labels_;
+  double validation_ = 0;
+  Best best_;
   std::unique_ptr<nn::Gradients> gradients_;
 };
 
@@ -285,7 +410,8 @@ Trainer::~Trainer() = default;
 index Trainer::steps() const { return impl_->steps(); }
 index Trainer::steps_done() const { return impl_->steps_done(); }
 TrainStep Trainer::step() { return impl_->step(); }
-void Trainer::check() const { impl_->check(); }
+void Trainer::finish() { impl_->finish(); }
+Selection Trainer::selection() const { return impl_->selection(); }
 StateDict Trainer::state() const { return impl_->state(); }
 void Trainer::restore(const StateDict& state) { impl_->restore(state); }
 
@@ -296,7 +422,7 @@ void train(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOp
     const TrainStep step = trainer.step();
     if (on_step && !on_step(step)) break;
   }
-  trainer.check();
+  trainer.finish();
 }
 
 }  // namespace ntkrob

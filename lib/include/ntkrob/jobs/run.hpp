@@ -35,6 +35,7 @@ class Stepped {
  public:
   virtual ~Stepped() = default;
   virtual const std::vector<Column>& columns() const = 0;
+  /// Of the whole run; may become fewer, where a job ends early.
   virtual index steps() const = 0;
   virtual index steps_done() const = 0;
   /// All or nothing: after an exception, Interrupted among them, the state is that of the last whole step.

@@ -17,6 +17,7 @@ struct TrainJob {
   std::string data;  // file name, for messages and provenance
   std::string model = "mlp:256,128";
   std::string init = "uniform";
+  bool zero_last_layer = false;
   TrainOptions train;
   /// The named baseline (Madry et al. 2018): every batch is attacked by PGD first. Not plain training.
   bool adversarial = false;
@@ -38,6 +39,7 @@ template <class Job, class Visitor>
 void visit_train_job(Job& j, Visitor&& visitor) {
   visitor("model", j.model, "net, e.g. mlp:256,128 (hidden widths) or cnn:small, or its layers");
   visitor("init", j.init, "uniform | he | ntk", among("uniform|he|ntk"));
+  visitor("zero-last-layer", j.zero_last_layer, "begin with weights and biases of the last layer at 0");
   visit_train(j.train, visitor);
   visitor("adversarial", j.adversarial, "the adversarial-training baseline: PGD examples in every batch");
   visitor("norm", j.norm, "linf | l2, of adversarial", among("linf|l2"));
@@ -77,6 +79,7 @@ struct TrainOutcome {
   std::optional<double> test_accuracy;
   ClassReport test_classes;  // of the test split, where there is one
   double seconds = 0;
+  Selection selection;  // by images held out, where there are any
 };
 
 /// Trains on the training split of data, writes the net and removes the checkpoint; test (may be empty) is for the
@@ -86,7 +89,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
 
 /// Refuses before files are read what can be refused: options, a checkpoint in the way.   throws: as Run::check
 void check_train(const TrainJob& job, Context& context);
-/// Every option that means something for this job.
+/// Every option that means something for this job; switches of the training that are off are left out.
 OptionTexts resolved_options(const TrainJob& job);
 /// The net with how it came to be.
 StateDict model_state(const TrainJob& job, const TrainOutcome& outcome, const Dataset& data);

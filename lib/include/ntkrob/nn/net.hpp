@@ -24,6 +24,13 @@ enum class Initialisation { uniform, he, ntk };
 Initialisation parse_initialisation(const std::string& text);
 std::string to_string(Initialisation init);
 
+/// c of W = c omega and of a bias = c beta in the NTK parameterisation (Jacot et al. 2018), with omega and beta from
+/// N(0, 1): w / sqrt(fan_in) and b; 1 for gains and offsets of normalisations.
+struct NtkScales {
+  double weight = 1, bias = 1;
+};
+NtkScales ntk_scales(const net::Layer& layer);
+
 /// Parameters of one layer; both empty for a layer that has none.
 template <class R>
 struct BasicLayerParameters {
@@ -80,6 +87,8 @@ class Net : public Model {
   /// may have written through it.   throws: ResourceError
   std::vector<LayerParameters>& layers();
   const std::vector<LayerParameters>& layers() const;
+  /// Weights and biases of the last layer that has weights become 0, and so do all logits.
+  void zero_last_layer();
   index parameter_count() const;
   /// Rows that go through the layers together: kRowBlock, or fewer where images between layers are large.
   index row_block() const { return row_block_; }

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ntkrob/base/fields.hpp"
 #include "ntkrob/base/log.hpp"
 #include "ntkrob/model/loss.hpp"
+#include "ntkrob/nn/augmentation.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/optim/optimizer.hpp"
 
@@ -25,6 +27,15 @@ struct TrainOptions {
   double momentum = 0.9;
   double weight_decay = 0;  // on weights and biases, as PyTorch's SGD
   Parsed<Schedule> schedule = "one-cycle";
+  std::string parameterisation = "standard";  // standard: gradients of the weights | ntk: of omega, where a weight is
+                                              // sqrt(w / fan_in) omega and a bias sqrt(b) beta (method of kernels)
+  double label_smoothing = 0;                 // s: ce with targets (1 - s) one-hot + s / classes (Szegedy et al. 2016)
+  double clip_norm = 0;                       // longest gradient of all parameters together, in l2; 0: any
+  double ema = 0;            // decay of an exponential moving average of the weights, which is the result; 0: none
+  index validation = 0;      // training images held out; the weights that are best on them are the result; 0: the last
+  index validate_every = 0;  // steps between two validations; 0: once per epoch
+  index patience = 0;        // validations without a better one that end the training; 0: all steps are done
+  Augmentation augmentation;
   std::uint64_t seed = 0;
   /// throws: ConfigError naming the field, its value and the limit
   void validate() const;
@@ -41,14 +52,33 @@ void visit_train(Options& o, Visitor&& visitor) {
   visitor("momentum", o.momentum, "heavy-ball momentum", below(0, 1));
   visitor("weight-decay", o.weight_decay, "L2 penalty", at_least(0));
   visitor("schedule", o.schedule, "constant | cosine | one-cycle | step");
+  visitor("parameterisation", o.parameterisation, "standard | ntk (gradients as of the kernel's net)",
+          among("standard|ntk"));
+  visitor("label-smoothing", o.label_smoothing, "share of the targets that all classes get alike, of loss ce",
+          below(0, 1));
+  visitor("clip-norm", o.clip_norm, "longest gradient, in l2 over all parameters; 0: any length", at_least(0));
+  visitor("ema", o.ema, "decay of a moving average of the weights, which is then the net; 0: none", below(0, 1));
+  visitor("validation", o.validation, "training images held out to choose the best net; 0: the last",
+          within(0, 1e9, "images"));
+  visitor("validate-every", o.validate_every, "steps between validations; 0: once per epoch", within(0, 1e9));
+  visitor("patience", o.patience, "validations without a better one that end the training; 0: never", within(0, 1e9));
+  visit_augmentation(o.augmentation, visitor);
   visitor("seed", o.seed, "seed of initialisation and batches");
 }
 
 struct TrainStep {
-  index step = 0;       // steps done, this one included
-  index steps = 0;      // steps of the whole run
-  double loss = 0;      // mean over the batch
-  double accuracy = 0;  // on the batch
+  index step = 0;                    // steps done, this one included
+  index steps = 0;                   // steps of the whole run
+  double loss = 0;                   // mean over the batch
+  double accuracy = 0;               // on the batch
+  std::optional<double> validation;  // accuracy on the images held out, in steps that are judged
+};
+
+/// What was chosen by images held out.
+struct Selection {
+  index step = 0;       // 0: nothing was chosen
+  double accuracy = 0;  // on those images
+  bool ended = false;   // no better one came for `patience` validations
 };
 
 /// Replaces a batch by adversarial examples against the current net (the adversarial-training baseline, Madry et al.
@@ -70,13 +100,15 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  index steps() const;  // of the whole run
+  index steps() const;  // of the whole run; the steps done, where it has ended early
   index steps_done() const;
   bool done() const { return steps_done() >= steps(); }
   /// throws: NonFinite naming the step at which the loss is no longer finite (remedy: a lower lr); Interrupted
   TrainStep step();
-  /// throws: NonFinite where a parameter of the net is not finite any more
-  void check() const;
+  /// Ends it: the net gets the best or averaged weights, where those were asked for. No step comes after it.
+  ///   throws: NonFinite where a parameter of the net is not finite any more
+  void finish();
+  Selection selection() const;
 
   /// Parameters, velocities and the number of steps done. What it was made with is the caller's to remember.
   StateDict state() const;
