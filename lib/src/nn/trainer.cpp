@@ -9,69 +9,13 @@
 #include "nn/blocks.hpp"
 #include "nn/gradients.hpp"
 #include "nn/kept_parameters.hpp"
-#include "ntkrob/base/finite.hpp"
+#include "nn/trainer_checks.hpp"
 #include "ntkrob/base/random.hpp"
 #include "ntkrob/base/state_entries.hpp"
 #include "ntkrob/model/metrics.hpp"
 
 namespace ntkrob {
 namespace {
-
-bool needs_targets(const std::string& loss) { return loss == "mse"; }
-
-void check_finite(ConstView2D<float> values, const char* what) {
-  for (index i = 0; i < values.rows; ++i) {
-    if (all_finite(values.row(i), values.cols)) continue;
-    for (index j = 0; j < values.cols; ++j)
-      NTKROB_CHECK(std::isfinite(values(i, j)), NonFinite, "train: ", what, " ", i, " holds ", values(i, j),
-                   " at position ", j, "; every number must be finite");
-  }
-}
-
-void check_data(const Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options) {
-  NTKROB_CHECK(x.rows > 0, ConfigError, "train: no training images");
-  NTKROB_CHECK_SHAPE(x, x.rows, net.input_shape().size());
-  NTKROB_CHECK(static_cast<index>(targets.labels.size()) == x.rows, ShapeError, "train: ", targets.labels.size(),
-               " labels for ", x.rows, " images");
-  for (std::size_t i = 0; i < targets.labels.size(); ++i)
-    NTKROB_CHECK(targets.labels[i] >= 0 && targets.labels[i] < net.classes(), ConfigError, "train: label ", i, " is ",
-                 targets.labels[i], ", must be in [0, ", net.classes() - 1, "]");
-  check_finite(x, "image");
-  options.augmentation.check(net.input_shape());
-  NTKROB_CHECK(options.validation < x.rows, ConfigError, field("validation"), " is ", given(options.validation),
-               ", the set has ", x.rows, " images; at most ", limit(x.rows - 1), " can be held out");
-  if (needs_targets(options.loss)) {
-    NTKROB_CHECK(targets.values.rows() == x.rows && targets.values.cols() == net.classes(), ShapeError,
-                 "train: targets are ", targets.values.rows(), " x ", targets.values.cols(), ", loss ", options.loss,
-                 " needs ", x.rows, " x ", net.classes(), "; make them with centred_one_hot(labels, classes)");
-    check_finite(targets.values.view(), "target");
-  }
-}
-
-/// What a training that diverges was too bold with. Decay by more than the parameter itself makes it grow, where the lr
-/// alone would not.
-std::string remedy(const TrainOptions& options) {
-  if (options.lr <= 1 && options.lr * options.weight_decay >= 1)
-    return text("; the training diverged: weight decay ", options.weight_decay, " times lr ", options.lr,
-                " must be well below 1: lower ", field("weight-decay"));
-  return text("; the training diverged: lower ", field("lr"), ", for example by 10");
-}
-
-/// Whatever is not finite in a step, a logit or the loss, ends here: it gets the step, the lr and the remedy.
-[[noreturn]] void diverged(const std::string& what, index step, index steps, double lr, const TrainOptions& options) {
-  throw NonFinite(text("train: ", what, " at step ", step, " of ", steps, " with lr ", lr,
-                       step == 1 ? "; the net's initial parameters or the targets are too large" : remedy(options)));
-}
-
-void check_parameters(const Net& net, index steps, double lr, const TrainOptions& options) {
-  for (const LayerParameters& layer : net.layers())
-    for (const Matrix<float>* values : {&layer.weight, &layer.bias}) {
-      if (all_finite(values->data(), values->size())) continue;
-      for (index i = 0; i < values->size(); ++i)
-        NTKROB_CHECK(std::isfinite(values->data()[i]), NonFinite, "train: a parameter is ", values->data()[i],
-                     " after step ", steps, " with lr ", lr, remedy(options));
-    }
-}
 
 /// Fraction of rows whose largest logit (the first of equals) is the label's.
 double batch_accuracy(ConstView2D<float> logits, const int* labels) {
@@ -109,7 +53,7 @@ class Trainer::Impl {
         attack_(std::move(attack)),
         loss_(make_loss(options.loss)),
         schedule_(*options.schedule),
-        use_targets_(needs_targets(options.loss)),
+        use_targets_(nn::needs_targets(options.loss)),
         device_(trains_on_host(options) ? nullptr : net.device()),
         need_images_(device_ == nullptr || attack_ || options.augmentation.any()),
         batches_(x.rows, options.validation, options.batch, options.seed),
@@ -162,12 +106,12 @@ class Trainer::Impl {
       gradients_->compute(rows, need_images_ ? input : ConstView2D<float>(), mean_loss_, logits_.view(),
                           random_.fork(static_cast<std::uint64_t>(done_)));
     } catch (const NonFinite& e) {
-      diverged(e.what(), done_ + 1, steps_, lr_, options_);
+      nn::diverged(e.what(), done_ + 1, steps_, lr_, options_);
     }
     double total = 0;
     for (const double value : losses_) total += value;
     const double mean = total / static_cast<double>(losses_.size());
-    if (!std::isfinite(mean)) diverged(text("the loss is ", mean), done_ + 1, steps_, lr_, options_);
+    if (!std::isfinite(mean)) nn::diverged(text("the loss is ", mean), done_ + 1, steps_, lr_, options_);
     const double accuracy = batch_accuracy(logits_.view(), batch_labels_);
     if (!validates(done_ + 1)) {
       descend();
@@ -190,7 +134,7 @@ class Trainer::Impl {
       nn::copy_numbers(best_.layers, net_.layers());
     else if (!average_.empty())
       nn::copy_numbers(average_, net_.layers());
-    check_parameters(net_, done_, lr_, options_);
+    nn::check_parameters(net_, done_, lr_, options_);
   }
   Selection selection() const { return {best_.step, best_.accuracy, ended_}; }
 
@@ -403,7 +347,7 @@ class Trainer::Impl {
 Trainer::Trainer(Net& net, ConstView2D<float> x, const Targets& targets, const TrainOptions& options,
                  BatchAttack attack) {
   options.validate();
-  check_data(net, x, targets, options);
+  nn::check_data(net, x, targets, options);
   impl_ = std::make_unique<Impl>(net, x, targets, options, std::move(attack));
 }
 Trainer::~Trainer() = default;
