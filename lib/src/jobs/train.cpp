@@ -227,7 +227,7 @@ TrainOutcome run_train(const TrainJob& job, const Dataset& data, const Dataset& 
   const Targets targets = training_targets(data);
   TrainOutcome outcome;
   const index batch = job.train.batch == 0 ? x.rows() : std::min(job.train.batch, x.rows());
-  check_net_memory(job.model, data.shape, data.classes, batch, context.settings.memory.value);
+  check_net_memory(job.model, data.shape, data.classes, batch, context.settings.memory.value, kept_copies(job.train));
   outcome.net = std::make_unique<Net>(job.model, data.shape, data.classes, parse_initialisation(job.init),
                                       job.train.seed, context.backend());
   if (job.zero_last_layer) outcome.net->zero_last_layer();

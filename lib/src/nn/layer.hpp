@@ -17,17 +17,23 @@
 
 namespace ntkrob::nn {
 
-/// Buffers of one layer; they grow to the largest call seen and are then reused.
+/// Buffers that layers use one after another; they grow to the largest call seen and are then reused.
 template <class R>
-struct LayerScratch {
+struct SharedScratch {
+  /// patches and gradients by them; transformed inputs and outputs of Winograd's filtering
   struct Worker {
-    Matrix<R> patches, gradients;
-    Matrix<R> inputs, outputs;  // of Winograd's filtering, transformed; columns of one number
+    Matrix<R> in, out;
   };
-  Panels<R> panels, back;       // the weights, laid out for products of the forward and of the backward pass
   std::vector<Worker> workers;  // one per worker of the backend
   Matrix<R> weight_sums;        // partial sums of parameter gradients, one row per group of images
-  Matrix<double> bias_sums;
+};
+
+/// Buffers of one layer.
+template <class R>
+struct LayerScratch {
+  SharedScratch<R>* shared = nullptr;
+  Panels<R> panels, back;    // the weights, laid out for products of the forward and of the backward pass
+  Matrix<double> bias_sums;  // as SharedScratch::weight_sums
 
   bool keeps = false;                  // the weights are those that `panels` and `back` were made of, where they were
   bool ahead = false, behind = false;  // `panels`, `back` have been made
@@ -61,6 +67,22 @@ void grow(Matrix<R>& buffer, index rows, index cols) {
   if (buffer.rows() < rows || buffer.cols() != cols) buffer = Matrix<R>(rows, cols);
 }
 
+/// The first rows x cols numbers of a buffer that layers of any shape share.
+template <class R>
+View2D<R> room(Matrix<R>& buffer, index rows, index cols) {
+  if (buffer.size() < rows * cols) {
+    buffer = Matrix<R>();  // never both
+    buffer = Matrix<R>(1, rows * cols);
+  }
+  return {buffer.data(), rows, cols};
+}
+
+template <class R>
+void reserve_workers(const Backend& backend, SharedScratch<R>& scratch) {
+  const auto workers = static_cast<std::size_t>(std::max(1, backend.info().workers));
+  if (scratch.workers.size() < workers) scratch.workers.resize(workers);
+}
+
 template <class R>
 class Layer {
  public:
@@ -72,6 +94,10 @@ class Layer {
   const ImageShape in, out;
   const index outputs, fan_in;  // shape of the weight; 0 x 0 for layers without parameters
   bool has_parameters() const { return outputs > 0; }
+  /// Numbers in the weights laid out for one direction.
+  virtual index laid_out() const { return outputs * fan_in; }
+  /// Numbers in the partial sums of the parameter gradients of `rows` images.
+  virtual index sums(index) const { return 0; }
 
   /// y = layer(x), and max(y, 0) with relu. A NaN stays NaN.   x: n x in   y: n x out (overwritten), contiguous
   virtual void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x,

@@ -44,20 +44,6 @@ void for_row_blocks(index rows, index block, const Pass& pass) {
   for (index first = 0; first < rows; first += block) pass(first, std::min(block, rows - first));
 }
 
-/// Numbers between layers of one block of rows, beyond which a block of images has fewer rows.
-constexpr index kBlockNumbers = index{1} << 22;
-constexpr index kSmallestBlock = 16;
-
-index rows_together(const nn::Stack<float>& stack) {
-  index numbers = 0;
-  bool images = false;
-  for (const nn::Stage<float>& stage : stack) {
-    numbers += std::min(stage.layer->out.size(), kBlockNumbers);  // shapes from files may be of any size
-    images |= stage.layer->out.height * stage.layer->out.width > 1;
-  }
-  return images ? std::clamp(kBlockNumbers / numbers, kSmallestBlock, Net::kRowBlock) : Net::kRowBlock;
-}
-
 }  // namespace
 
 Initialisation parse_initialisation(const std::string& text) {
@@ -123,7 +109,7 @@ Net::~Net() = default;
 void Net::set_description(net::Description description) {
   description_ = std::make_shared<const net::Description>(std::move(description));
   stack_ = std::make_shared<Stack>(nn::build<float>(*description_));
-  row_block_ = rows_together(*stack_);
+  row_block_ = nn::rows_together(*stack_);
 }
 
 nn::Scratch<float>& Net::scratch(index rows) const {

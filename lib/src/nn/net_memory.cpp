@@ -12,27 +12,30 @@ std::string mebibytes(double bytes) { return text(std::ceil(bytes / (1 << 20)), 
 
 }  // namespace
 
-void check_net_memory(const std::string& spec, ImageShape input, index classes, index batch, std::size_t limit) {
+void check_net_memory(const std::string& spec, ImageShape input, index classes, index batch, std::size_t limit,
+                      index copies) {
   const nn::Stack<float> stack = nn::compile<float>(spec, input, classes);
   const double allowed = static_cast<double>(limit != 0 ? limit : physical_memory_bytes());
+  const bool whole = std::any_of(stack.begin(), stack.end(), [](const auto& s) { return s.layer->what.statistics; });
+  const index rows = whole ? batch : std::min(batch, nn::rows_together(stack));
   // Floating point: products of widths may be beyond every integer.
-  double parameters = 0, most = -1, numbers = 0, widest = 0;
+  double parameters = 0, laid_out = 0, most = -1;
+  index sums = 0;
   std::size_t largest = 0;
   for (std::size_t l = 0; l < stack.size(); ++l) {
     const nn::Layer<float>& layer = *stack[l].layer;
     const double own = static_cast<double>(layer.outputs) * (static_cast<double>(layer.fan_in) + 1);
-    const double out = static_cast<double>(layer.out.height) * static_cast<double>(layer.out.width) *
-                       static_cast<double>(layer.out.channels);
     parameters += own;
-    numbers += out;
-    widest = std::max(widest, out);
+    // A layer whose layout is no copy of its weights makes a matrix of it first.
+    const index layout = layer.laid_out();
+    laid_out += static_cast<double>(layout) * ((batch > 0 ? 2 : 1) + (layout > layer.outputs * layer.fan_in ? 1 : 0));
+    if (batch > 0) sums = std::max(sums, layer.sums(rows));
     if (own > most) most = own, largest = l;
   }
-  // Parameters, and as they are laid out for products; with gradient, velocity and the layout of the backward pass.
-  const double copies = batch > 0 ? 5 : 2;
-  const double of_parameters = copies * sizeof(float) * parameters;
-  const double rows = static_cast<double>(std::min<index>(batch, Net::kRowBlock));
-  const double of_images = rows * sizeof(float) * (numbers + 2 * widest);
+  const double of_parameters =
+      sizeof(float) * (parameters * static_cast<double>(batch > 0 ? 3 + copies : 1) + laid_out);
+  const double numbers = static_cast<double>(nn::numbers_between(stack, true));
+  const double of_images = sizeof(float) * (static_cast<double>(rows) * numbers + static_cast<double>(sums));
   if (allowed == 0 || of_parameters + of_images <= allowed) return;
 
   const nn::Layer<float>& layer = *stack[largest].layer;

@@ -154,36 +154,80 @@ NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes) {
   return program;
 }
 
+namespace {
+
+/// Numbers between layers of one block of rows, beyond which a block of images has fewer rows.
+constexpr index kTogether = index{1} << 22;
+constexpr index kSmallestBlock = 16;
+
+/// The buffers between layers, in numbers for each row.
+struct Widths {
+  std::vector<std::size_t> slot;
+  std::vector<index> hidden, delta;
+  index part = 0, classes = 0;
+};
+
 template <class R>
-void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch) {
+Widths widths(const Stack<R>& stack) {
+  Widths w;
   const std::size_t last = stack.size() - 1;
-  const index classes = stack[last].layer->out.size();
-  if (scratch.layers.size() != stack.size()) {
-    scratch.hidden.resize(last);
-    scratch.layers.resize(stack.size());
-    scratch.slot = assign_slots(stack);
-    scratch.delta.resize(1 + *std::max_element(scratch.slot.begin(), scratch.slot.end()));
-  }
-  std::vector<index> widest(scratch.delta.size(), 0);
+  w.classes = stack[last].layer->out.size();
+  w.slot = assign_slots(stack);
+  w.delta.assign(1 + *std::max_element(w.slot.begin(), w.slot.end()), 0);
   std::vector<int> readers(stack.size(), 0);
-  index shared = 0;
   for (std::size_t l = 0; l < stack.size(); ++l)
     for (const int in : stack[l].inputs())
       if (in >= 0 && ++readers[static_cast<std::size_t>(in)] > 1)
-        shared = std::max(shared, stack[static_cast<std::size_t>(in)].layer->out.size());
+        w.part = std::max(w.part, stack[static_cast<std::size_t>(in)].layer->out.size());
       else if (in < 0 && l > 0)
-        shared = std::max(shared, stack[l].layer->in.size());
+        w.part = std::max(w.part, stack[l].layer->in.size());
   for (std::size_t l = 0; l < last; ++l) {
-    const index width = stack[l].layer->out.size();
-    grow(scratch.hidden[l], rows, width);
-    index& most = widest[scratch.slot[l]];
-    most = std::max(most, width);
+    w.hidden.push_back(stack[l].layer->out.size());
+    index& most = w.delta[w.slot[l]];
+    most = std::max(most, w.hidden[l]);
   }
-  for (std::size_t s = 0; s < scratch.delta.size(); ++s)
-    if (widest[s] > 0) grow(scratch.delta[s], rows, widest[s]);
-  if (shared > 0) grow(scratch.part, rows, shared);
-  grow(scratch.logits, rows, classes);
-  grow(scratch.cotangent, rows, classes);
+  return w;
+}
+
+}  // namespace
+
+template <class R>
+index numbers_between(const Stack<R>& stack, bool backward) {
+  const Widths w = widths(stack);
+  index numbers = 2 * w.classes;
+  for (const index one : w.hidden) numbers += one;
+  if (!backward) return numbers;
+  for (const index one : w.delta) numbers += one;
+  return numbers + w.part;
+}
+
+template <class R>
+index rows_together(const Stack<R>& stack) {
+  index numbers = 0;
+  bool images = false;
+  for (const Stage<R>& stage : stack) {
+    numbers += std::min(stage.layer->out.size(), kTogether);  // shapes from files may be of any size
+    images |= stage.layer->out.height * stage.layer->out.width > 1;
+  }
+  return images ? std::clamp(kTogether / numbers, kSmallestBlock, Net::kRowBlock) : Net::kRowBlock;
+}
+
+template <class R>
+void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch) {
+  if (scratch.of == &stack && scratch.rows >= rows) return;
+  const Widths w = widths(stack);
+  scratch.of = &stack;
+  scratch.rows = rows;
+  scratch.slot = w.slot;
+  scratch.hidden.resize(w.hidden.size());
+  scratch.layers.resize(stack.size());
+  scratch.delta.resize(w.delta.size());
+  for (std::size_t l = 0; l < w.hidden.size(); ++l) grow(scratch.hidden[l], rows, w.hidden[l]);
+  for (std::size_t s = 0; s < w.delta.size(); ++s)
+    if (w.delta[s] > 0) grow(scratch.delta[s], rows, w.delta[s]);
+  if (w.part > 0) grow(scratch.part, rows, w.part);
+  grow(scratch.logits, rows, w.classes);
+  grow(scratch.cotangent, rows, w.classes);
 }
 
 template <class R>
@@ -197,6 +241,7 @@ void forward(Backend& backend, const Stack<R>& stack, const std::vector<BasicLay
     const Stage<R>& stage = stack[l];
     LayerScratch<R>& own = scratch.layers[l];
     own.keeps = scratch.keeps;
+    own.shared = &scratch.shared;
     own.training = training != nullptr;
     if (training != nullptr) {
       own.random = training->random.fork(l);
@@ -297,6 +342,8 @@ void absorb_statistics(const Stack<R>& stack, const Scratch<R>& scratch,
   template Stack<R> compile<R>(const std::string&, ImageShape, index);                                              \
   template std::vector<BasicLayerParameters<R>> fresh_parameters<R>(const Stack<R>&);                               \
   template NetProgram program_of<R>(const Stack<R>&, ImageShape, index);                                            \
+  template index numbers_between<R>(const Stack<R>&, bool);                                                         \
+  template index rows_together<R>(const Stack<R>&);                                                                 \
   template void reserve<R>(const Stack<R>&, index, Scratch<R>&);                                                    \
   template void forward<R>(Backend&, const Stack<R>&, const std::vector<BasicLayerParameters<R>>&, ConstView2D<R>,  \
                            Scratch<R>&, View2D<R>, const TrainingPass*);                                            \

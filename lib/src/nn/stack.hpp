@@ -38,12 +38,15 @@ NetProgram program_of(const Stack<R>& stack, ImageShape input, index classes);
 /// Buffers of a forward and a backward pass.
 template <class R>
 struct Scratch {
+  const Stack<R>* of = nullptr;   // reserve() of it ...
+  index rows = 0;                 // ... for so many
   std::vector<Matrix<R>> hidden;  // for each layer but the last: rows x out, after the ReLU
   std::vector<Matrix<R>> delta;   // derivatives by layers' outputs; shared by those that are not alive together
   std::vector<std::size_t> slot;  // which of them a layer's output has
   Matrix<R> part;                 // the derivative by one of several readers of a value
   Matrix<R> logits;               // rows x classes
   Matrix<R> cotangent;            // rows x classes
+  SharedScratch<R> shared;
   std::vector<LayerScratch<R>> layers;
   bool keeps = false;  // the parameters have not changed since the last pass with this scratch
 };
@@ -54,7 +57,15 @@ struct TrainingPass {
   index first_row = 0;  // of the batch
 };
 
-/// Makes every buffer between layers large enough for `rows` rows; allocates only when it grows.
+/// Numbers in the buffers between layers, for each row.   backward: those of the derivatives too
+template <class R>
+index numbers_between(const Stack<R>& stack, bool backward);
+/// Rows that go through the layers together where nothing asks for more.
+template <class R>
+index rows_together(const Stack<R>& stack);
+
+/// Makes every buffer between layers large enough for `rows` rows; allocates only when it grows. A scratch is of one
+/// stack for as long as that lives.
 template <class R>
 void reserve(const Stack<R>& stack, index rows, Scratch<R>& scratch);
 

@@ -46,26 +46,19 @@ class WinogradConv final : public Layer<R> {
     filter(backend, back_, delta, scratch.back, nullptr, false, dx.data, scratch);
   }
 
- private:
-  /// Buffers for `tiles` tiles of the worker.
-  static View2D<R> buffer(Matrix<R>& of, index rows, index cols) {
-    grow(of, rows * cols, 1);
-    return {of.data(), rows, cols};
-  }
-  static void reserve_workers(Backend& backend, LayerScratch<R>& scratch) {
-    const auto workers = static_cast<std::size_t>(std::max(1, backend.info().workers));
-    if (scratch.workers.size() < workers) scratch.workers.resize(workers);
-  }
+  index laid_out() const override { return ahead_.places() * ahead_.inputs() * ahead_.outputs(); }
+  index sums(index rows) const override { return SumGroups(rows, laid_out()).count * laid_out(); }
 
+ private:
   void filter(Backend& backend, const Winograd& w, ConstView2D<R> x, const Panels<R>& panels, const R* bias, bool relu,
               R* y, LayerScratch<R>& scratch) const {
     const index tiles = x.rows * w.tiles(), step = w.tiles_at_once();
-    reserve_workers(backend, scratch);
+    reserve_workers(backend, *scratch.shared);
     const auto task = [&](index k, int worker) {
       const index first = k * step, n = std::min(step, tiles - first);
-      auto& own = scratch.workers[static_cast<std::size_t>(worker)];
-      const View2D<R> v = buffer(own.inputs, w.places() * step, w.inputs()),
-                      m = buffer(own.outputs, w.places() * step, w.outputs());
+      auto& own = scratch.shared->workers[static_cast<std::size_t>(worker)];
+      const View2D<R> v = room(own.in, w.places() * step, w.inputs()),
+                      m = room(own.out, w.places() * step, w.outputs());
       w.transform_inputs(x, first, n, v.data);
       for (index p = 0; p < w.places(); ++p)
         backend.multiply(R(1), v.middle_rows(p * n, n), panels, p * w.column_step(), R(0), m.middle_rows(p * n, n));
@@ -77,36 +70,36 @@ class WinogradConv final : public Layer<R> {
   /// grads = beta grads + derivatives: sums over the tiles of groups of images, added in the order of the groups.
   void gradient(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, BasicLayerParameters<R>& grads, R beta,
                 LayerScratch<R>& scratch) const {
-    const index numbers = ahead_.places() * ahead_.inputs() * ahead_.outputs(), n = x.rows;
+    const index numbers = laid_out(), n = x.rows;
     const SumGroups groups(n, numbers);
-    grow(scratch.weight_sums, groups.count, numbers);
+    const View2D<R> weight_sums = room(scratch.shared->weight_sums, groups.count, numbers);
     grow(scratch.bias_sums, groups.count, this->outputs);
-    reserve_workers(backend, scratch);
+    reserve_workers(backend, *scratch.shared);
     const index positions = this->out.height * this->out.width;
     const auto task = [&](index g, int worker) {
       const index first = g * groups.each, count = std::min(groups.each, n - first);
-      sum_tiles(backend, x, delta, first * ahead_.tiles(), count * ahead_.tiles(), scratch.weight_sums.row(g),
-                scratch.workers[static_cast<std::size_t>(worker)]);
+      sum_tiles(backend, x, delta, first * ahead_.tiles(), count * ahead_.tiles(), weight_sums.row(g),
+                scratch.shared->workers[static_cast<std::size_t>(worker)]);
       std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
       add_column_sums<R>(ConstView2D<R>(delta.row(first), count * positions, this->outputs), scratch.bias_sums.row(g));
     };
     backend.for_each(groups.count, std::ref(task));
     for_blocks(backend, numbers, rows_per_block(groups.count), [&](index begin, index count) {
-      R* const sum = scratch.weight_sums.row(0);
+      R* const sum = weight_sums.row(0);
       for (index g = 1; g < groups.count; ++g) {
-        const R* const more = scratch.weight_sums.row(g);
+        const R* const more = weight_sums.row(g);
         for (index j = begin; j < begin + count; ++j) sum[j] += more[j];
       }
     });
-    gather_weight_gradient<R>(backend, ahead_, scratch.weight_sums.row(0), beta, grads.weight.data());
+    gather_weight_gradient<R>(backend, ahead_, weight_sums.row(0), beta, grads.weight.data());
     add_up(scratch.bias_sums, groups.count, this->outputs);
     add_sums(scratch.bias_sums.row(0), this->outputs, beta, grads.bias.data());
   }
 
   void sum_tiles(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, index first, index tiles, R* sums,
-                 typename LayerScratch<R>::Worker& own) const {
+                 typename SharedScratch<R>::Worker& own) const {
     const index step = ahead_.tiles_at_once(), places = ahead_.places(), in = ahead_.inputs(), out = ahead_.outputs();
-    const View2D<R> v = buffer(own.inputs, places * step, in), d = buffer(own.outputs, places * step, out);
+    const View2D<R> v = room(own.in, places * step, in), d = room(own.out, places * step, out);
     for (index begin = 0; begin < tiles; begin += step) {
       const index n = std::min(step, tiles - begin);
       ahead_.transform_inputs(x, first + begin, n, v.data);

@@ -135,9 +135,11 @@ class Net : public Model {
 };
 
 /// Refuses a net that does not fit before anything of it is allocated.
-///   batch: images of a training step (plain SGD with momentum); 0: no training   limit: bytes; 0: what the machine has
+///   batch: images of a training step (SGD with momentum); 0: no training   limit: bytes; 0: what the machine has
+///   copies: of all parameters that a training keeps beside those, their gradients and velocities
 ///   throws: ConfigError as Net; ResourceError with bytes, limit and the width that is to blame
-void check_net_memory(const std::string& spec, ImageShape input, index classes, index batch, std::size_t limit);
+void check_net_memory(const std::string& spec, ImageShape input, index classes, index batch, std::size_t limit,
+                      index copies = 0);
 
 /// The names of a stored model's classes, its entries class_names/<k>: one for each class, or none at all.
 /// throws: IoError where some are missing

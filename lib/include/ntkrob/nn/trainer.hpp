@@ -66,6 +66,13 @@ void visit_train(Options& o, Visitor&& visitor) {
   visitor("seed", o.seed, "seed of initialisation and batches");
 }
 
+/// Copies of all parameters that a training keeps beside parameters, gradients and velocities: the average, the best,
+/// and what a step that is judged would go back to.
+inline index kept_copies(const TrainOptions& options) {
+  const index average = options.ema > 0 ? 1 : 0;
+  return average + (options.validation > 0 ? 1 + 3 + average : 0);
+}
+
 struct TrainStep {
   index step = 0;                    // steps done, this one included
   index steps = 0;                   // steps of the whole run

@@ -27,11 +27,11 @@ class Conv final : public Layer<R> {
                LayerScratch<R>& scratch) const override {
     lay_out(scratch, scratch.ahead, [&] { backend.pack(Transpose::yes, parameters.weight.view(), scratch.panels); });
     const index lines = x.rows * w_.height, step = lines_at_once();
-    reserve_workers(backend, scratch);
+    reserve_workers(backend, *scratch.shared);
     const View2D<R> positions(y.data, lines * w_.width, this->outputs);
     const auto task = [&](index k, int worker) {
       const index first = k * step, count = std::min(step, lines - first);
-      const View2D<R> patches = patch_rows(scratch, worker, count);
+      const View2D<R> patches = buffer(scratch.shared->workers[static_cast<std::size_t>(worker)].in, count);
       gather(x, first, count, patches.data);
       const View2D<R> out = positions.middle_rows(first * w_.width, count * w_.width);
       backend.multiply(R(1), patches, scratch.panels, 0, R(0), out);
@@ -45,9 +45,10 @@ class Conv final : public Layer<R> {
     if (!dx.empty())
       lay_out(scratch, scratch.behind, [&] { backend.pack(Transpose::no, parameters.weight.view(), scratch.back); });
     const SumGroups groups(x.rows, this->outputs * this->fan_in);
-    reserve_workers(backend, scratch);
+    reserve_workers(backend, *scratch.shared);
+    View2D<R> weight_sums;
     if (grads != nullptr) {
-      grow(scratch.weight_sums, groups.count, this->outputs * this->fan_in);
+      weight_sums = room(scratch.shared->weight_sums, groups.count, this->outputs * this->fan_in);
       grow(scratch.bias_sums, groups.count, this->outputs);
     }
     const auto task = [&](index g, int worker) {
@@ -55,24 +56,24 @@ class Conv final : public Layer<R> {
       if (grads != nullptr) std::fill_n(scratch.bias_sums.row(g), this->outputs, 0.0);
       for (index i = first; i < first + count && !dx.empty(); ++i) std::fill_n(dx.row(i), dx.cols, R(0));
       run_group(backend, x, delta, dx, first * w_.height, count * w_.height, worker,
-                grads == nullptr ? nullptr : scratch.weight_sums.row(g),
-                grads == nullptr ? nullptr : scratch.bias_sums.row(g), scratch);
+                grads == nullptr ? nullptr : weight_sums.row(g), grads == nullptr ? nullptr : scratch.bias_sums.row(g),
+                scratch);
     };
     backend.for_each(groups.count, std::ref(task));
-    if (grads != nullptr) add_groups(backend, groups.count, beta, scratch, *grads);
+    if (grads != nullptr) add_groups(backend, weight_sums, beta, scratch, *grads);
+  }
+
+  index sums(index rows) const override {
+    const index numbers = this->outputs * this->fan_in;
+    return SumGroups(rows, numbers).count * numbers;
   }
 
  private:
   index lines_at_once() const { return std::max<index>(1, kPatchNumbers / (w_.width * this->fan_in)); }
 
-  void reserve_workers(Backend& backend, LayerScratch<R>& scratch) const {
-    if (scratch.workers.empty()) scratch.workers.resize(static_cast<std::size_t>(std::max(1, backend.info().workers)));
-    for (auto& worker : scratch.workers)
-      for (Matrix<R>* buffer : {&worker.patches, &worker.gradients})
-        grow(*buffer, lines_at_once() * w_.width, this->fan_in);
-  }
-  View2D<R> patch_rows(LayerScratch<R>& scratch, int worker, index lines) const {
-    return scratch.workers[static_cast<std::size_t>(worker)].patches.view().middle_rows(0, lines * w_.width);
+  /// Patches of so many lines of positions, one per row.
+  View2D<R> buffer(Matrix<R>& of, index lines) const {
+    return room(of, lines_at_once() * w_.width, this->fan_in).middle_rows(0, lines * w_.width);
   }
 
   /// Calls line(image, iy, ox, taps, source offset, patch offset) for every line of taps of every position ...
@@ -125,19 +126,19 @@ class Conv final : public Layer<R> {
   void run_group(Backend& backend, ConstView2D<R> x, ConstView2D<R> delta, View2D<R> dx, index first, index lines,
                  int worker, R* weight_sum, double* bias_sum, LayerScratch<R>& scratch) const {
     const ConstView2D<R> positions(delta.data, delta.rows * w_.height * w_.width, this->outputs);
-    auto& own = scratch.workers[static_cast<std::size_t>(worker)];
+    auto& own = scratch.shared->workers[static_cast<std::size_t>(worker)];
     for (index begin = first, step = lines_at_once(); begin < first + lines; begin += step) {
       const index count = std::min(step, first + lines - begin), rows = count * w_.width;
       const ConstView2D<R> d = positions.middle_rows(begin * w_.width, rows);
       if (weight_sum != nullptr) {
-        const View2D<R> patches = own.patches.view().middle_rows(0, rows);
+        const View2D<R> patches = buffer(own.in, count);
         gather(x, begin, count, patches.data);
         backend.gemm(Transpose::yes, Transpose::no, R(1), d, patches, begin == first ? R(0) : R(1),
                      View2D<R>(weight_sum, this->outputs, this->fan_in));
         add_column_sums<R>(d, bias_sum);
       }
       if (!dx.empty()) {
-        const View2D<R> gradients = own.gradients.view().middle_rows(0, rows);
+        const View2D<R> gradients = buffer(own.out, count);
         backend.multiply(R(1), d, scratch.back, 0, R(0), gradients);
         scatter(gradients.data, begin, count, dx);
       }
@@ -145,14 +146,15 @@ class Conv final : public Layer<R> {
   }
 
   /// grads = beta grads + the sums of all groups, in their order.
-  void add_groups(Backend& backend, index groups, R beta, LayerScratch<R>& scratch,
+  void add_groups(Backend& backend, ConstView2D<R> weight_sums, R beta, LayerScratch<R>& scratch,
                   BasicLayerParameters<R>& grads) const {
+    const index groups = weight_sums.rows;
     const index n = grads.weight.size();
     R* const weight = grads.weight.data();
     for_blocks(backend, n, rows_per_block(groups), [&](index begin, index count) {
       for (index j = begin; j < begin + count; ++j) weight[j] = beta == R(0) ? R(0) : beta * weight[j];
       for (index g = 0; g < groups; ++g) {
-        const R* sum = scratch.weight_sums.row(g);
+        const R* sum = weight_sums.row(g);
         for (index j = begin; j < begin + count; ++j) weight[j] += sum[j];
       }
     });
