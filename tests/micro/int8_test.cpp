@@ -15,6 +15,10 @@ constexpr auto kConv =
     net({7, 6, 2}, conv(3, 3, 1, 1), relu(), max_pool(2), conv(4, 2), relu(), avg_pool(2, 1), flatten(), dense(3));
 constexpr auto kEdge = net({5, 5, 2}, flatten(), dense(6), dense(2));
 constexpr auto kPadded = net({6, 6, 1}, conv(5, 4, 2, 2), max_pool(2, 1), relu(), dense(3));
+constexpr auto kLeaky =
+    net({7, 6, 2}, conv(3, 3, 1, 1), leaky(0.4f), depthwise(3, 2, 1), flatten(), dense(5), leaky(0.3f), dense(3));
+constexpr auto kSignal = net({14, 1, 3}, conv1d(4, 5, 2, 2), leaky(0.25f), max_pool1d(2), depthwise1d(3, 1, 1),
+                             avg_pool1d(2, 1), flatten(), dense(3));
 constexpr auto kOne = net({1, 1, 2}, dense(2));
 constexpr uint32_t kRows = 36, kEpochs = 30;
 
@@ -74,10 +78,8 @@ MICRO_TEST(int8_logits_have_the_same_bits_everywhere) {
   const struct {
     NetView net;
     uint32_t block_crc, logits_crc;
-  } runs[] = {{kDense, 0xC2B4B495, 0x553F110B},
-              {kConv, 0xB9622501, 0x98203CAD},
-              {kEdge, 0x1ED74B59, 0x37A150C2},
-              {kPadded, 0xC63D1021, 0xF9974D0C}};
+  } runs[] = {{kDense, 0xC2B4B495, 0x553F110B},  {kConv, 0xB9622501, 0x98203CAD},  {kEdge, 0x1ED74B59, 0x37A150C2},
+              {kPadded, 0xC63D1021, 0xF9974D0C}, {kLeaky, 0xB3B3F361, 0x68445893}, {kSignal, 0xE9C8C9DE, 0x58E46C69}};
   uint32_t different = 0;
   for (const auto& run : runs) {
     Session session;

@@ -54,6 +54,26 @@ MICRO_TEST(shapes_and_offsets_follow_from_the_layers) {
   TEST_ASSERT_EQUAL_UINT32(4, plan(kConv).classes);
 }
 
+MICRO_TEST(slopes_of_leaky_keep_their_bits) {
+  const float slopes[] = {0.0f, 0.01f, 0.1f, 0.25f, 0.3f, 0.999999940f, 1e-30f, 1.17549435e-38f};
+  for (const float slope : slopes) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &slope, sizeof bits);
+    TEST_ASSERT_EQUAL_HEX32(bits, detail::slope_bits(leaky(slope)));
+  }
+}
+
+MICRO_TEST(signals_have_windows_of_steps) {
+  constexpr auto signal = net({9, 1, 2}, conv1d(3, 4, 2, 1), depthwise1d(2), max_pool1d(2, 1), dense(2));
+  static_assert(plan(signal).status == Status::ok, "a net");
+  TEST_ASSERT_TRUE(locate(signal, 0).out == (Shape{4, 1, 3}));
+  TEST_ASSERT_EQUAL_UINT32(8, locate(signal, 0).fan_in());
+  TEST_ASSERT_TRUE(locate(signal, 1).out == (Shape{3, 1, 3}));
+  TEST_ASSERT_EQUAL_UINT32(2, locate(signal, 1).fan_in());
+  TEST_ASSERT_TRUE(locate(signal, 2).out == (Shape{2, 1, 3}));
+  TEST_ASSERT_EQUAL_UINT32(24 + 3 + 6 + 3 + 12 + 2, plan(signal).parameters);
+}
+
 MICRO_TEST(layers_that_do_not_fit_are_named) {
   TEST_ASSERT_TRUE(refused(net({4, 4, 1}, dense(3), relu()), 1));
   TEST_ASSERT_TRUE(refused(net({4, 4, 1}, relu(), dense(3)), 0));
@@ -63,6 +83,13 @@ MICRO_TEST(layers_that_do_not_fit_are_named) {
   TEST_ASSERT_TRUE(refused(net({4, 4, 1}, max_pool(2), max_pool(3), dense(3)), 1));
   TEST_ASSERT_TRUE(refused(net({4, 4, 1}, avg_pool(0), dense(3)), 0));
   TEST_ASSERT_TRUE(refused(net({4, 4, 1}, dense(0), dense(3)), 0));
+  TEST_ASSERT_TRUE(refused(net({4, 4, 1}, leaky(0.1f), dense(3)), 0));
+  TEST_ASSERT_TRUE(refused(net({4, 4, 1}, dense(3), leaky(1.0f), dense(3)), 1));
+  TEST_ASSERT_TRUE(refused(net({4, 4, 1}, dense(3), leaky(-0.1f), dense(3)), 1));
+  TEST_ASSERT_TRUE(refused(net({4, 4, 1}, depthwise(5), dense(3)), 0));
+  TEST_ASSERT_TRUE(refused(net({4, 2, 1}, conv1d(2, 3), dense(3)), 0));
+  TEST_ASSERT_TRUE(refused(net({4, 1, 1}, conv1d(2, 5), dense(3)), 0));
+  TEST_ASSERT_TRUE(refused(net({4, 1, 1}, avg_pool1d(5), dense(3)), 0));
   TEST_ASSERT_TRUE(refused(net({4, 0, 1}, dense(3)), 0));
   TEST_ASSERT_TRUE(refused(net({65535, 65535, 65535}, dense(3)), 0));
   TEST_ASSERT_TRUE(refused(net({1000, 1000, 1}, dense(60000), dense(3)), 0));

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "examples.hpp"
 #include "fixture.hpp"
 #include "kit/check.hpp"
 #include "ntkrob/data/strokes.hpp"
@@ -111,6 +112,90 @@ TEST_CASE("a block of weights holds the net's layers and parameters", "[nn]") {
     REQUIRE(micro::forward(session, logits) == micro::Status::ok);
     for (index j = 0; j < 4; ++j) CHECK(logits[j] == Approx(expected(i, j)).margin(1e-6));
   }
+}
+
+namespace {
+
+/// Logits of a device in float32.
+Matrix<float> on_device(const DeviceNet& net, const Matrix<float>& x) {
+  micro::Options options;
+  options.train = false;
+  std::vector<float> arena(micro::bytes_needed(net.view(), options) / sizeof(float));
+  micro::Session session;
+  REQUIRE(micro::open(session, net.view(), options, net.parameters.data(), arena.data(),
+                      arena.size() * sizeof(float)) == micro::Status::ok);
+  Matrix<float> out(x.rows(), micro::plan(net.view()).classes);
+  for (index i = 0; i < x.rows(); ++i) {
+    std::copy_n(x.row(i), x.cols(), session.input());
+    const float* logits;
+    REQUIRE(micro::forward(session, logits) == micro::Status::ok);
+    std::copy_n(logits, out.cols(), out.row(i));
+  }
+  return out;
+}
+
+/// A net in the forms of a layer that devices have; more than one where there is more to it.
+struct DeviceExample {
+  const char *layer, *spec;
+  ImageShape shape{8, 6, 2};
+};
+const DeviceExample kDeviceExamples[] = {
+    {"avgpool", "conv(3,3)-relu-avgpool(2)-dense"},
+    {"avgpool", "conv1d(3,3)-relu-avgpool1d(3,stride=2)-dense", {20, 1, 3}},
+    {"batchnorm", "conv(3,3)-batchnorm-relu-depthwise(3)-batchnorm-leaky-dense(6)-batchnorm-relu-dense"},
+    {"conv", "conv(4,3,stride=2,pad=1)-relu-conv(3,2,pad=valid)-dense"},
+    {"conv", "conv1d(4,5,stride=2,pad=2)-relu-conv1d(3,4,pad=valid)-dense", {20, 1, 3}},
+    {"dense", "dense(7)-relu-dense"},
+    {"depthwise", "depthwise(3)-relu-depthwise(3,stride=2,pad=1)-dense"},
+    {"depthwise", "conv1d(4,3)-depthwise1d(5)-relu-dense", {20, 1, 3}},
+    {"dropout", "dense(8)-relu-dropout(p=0.3)-dense"},
+    {"gap", "conv(4,3)-relu-gap-dense", {6, 6, 2}},
+    {"gap", "conv1d(4,3)-relu-gap-dense", {20, 1, 3}},
+    {"leaky", "conv(4,3)-leaky(0.1)-dense(6)-leaky(0.3)-dense"},
+    {"maxpool", "conv(4,3)-relu-maxpool(2,stride=1)-dense"},
+    {"maxpool", "conv1d(4,3)-relu-maxpool1d(3)-dense", {20, 1, 3}},
+    {"relu", "conv(4,3)-maxpool(2)-relu-dense"},
+};
+
+}  // namespace
+
+TEST_CASE("what layers.def says about devices is so: every layer goes there with its logits, or is refused by name",
+          "[nn]") {
+  const auto backend = nn_test::backend();
+  const std::vector<net::Coverage>& rows = net::coverage();
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const net::Coverage& row = rows[k];
+    INFO(row.layer << ": micro " << row.micro << ", int8 " << row.int8);
+    const std::string micro = row.micro;
+    CHECK(micro == row.int8);
+    int tried = 0;
+    for (const DeviceExample& example : kDeviceExamples) {
+      if (std::string(example.layer) != row.layer) continue;
+      ++tried;
+      INFO(example.spec);
+      Net net(example.spec, example.shape, 3, Initialisation::he, 5, *backend);
+      for (LayerParameters& layer : net.layers())  // gains, offsets and statistics that show
+        for (Matrix<float>* part : {&layer.bias, &layer.statistics})
+          for (index i = 0; i < part->size(); ++i) part->data()[i] += 0.1f * static_cast<float>(i % 5);
+      const Matrix<float> x = random_matrix<float>(40, example.shape.size(), 6), logits = all_logits(net, x.view());
+      const DeviceNet device = device_net(net);
+      NTKROB_CHECK_SAME(kit::compare(on_device(device, x).view(), logits.view(), 2e-5));
+      CHECK(weights_block(device).size() > 0);
+      float range = 0;
+      for (index i = 0; i < logits.size(); ++i) range = std::max(range, std::abs(logits.data()[i]));
+      const Int8Model int8(net, x.view());
+      NTKROB_CHECK_SAME(kit::compare(all_logits(int8, x.view()).view(), logits.view(), 0.05 * range));
+    }
+    CHECK((tried > 0) == (micro == "yes" || micro == "folded into the layer before"));
+    if (tried > 0) continue;
+    const Net net(kNetExamples[k].spec, kNetExamples[k].shape, 3, Initialisation::he, 5, *backend);
+    CHECK_THROWS_WITH(device_net(net), Catch::Contains(text(", ", row.layer, ":")) && Catch::Contains("is on cpu") &&
+                                           Catch::Contains("depthwise"));
+  }
+  const Net loose("conv(3,3)-relu-batchnorm-dense", {8, 6, 2}, 3, Initialisation::he, 5, *backend);
+  CHECK_THROWS_WITH(device_net(loose), Catch::Contains("layer 1, batchnorm") && Catch::Contains("none is there"));
+  const Net steep("dense(4)-leaky(1.5)-dense", {8, 6, 2}, 3, Initialisation::he, 5, *backend);
+  CHECK_THROWS_WITH(device_net(steep), Catch::Contains("alpha is 1.5") && Catch::Contains("below 1"));
 }
 
 TEST_CASE("nets that devices do not have are refused by the layer's name", "[nn]") {

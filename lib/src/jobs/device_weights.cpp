@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "ntkrob/base/error.hpp"
+#include "ntkrob/base/state_entries.hpp"
 #include "ntkrob/jobs/device.hpp"
 #include "ntkrob/micro/weights.hpp"
 
@@ -20,8 +20,7 @@ std::string spec_of(const micro::WeightsFile& file, const std::string& where) {
     const micro::Layer& layer = file.layers[l];
     const int kernel = layer.kernel, stride = layer.stride, pad = layer.pad;
     std::string item;
-    const bool window =
-        layer.kind == micro::Kind::conv || layer.kind == micro::Kind::max_pool || layer.kind == micro::Kind::avg_pool;
+    const bool window = layer.kernel > 0 && layer.kind != micro::Kind::leaky;
     NTKROB_CHECK(!(window && unsaid), IoError, where, ": layer ", l,
                  " looks at windows of an input that was flattened; such nets stay on their device");
     switch (layer.kind) {
@@ -33,6 +32,28 @@ std::string spec_of(const micro::WeightsFile& file, const std::string& where) {
         break;
       case micro::Kind::relu:
         item = "relu";
+        break;
+      case micro::Kind::leaky: {
+        const std::uint32_t bits = micro::detail::slope_bits(layer);
+        float slope;
+        std::memcpy(&slope, &bits, sizeof slope);
+        item = text("leaky(", shortest(slope), ")");
+        break;
+      }
+      case micro::Kind::depthwise:
+        item = text("depthwise(", kernel, ",stride=", stride, ",pad=", pad, ")");
+        break;
+      case micro::Kind::conv1d:
+        item = text("conv1d(", layer.outputs, ",", kernel, ",stride=", stride, ",pad=", pad, ")");
+        break;
+      case micro::Kind::depthwise1d:
+        item = text("depthwise1d(", kernel, ",stride=", stride, ",pad=", pad, ")");
+        break;
+      case micro::Kind::max_pool1d:
+        item = text("maxpool1d(", kernel, ",stride=", stride, ")");
+        break;
+      case micro::Kind::avg_pool1d:
+        item = text("avgpool1d(", kernel, ",stride=", stride, ")");
         break;
       case micro::Kind::max_pool:
         item = text("maxpool(", kernel, ",stride=", stride, ")");
@@ -46,7 +67,8 @@ std::string spec_of(const micro::WeightsFile& file, const std::string& where) {
         break;
     }
     if (layer.kind == micro::Kind::dense) unsaid = false;
-    image = image || (layer.kind != micro::Kind::dense && layer.kind != micro::Kind::relu);
+    image = image ||
+            (layer.kind != micro::Kind::dense && layer.kind != micro::Kind::relu && layer.kind != micro::Kind::leaky);
     if (!item.empty()) spec += (spec.empty() ? "" : "-") + item;
   }
   return spec;

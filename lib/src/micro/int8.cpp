@@ -53,10 +53,35 @@ void conv(const Step& s) {
   });
 }
 
+void depthwise(const Step& s) {
+  const uint32_t channels = s.at.out.channels;
+  for_windows(s.at, [&](uint32_t position, const Window& w) {
+    for (uint32_t c = 0; c < channels; ++c) {
+      const Int8Channel channel = load_channel(s.channel(c));
+      int32_t sum = channel.bias;
+      for_taps(s.at, w, c, [&](uint32_t k, uint32_t tap) { sum += (s.x[k] - s.zero_in) * channel.weights[tap]; });
+      s.y[position * channels + c] = static_cast<int8_t>(clamp(rescale(sum, channel) + s.zero_out, kLow, kHigh));
+    }
+  });
+}
+
+/// slope (q - zero), rounded to nearest, halves up: the slope is mantissa / 2^shift exactly, or too small for any step.
+void leak(const Place& at, int8_t* x, int32_t zero) {
+  const uint32_t bits = detail::slope_bits(at.layer), exponent = bits >> 23;
+  const int64_t mantissa = exponent == 0 ? 0 : static_cast<int64_t>((bits & 0x7FFFFFu) | 0x800000u);
+  const uint32_t shift = exponent < 100 ? 50 : 150 - exponent;  // of those that are kept: 24 to 50
+  for (uint32_t i = 0; i < at.out.size(); ++i) {
+    const int32_t below = x[i] - zero;
+    if (below >= 0) continue;
+    const int64_t leaked = exponent < 100 ? 0 : (below * mantissa + (int64_t{1} << (shift - 1))) >> shift;
+    x[i] = static_cast<int8_t>(zero + leaked);
+  }
+}
+
 void pool(const Step& s) {
   const uint32_t channels = s.at.out.channels;
-  const bool mean = s.at.layer.kind == Kind::avg_pool;
-  const uint32_t taps = static_cast<uint32_t>(s.at.layer.kernel) * s.at.layer.kernel;
+  const bool mean = is_avg_pool(s.at.layer.kind);
+  const uint32_t taps = s.at.layer.kernel * s.at.kernel_width();
   for_windows(s.at, [&](uint32_t position, const Window& w) {
     for (uint32_t c = 0; c < channels; ++c) {
       uint32_t sum = 0;
@@ -181,7 +206,15 @@ void forward(Int8Session& session) {
         }
         break;
       case Kind::conv:
+      case Kind::conv1d:
         conv(step);
+        break;
+      case Kind::depthwise:
+      case Kind::depthwise1d:
+        depthwise(step);
+        break;
+      case Kind::leaky:
+        leak(at, x, zero);
         break;
       case Kind::relu:
         for (uint32_t i = 0; i < at.out.size(); ++i)
@@ -189,6 +222,8 @@ void forward(Int8Session& session) {
         break;
       case Kind::max_pool:
       case Kind::avg_pool:
+      case Kind::max_pool1d:
+      case Kind::avg_pool1d:
         pool(step);
         break;
       case Kind::flatten:

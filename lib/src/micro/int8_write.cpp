@@ -121,8 +121,22 @@ struct Walk {
       const float smallest = q.largest_unit(), step = q.bound() / 8388608.0f;
       out = {step > 0 ? step : smallest, 0};
     } else {
-      out = scale_of(ranges[l + 1], q.largest_unit());
+      out = scale_of(before_leaks(l), q.largest_unit());
     }
+  }
+  /// The range of layer l before the leaky layers that work in place behind it, from that after them.
+  Range before_leaks(uint32_t l) const {
+    Range range = ranges[l + 1];
+    Place next = at;
+    for (uint32_t k = l + 1; k < session->net.count; ++k) {
+      detail::place_next(session->net.layers[k], next);
+      if (next.source != next.target) break;
+      const uint32_t bits = detail::slope_bits(next.layer);
+      float slope;
+      __builtin_memcpy(&slope, &bits, sizeof slope);
+      if (next.layer.kind == Kind::leaky && slope > 0) range.low /= slope;
+    }
+    return range;
   }
   Quantised layer() const {
     const float* const weights = session->weights + at.weight;

@@ -15,7 +15,14 @@ uint32_t largest(const Place& at, const Window& w, uint32_t channel, const float
   return best;
 }
 
-float mean_factor(const Place& at) { return 1.0f / static_cast<float>(at.layer.kernel * at.layer.kernel); }
+float mean_factor(const Place& at) { return 1.0f / static_cast<float>(at.layer.kernel * at.kernel_width()); }
+
+float slope(const Place& at) {
+  const uint32_t bits = detail::slope_bits(at.layer);
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
 
 }  // namespace
 
@@ -28,6 +35,7 @@ void layer_forward(const Place& at, const float* weights, const float* x, float*
       for (uint32_t o = 0; o < channels; ++o) y[o] = bias[o] + dot(weight + o * fan_in, x, fan_in);
       break;
     case Kind::conv:
+    case Kind::conv1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t o = 0; o < channels; ++o) {
           float sum = bias[o];
@@ -38,16 +46,31 @@ void layer_forward(const Place& at, const float* weights, const float* x, float*
         }
       });
       break;
+    case Kind::depthwise:
+    case Kind::depthwise1d:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) {
+          float sum = bias[c];
+          for_taps(at, w, c, [&](uint32_t k, uint32_t tap) { sum += weight[c * fan_in + tap] * x[k]; });
+          y[position * channels + c] = sum;
+        }
+      });
+      break;
+    case Kind::leaky:
+      for (uint32_t i = 0; i < at.out.size(); ++i) y[i] = 0.0f > x[i] ? slope(at) * x[i] : x[i];
+      break;
     case Kind::relu:
       // 0 > NaN is false: a NaN stays.
       for (uint32_t i = 0; i < at.out.size(); ++i) y[i] = 0.0f > x[i] ? 0.0f : x[i];
       break;
     case Kind::max_pool:
+    case Kind::max_pool1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t c = 0; c < channels; ++c) y[position * channels + c] = x[largest(at, w, c, x)];
       });
       break;
     case Kind::avg_pool:
+    case Kind::avg_pool1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t c = 0; c < channels; ++c) {
           float sum = 0;
@@ -70,6 +93,7 @@ void layer_backward(const Place& at, const float* weights, const float* x, const
       for (uint32_t o = 0; o < channels; ++o) add_scaled(dx, weight + o * fan_in, dy[o], fan_in);
       break;
     case Kind::conv:
+    case Kind::conv1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t o = 0; o < channels; ++o) {
           const float d = dy[position * channels + o];
@@ -80,15 +104,29 @@ void layer_backward(const Place& at, const float* weights, const float* x, const
         }
       });
       break;
+    case Kind::depthwise:
+    case Kind::depthwise1d:
+      for_windows(at, [&](uint32_t position, const Window& w) {
+        for (uint32_t c = 0; c < channels; ++c) {
+          const float d = dy[position * channels + c];
+          for_taps(at, w, c, [&](uint32_t k, uint32_t tap) { dx[k] += d * weight[c * fan_in + tap]; });
+        }
+      });
+      break;
+    case Kind::leaky:
+      for (uint32_t i = 0; i < at.out.size(); ++i) dx[i] = y[i] <= 0 ? slope(at) * dy[i] : dy[i];
+      break;
     case Kind::relu:
       for (uint32_t i = 0; i < at.out.size(); ++i) dx[i] = y[i] <= 0 ? 0.0f : dy[i];
       break;
     case Kind::max_pool:
+    case Kind::max_pool1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t c = 0; c < channels; ++c) dx[largest(at, w, c, x)] += dy[position * channels + c];
       });
       break;
     case Kind::avg_pool:
+    case Kind::avg_pool1d:
       for_windows(at, [&](uint32_t position, const Window& w) {
         for (uint32_t c = 0; c < channels; ++c) {
           const float share = dy[position * channels + c] * mean_factor(at);
@@ -113,7 +151,15 @@ void layer_gradient(const Place& at, const float* x, const float* dy, float scal
       add_scaled(weight + o * fan_in, x, d, fan_in);
       bias[o] += d;
     }
-  } else if (at.layer.kind == Kind::conv) {
+  } else if (is_depthwise(at.layer.kind)) {
+    for_windows(at, [&](uint32_t position, const Window& w) {
+      for (uint32_t c = 0; c < channels; ++c) {
+        const float d = scale * dy[position * channels + c];
+        for_taps(at, w, c, [&](uint32_t k, uint32_t tap) { weight[c * fan_in + tap] += d * x[k]; });
+        bias[c] += d;
+      }
+    });
+  } else if (is_conv(at.layer.kind)) {
     for_windows(at, [&](uint32_t position, const Window& w) {
       for (uint32_t o = 0; o < channels; ++o) {
         const float d = scale * dy[position * channels + o];

@@ -5,7 +5,7 @@
 
 namespace ntkrob::micro {
 
-/// x: the input, y: the output (in place for relu and flatten), weights: all parameters of the net
+/// x: the input, y: the output (in place for relu, leaky and flatten), weights: all parameters of the net
 void layer_forward(const Place& at, const float* weights, const float* x, float* y);
 /// dx = the derivative by the layer's input.   y: the output of the layer, dy: the derivative by it; may be dx for
 /// layers that work in place

@@ -45,12 +45,16 @@ void cut_image(ImageShape shape, index side, index y, index x, float* image) {
     std::fill_n(image + (i * shape.width + left) * shape.channels, (right - left) * shape.channels, 0.0f);
 }
 
+/// T x 1 x C and 1 x T x C lie in memory alike.
+ImageShape lying(ImageShape shape) { return shape.width == 1 ? ImageShape{1, shape.height, shape.channels} : shape; }
+
 /// In [-most, most].
 index draw_shift(const Rng& rng, std::uint64_t i, index most) { return rng.below(i, 2 * most + 1) - most; }
 
 }  // namespace
 
 void Augmentation::check(ImageShape shape) const {
+  shape = lying(shape);
   const index smaller = shape.height == 1 ? shape.width : std::min(shape.height, shape.width);
   const std::string images = text("images are ", shape.height, " x ", shape.width);
   NTKROB_CHECK(!flip || shape.width > 1, ConfigError, field("flip"), ": ", images, ", nothing would change; ",
@@ -63,6 +67,7 @@ void Augmentation::check(ImageShape shape) const {
 
 void augment(const Augmentation& how, ImageShape shape, const Rng& random, Backend& backend, View2D<float> x) {
   NTKROB_CHECK_SHAPE(x, x.rows, shape.size());
+  shape = lying(shape);
   nn::for_blocks(backend, x.rows, nn::rows_per_block(x.cols), [&](index begin, index count) {
     for (index i = begin; i < begin + count; ++i) {
       const Rng own = random.fork(static_cast<std::uint64_t>(i));

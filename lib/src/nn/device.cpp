@@ -1,6 +1,8 @@
 #include "ntkrob/nn/device.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 
 #include "nn/inference_layers.hpp"
 #include "ntkrob/micro/weights.hpp"
@@ -19,23 +21,39 @@ void expect_ok(micro::Status status) {
   NTKROB_CHECK(status == micro::Status::ok, ConfigError, "device: ", micro::to_string(status));
 }
 
+micro::Kind over_steps(micro::Kind kind) {
+  switch (kind) {
+    case micro::Kind::conv:
+      return micro::Kind::conv1d;
+    case micro::Kind::depthwise:
+      return micro::Kind::depthwise1d;
+    case micro::Kind::max_pool:
+      return micro::Kind::max_pool1d;
+    default:
+      return micro::Kind::avg_pool1d;
+  }
+}
+
 /// A window of the device with the same positions, or an error.
 micro::Layer window(std::size_t l, const net::Layer& layer, micro::Kind kind, index outputs) {
   const net::Window& w = layer.window;
   const auto refuse = [&](const char* why) {
     throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": ", why));
   };
-  if (w.kh != w.kw) refuse("devices have square windows only");
+  const bool signal = layer.in.width == 1 && w.kw == 1 && w.kh > 1;
+  if (signal) kind = over_steps(kind);
+  if (w.kh != w.kw && !signal) refuse("devices have square windows, and windows of steps over signals (T x 1)");
   if (w.kh > 255 || w.stride > 255) refuse("windows and strides of devices are at most 255");
-  if (w.top != w.left) refuse("devices pad all sides alike; give pad=N");
-  if (kind != micro::Kind::conv && w.top != 0) refuse("pools of devices have no padding; give pad=valid");
+  if (w.top > 255 || (w.top != w.left && !signal)) refuse("devices pad all sides alike; give pad=N");
+  if ((micro::is_max_pool(kind) || micro::is_avg_pool(kind)) && w.top != 0)
+    refuse("pools of devices have no padding; give pad=valid");
   const micro::Layer result{kind, static_cast<std::uint8_t>(w.kh), static_cast<std::uint8_t>(w.stride),
                             static_cast<std::uint8_t>(w.top), static_cast<std::uint16_t>(outputs)};
   // A padding that is wider behind than in front has positions that a device does not have.
   if (micro::detail::windows(static_cast<std::uint32_t>(layer.in.height), result) !=
           static_cast<std::uint32_t>(layer.out.height) ||
-      micro::detail::windows(static_cast<std::uint32_t>(layer.in.width), result) !=
-          static_cast<std::uint32_t>(layer.out.width))
+      (!signal && micro::detail::windows(static_cast<std::uint32_t>(layer.in.width), result) !=
+                      static_cast<std::uint32_t>(layer.out.width)))
     refuse("devices pad all sides alike; give pad=N");
   return result;
 }
@@ -48,17 +66,30 @@ micro::Layer convert(std::size_t l, const net::Layer& layer) {
       return micro::dense(static_cast<std::uint16_t>(layer.out.channels));
     case net::Kind::conv:
       return window(l, layer, micro::Kind::conv, layer.out.channels);
+    case net::Kind::depthwise:
+      return window(l, layer, micro::Kind::depthwise, 0);
+    case net::Kind::leaky: {
+      const micro::Layer leaky = micro::leaky(static_cast<float>(layer.constant("alpha")));
+      NTKROB_CHECK(micro::detail::slope_bits(leaky) < 0x3F800000u, ConfigError, "layer ", l, ", leaky: alpha is ",
+                   given(layer.constant("alpha")), "; devices have slopes ", limit("from 0 to below 1"));
+      return leaky;
+    }
+    case net::Kind::relu:
+      return micro::relu();
     case net::Kind::maxpool:
       return window(l, layer, micro::Kind::max_pool, 0);
     case net::Kind::avgpool:
       return window(l, layer, micro::Kind::avg_pool, 0);
     case net::Kind::gap:
+      if (layer.in.width == 1 && layer.in.height > 1 && layer.in.height <= 255)
+        return micro::avg_pool1d(static_cast<std::uint8_t>(layer.in.height));
       NTKROB_CHECK(layer.in.height == layer.in.width && layer.in.height <= 255, ConfigError, "layer ", l,
                    ", gap: over ", layer.in.height, " x ", layer.in.width,
                    " positions; devices have square windows of at most 255");
       return micro::avg_pool(static_cast<std::uint8_t>(layer.in.height));
     default:
       throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": devices have ", limit(nn::device_layers()),
+                             "; ", net::name(layer.kind), " is on ", nn::targets_of(layer.kind),
                              nn::reason(layer.kind)));
   }
 }
@@ -116,6 +147,30 @@ std::string DeviceNet::expression() const {
         break;
       case micro::Kind::flatten:
         result += ", ntkrob::micro::flatten()";
+        break;
+      case micro::Kind::leaky: {
+        const std::uint32_t bits = micro::detail::slope_bits(layer);
+        float slope;
+        std::memcpy(&slope, &bits, sizeof slope);
+        char number[40];
+        std::snprintf(number, sizeof number, "%.8e", static_cast<double>(slope));
+        result += text(", ntkrob::micro::leaky(", number, "f)");
+        break;
+      }
+      case micro::Kind::depthwise:
+        result += text(", ntkrob::micro::depthwise(", kernel, ", ", stride, ", ", pad, ")");
+        break;
+      case micro::Kind::conv1d:
+        result += text(", ntkrob::micro::conv1d(", layer.outputs, ", ", kernel, ", ", stride, ", ", pad, ")");
+        break;
+      case micro::Kind::depthwise1d:
+        result += text(", ntkrob::micro::depthwise1d(", kernel, ", ", stride, ", ", pad, ")");
+        break;
+      case micro::Kind::max_pool1d:
+        result += text(", ntkrob::micro::max_pool1d(", kernel, ", ", stride, ")");
+        break;
+      case micro::Kind::avg_pool1d:
+        result += text(", ntkrob::micro::avg_pool1d(", kernel, ", ", stride, ")");
         break;
     }
   }

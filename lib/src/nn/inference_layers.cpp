@@ -1,6 +1,7 @@
 #include "nn/inference_layers.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "ntkrob/base/error.hpp"
 
@@ -90,7 +91,21 @@ std::string device_layers() {
   return names;
 }
 
+std::string targets_of(net::Kind kind) {
+  const net::Coverage& row = net::coverage()[static_cast<std::size_t>(kind)];
+  std::string names;
+  for (const auto& [target, answer] :
+       {std::pair("cpu", row.cpu), std::pair("cuda", row.cuda), std::pair("micro", row.micro),
+        std::pair("int8", row.int8), std::pair("onnx", row.onnx)})
+    if (std::string(answer) == "yes") names += text(names.empty() ? "" : ", ", target);
+  return names;
+}
+
 std::string reason(net::Kind kind) {
+  if (kind == net::Kind::batchnorm)
+    return "; it is folded into a convolution or dense layer right before it that nothing else reads, and none is "
+           "there: "
+           "train a net where one is";
   const std::string answer = net::coverage()[static_cast<std::size_t>(kind)].micro;
   return answer == "yes" || answer == "no such layer" ? std::string() : "; " + answer;
 }

@@ -20,7 +20,9 @@ std::vector<InferenceLayer> inference_layers(const Net& net);
 
 /// "dense, conv, ...": what devices have (net::coverage()).
 std::string device_layers();
-/// Why devices have no such layer, as the end of a message, or nothing.
+/// "cpu, onnx, ...": the targets that have such a layer.
+std::string targets_of(net::Kind kind);
+/// Why devices have no such layer and what to do, as the end of a message, or nothing.
 std::string reason(net::Kind kind);
 
 }  // namespace ntkrob::nn

@@ -3,9 +3,10 @@
 /// A number is scale * (q - zero), q in [-128, 127]. Weights have one scale per output channel and zero 0; the input
 /// and the output of every dense and conv layer have one scale each, from the values that occur on a set of rows
 /// (calibrate). Products are summed in int32, which cannot overflow, and brought to the next scale by a multiplication
-/// with a 31-bit number and a shift, rounded to nearest, halves up; what leaves the range of int8 stops at its ends.
-/// Logits are not rounded to 8 bits: int32 with one scale, at most 2^23 in size, exact as float32. The same block and
-/// the same input give the same logits, bit for bit, on every processor; no floating-point unit is needed.
+/// with a 31-bit number and a shift, rounded to nearest, halves up (leaky: with its slope); what leaves the range of
+/// int8 stops at its ends. Logits are not rounded to 8 bits: int32 with one scale, at most 2^23 in size, exact as
+/// float32. The same block and the same input give the same logits, bit for bit, on every processor; no floating-point
+/// unit is needed.
 ///
 ///   Range ranges[3 + 1] = {};                            // of the input and of every layer
 ///   calibrate(session, source, ranges);                  // on the device or on the host
@@ -36,7 +37,8 @@ struct Range {
 };
 
 /// Widens the ranges by all values on the rows of the source: ranges[0] by the input, ranges[l + 1] by the output of
-/// layer l, behind a ReLU that works in place.   ranges: net.count + 1 of them   session: opened in any way
+/// layer l, behind what works in place after it (relu, leaky).   ranges: net.count + 1 of them   session: opened in any
+/// way
 ///   returns: ok, bad_label, not_finite, or what the source says
 Status calibrate(Session& session, const Source& source, Range* ranges);
 /// Bytes of the block. 0: the net is not valid.

@@ -4,8 +4,9 @@
 ///   alignas(4) static unsigned char arena[bytes_needed(kNet, kOptions)];      // or: static Arena<bytes, limit> arena;
 ///
 /// Values between layers are arrays in the order height, width, channels. Parameters lie layer by layer, the weight
-/// before the bias: dense weight[out][in], conv weight[out][kernel row][kernel column][in], as in a model of
-/// ntkrob::nn.
+/// before the bias: dense weight[out][in], conv weight[out][kernel row][kernel column][in], depthwise
+/// weight[channel][kernel row][kernel column], as in a model of ntkrob::nn. Signals are T x 1 x C: the layers that end
+/// in 1d have windows of `kernel` steps.
 #pragma once
 
 #include <stddef.h>
@@ -24,13 +25,27 @@ constexpr bool operator==(Shape a, Shape b) {
 }
 
 /// The values are those of the weight file.
-enum class Kind : uint8_t { dense = 1, conv = 2, relu = 3, max_pool = 4, avg_pool = 5, flatten = 6 };
+enum class Kind : uint8_t {
+  dense = 1,
+  conv = 2,
+  relu = 3,
+  max_pool = 4,
+  avg_pool = 5,
+  flatten = 6,
+  leaky = 7,
+  depthwise = 8,
+  conv1d = 9,
+  depthwise1d = 10,
+  max_pool1d = 11,
+  avg_pool1d = 12
+};
 
+/// leaky keeps the bits of its slope, a float, in kernel (the lowest eight), stride, pad and outputs.
 struct Layer {
   Kind kind;
-  uint8_t kernel;    // side of the square window: conv, pools
-  uint8_t stride;    // conv, pools
-  uint8_t pad;       // zeros on every side: conv
+  uint8_t kernel;    // side of the square window, or its steps: convolutions, pools
+  uint8_t stride;    // convolutions, pools
+  uint8_t pad;       // zeros on every side, or at both ends: convolutions
   uint16_t outputs;  // dense: width; conv: channels
 };
 constexpr Layer dense(uint16_t outputs) { return {Kind::dense, 0, 0, 0, outputs}; }
@@ -47,6 +62,56 @@ constexpr Layer avg_pool(uint8_t window, uint8_t stride = 0) {
   return {Kind::avg_pool, window, stride == 0 ? window : stride, 0, 0};
 }
 constexpr Layer flatten() { return {Kind::flatten, 0, 0, 0, 0}; }
+/// A window of its own for every channel (Howard 2017).
+constexpr Layer depthwise(uint8_t kernel, uint8_t stride = 1, uint8_t pad = 0) {
+  return {Kind::depthwise, kernel, stride, pad, 0};
+}
+constexpr Layer conv1d(uint16_t channels, uint8_t kernel, uint8_t stride = 1, uint8_t pad = 0) {
+  return {Kind::conv1d, kernel, stride, pad, channels};
+}
+constexpr Layer depthwise1d(uint8_t kernel, uint8_t stride = 1, uint8_t pad = 0) {
+  return {Kind::depthwise1d, kernel, stride, pad, 0};
+}
+constexpr Layer max_pool1d(uint8_t window, uint8_t stride = 0) {
+  return {Kind::max_pool1d, window, stride == 0 ? window : stride, 0, 0};
+}
+constexpr Layer avg_pool1d(uint8_t window, uint8_t stride = 0) {
+  return {Kind::avg_pool1d, window, stride == 0 ? window : stride, 0, 0};
+}
+
+namespace detail {
+
+/// The bits of a float from 0 to below 2, without the subnormal ones.
+constexpr uint32_t bits_of(float x) {
+  uint32_t exponent = 127;
+  while (x > 0 && x < 1 && exponent > 0) {
+    x *= 2;
+    --exponent;
+  }
+  return x > 0 && exponent > 0 ? exponent << 23 | static_cast<uint32_t>((x - 1) * 8388608.0f) : 0;
+}
+constexpr uint32_t slope_bits(const Layer& layer) {
+  return layer.kernel | static_cast<uint32_t>(layer.stride) << 8 | static_cast<uint32_t>(layer.pad) << 16 |
+         static_cast<uint32_t>(layer.outputs) << 24;
+}
+
+}  // namespace detail
+
+/// x where it is positive, slope x elsewhere (Maas 2013).   slope: from 0 to below 1; a net with another is no net
+constexpr Layer leaky(float slope) {
+  const uint32_t bits = slope >= 0 && slope < 1 ? detail::bits_of(slope) : 0xFFFFFFFFu;
+  return {Kind::leaky, static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8), static_cast<uint8_t>(bits >> 16),
+          static_cast<uint16_t>(bits >> 24)};
+}
+
+/// Windows of steps, of signals.
+constexpr bool along_one_side(Kind kind) {
+  return kind == Kind::conv1d || kind == Kind::depthwise1d || kind == Kind::max_pool1d || kind == Kind::avg_pool1d;
+}
+constexpr bool is_conv(Kind kind) { return kind == Kind::conv || kind == Kind::conv1d; }
+constexpr bool is_depthwise(Kind kind) { return kind == Kind::depthwise || kind == Kind::depthwise1d; }
+constexpr bool is_max_pool(Kind kind) { return kind == Kind::max_pool || kind == Kind::max_pool1d; }
+constexpr bool is_avg_pool(Kind kind) { return kind == Kind::avg_pool || kind == Kind::avg_pool1d; }
 
 /// What functions take: a description that somebody else keeps.
 struct NetView {
@@ -80,6 +145,9 @@ struct Place {
   uint32_t biases;  // 0: the layer has no parameters
   uint32_t source, target;  // where its input and output begin among the values; the net's input is value 0
   uint32_t fan_in() const { return biases == 0 ? 0 : weights / biases; }
+  /// Columns of the window, and zeros at their sides.
+  uint32_t kernel_width() const { return along_one_side(layer.kind) ? 1 : layer.kernel; }
+  uint32_t pad_width() const { return along_one_side(layer.kind) ? 0 : layer.pad; }
 };
 
 struct Plan {
@@ -116,22 +184,31 @@ constexpr bool place_next(const Layer& layer, Place& at) {
       fits = biases > 0;
       break;
     case Kind::conv:
+    case Kind::depthwise:
     case Kind::max_pool:
-    case Kind::avg_pool: {
-      const uint32_t height = windows(in.height, layer), width = windows(in.width, layer);
-      const bool is_conv = layer.kind == Kind::conv;
-      fits = height > 0 && height <= 0xFFFF && width > 0 && width <= 0xFFFF && (is_conv || layer.pad == 0) &&
-             (!is_conv || layer.outputs > 0);
-      out = {static_cast<uint16_t>(height), static_cast<uint16_t>(width), is_conv ? layer.outputs : in.channels};
-      if (is_conv) {
-        biases = layer.outputs;
-        weights = static_cast<uint64_t>(layer.kernel) * layer.kernel * in.channels * biases;
+    case Kind::avg_pool:
+    case Kind::conv1d:
+    case Kind::depthwise1d:
+    case Kind::max_pool1d:
+    case Kind::avg_pool1d: {
+      const bool one = along_one_side(layer.kind), conv = is_conv(layer.kind), alone = is_depthwise(layer.kind);
+      const uint32_t height = windows(in.height, layer), width = one ? in.width : windows(in.width, layer);
+      fits = height > 0 && height <= 0xFFFF && width > 0 && width <= 0xFFFF && (conv || alone || layer.pad == 0) &&
+             (!conv || layer.outputs > 0) && (!one || in.width == 1);
+      out = {static_cast<uint16_t>(height), static_cast<uint16_t>(width), conv ? layer.outputs : in.channels};
+      const uint64_t taps = static_cast<uint64_t>(layer.kernel) * (one ? 1 : layer.kernel);
+      if (conv || alone) {
+        biases = out.channels;
+        weights = taps * (conv ? in.channels : 1u) * biases;
       }
       break;
     }
+    case Kind::leaky:
+      fits = slope_bits(layer) < 0x3F800000u;  // below 1
+      [[fallthrough]];
     case Kind::relu:
       in_place = true;
-      fits = at.target > 0;  // the net's input stays as it is
+      fits = fits && at.target > 0;  // the net's input stays as it is
       break;
     case Kind::flatten:
       in_place = true;

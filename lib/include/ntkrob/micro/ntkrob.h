@@ -27,14 +27,22 @@ enum ntkrob_kind {
   NTKROB_RELU = 3,
   NTKROB_MAX_POOL = 4,
   NTKROB_AVG_POOL = 5,
-  NTKROB_FLATTEN = 6
+  NTKROB_FLATTEN = 6,
+  NTKROB_LEAKY =
+      7, /* the bits of its slope, a float from 0 to below 1, in kernel (the lowest eight), stride, pad, outputs */
+  NTKROB_DEPTHWISE = 8,
+  /* of signals, T x 1 x C: windows of `kernel` steps */
+  NTKROB_CONV1D = 9,
+  NTKROB_DEPTHWISE1D = 10,
+  NTKROB_MAX_POOL1D = 11,
+  NTKROB_AVG_POOL1D = 12
 };
 enum ntkrob_loss { NTKROB_MSE = 0, NTKROB_CE = 1 };
 enum ntkrob_norm { NTKROB_LINF = 0, NTKROB_L2 = 1 };
 
 typedef struct {
   uint8_t kind;
-  uint8_t kernel, stride, pad; /* conv and pools */
+  uint8_t kernel, stride, pad; /* convolutions and pools */
   uint16_t outputs;            /* dense: width; conv: channels */
 } ntkrob_layer;
 

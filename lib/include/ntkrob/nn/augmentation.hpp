@@ -9,7 +9,7 @@ namespace ntkrob {
 
 /// In the order in which an image goes through them.
 struct Augmentation {
-  bool flip = false;  // left and right, every other image
+  bool flip = false;  // left and right, every other image; first and last of signals
   index shift = 0;    // up to so many pixels up, down, left and right, each as likely; what comes in is 0. Known as a
                       // random crop after padding by `shift`
   index cutout = 0;   // the side of a square of zeros, whose centre is any pixel (DeVries & Taylor 2017); 0: none
@@ -27,7 +27,7 @@ void visit_augmentation(Options& o, Visitor&& visitor) {
           within(0, 10'000));
 }
 
-/// Changes images in place. Signals (height 1) are shifted and cut along their length only.
+/// Changes images in place; signals (T x 1 x C) along their length only: a flip turns time around.
 ///   x: n x shape.size()   random: image i is changed by its sub-stream i, whatever its neighbours
 void augment(const Augmentation& how, ImageShape shape, const Rng& random, Backend& backend, View2D<float> x);
 
