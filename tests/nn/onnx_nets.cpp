@@ -1,11 +1,14 @@
-/// Helper of onnx_check.py: writes nets as ONNX, with images and the logits that ntkrob computes for them.
-///   onnx_nets FOLDER: <k>.onnx, <k>.images (N x C x H x W) and <k>.logits (N x classes), float32 little-endian
+/// Helper of onnx_check.py and onnx_runtime.mjs: writes nets as ONNX, with images and the logits that ntkrob computes
+/// for them.
+///   onnx_nets FOLDER [presets]: <k>.onnx, <k>.images (N x C x H x W) and <k>.logits (N x classes), float32
+///   little-endian, and <k>.net, a line of text: H W C classes spec. presets: all of them in the sizes they are for.
 #include <cstdio>
 #include <fstream>
 
 #include "nn/examples.hpp"
 #include "nn/fixture.hpp"
 #include "ntkrob/model/metrics.hpp"
+#include "ntkrob/net/kernel_presets.hpp"
 #include "ntkrob/nn/onnx.hpp"
 
 namespace ntkrob::nn_test {
@@ -37,6 +40,28 @@ constexpr Example kExamples[] = {
     {"sum(gap-dense(4) | dense(4) | conv(4,3)-gap)-groupnorm(2)-dense", {5, 4, 2}},
     {"batchnorm-conv(4,3)-dropout-relu-batchnorm(eps=0.1)-residual(dropout(p=0.2)-conv(4,1))-gelu-dense", {5, 4, 2}},
 };
+/// Every preset of nets, and one of every form of the kernels' presets, for images of the sizes they are for.
+std::vector<std::pair<std::string, ImageShape>> preset_examples() {
+  const ImageShape digits{28, 28, 1}, pictures{32, 32, 3}, speech{49, 10, 1};
+  static_assert(net::kKernelPresets == 5, "a preset of kernels is missing here");
+  std::vector<std::string> names{"mlp:", "mlp:256,128", "fc:3", "cnn:3", "lenet", "myrtle:5", "resnet:10"};
+  for (const net::Preset& preset : net::net_presets())
+    for (std::size_t at = 0; at < preset.name.size(); at = preset.name.find_first_not_of(", ", at)) {
+      const std::size_t end = std::min(preset.name.find(',', at), preset.name.size());
+      names.push_back(preset.name.substr(at, end - at));
+      at = end;
+    }
+  std::vector<std::pair<std::string, ImageShape>> examples;
+  for (const std::string& name : names) {
+    if (name == "dscnn") {
+      examples.emplace_back(name, speech);
+      continue;
+    }
+    examples.emplace_back(name, digits);
+    examples.emplace_back(name, pictures);
+  }
+  return examples;
+}
 constexpr index kRows = 3;
 
 void write(const std::string& path, const std::string& bytes) {
@@ -73,20 +98,27 @@ void write_example(const std::string& path, const Example& example, std::uint64_
   write(path + ".onnx", onnx_bytes(net, "a test", metadata));
   write(path + ".images", as_bytes(planes));
   write(path + ".logits", as_bytes(all_logits(net, x.view())));
+  write(path + ".net", text(height, " ", width, " ", channels, " ", net.classes(), " ", net.spec()));
 }
 
 }  // namespace
 }  // namespace ntkrob::nn_test
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  using namespace ntkrob::nn_test;
+  const bool presets = argc == 3 && std::string(argv[2]) == "presets";
+  if (argc != 2 && !presets) return 2;
   std::uint64_t k = 0;
-  const auto write = [&](const ntkrob::nn_test::Example& example) {
-    ntkrob::nn_test::write_example(std::string(argv[1]) + "/" + std::to_string(k), example, k + 1);
+  const auto write = [&](const Example& example) {
+    write_example(std::string(argv[1]) + "/" + std::to_string(k), example, k + 1);
     ++k;
   };
-  for (const auto& example : ntkrob::nn_test::kExamples) write(example);
-  for (const auto& example : ntkrob::nn_test::kNetExamples) write({example.spec, example.shape, example.classes});
+  if (presets) {
+    for (const auto& [name, shape] : preset_examples()) write({name.c_str(), shape, 10});
+  } else {
+    for (const Example& example : kExamples) write(example);
+    for (const auto& example : kNetExamples) write({example.spec, example.shape, example.classes});
+  }
   std::printf("%d\n", static_cast<int>(k));
   return 0;
 }
