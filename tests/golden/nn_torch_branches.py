@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes nn_torch_branches.npz, which tests/nn/torch_branches_test.cpp reads: nets with branches, normalisations and signals as PyTorch has them.
+"""Makes nn_torch_branches.npz, which tests/nn/torch_branches_test.cpp reads: nets with branches, normalisations, signals and layers behind a flatten as PyTorch has them.
 
 Of net k: "k/spec" is not stored, the test has it; "k/state/..." is the state_dict (float32), "k/x" images [n,C,H,W] (signals [n,C,T]), "k/cotangent", "k/logits" and "k/dx", the
 derivative of sum(cotangent * logits), computed in float64 with the float32 weights, as nets act after training. Made with torch 1.13 (CPU).
@@ -55,8 +55,15 @@ NETS = [
         nn.Linear(12, 5)), (3, 37)),
 ]
 
+
+def behind_a_flatten():  # made after the others were trained, which keeps their numbers
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, 2, 1), nn.Flatten(), nn.BatchNorm1d(48), nn.GELU(), nn.Dropout(0.4), nn.LayerNorm(48), nn.Linear(48, 7), nn.Tanh(), nn.Linear(7, 5)), (2, 8, 6)
+
+
 arrays = {}
-for k, (net, shape) in enumerate(NETS):
+for k, made in enumerate([*NETS, behind_a_flatten]):
+    net, shape = made() if made is behind_a_flatten else made
     net.train()
     for p in net.parameters():
         if p.dim() == 1:

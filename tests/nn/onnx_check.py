@@ -38,7 +38,7 @@ def run(node, x, inputs):
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     known = {"Gemm": {"transB"}, "Flatten": {"axis"}, "Conv": {"kernel_shape", "pads", "strides", "group"},
              "BatchNormalization": {"epsilon"}, "InstanceNormalization": {"epsilon"}, "LeakyRelu": {"alpha"},
-             "ReduceMean": {"axes", "keepdims"},
+             "ReduceMean": {"axes", "keepdims"}, "Transpose": {"perm"},
              "MaxPool": {"kernel_shape", "pads", "strides"},
              "AveragePool": {"kernel_shape", "pads", "strides", "count_include_pad"}}
     unknown = set(attributes) - known.get(node.op_type, set())
@@ -47,6 +47,8 @@ def run(node, x, inputs):
     if node.op_type == "Gemm":
         weight, bias = inputs
         return x @ (weight.T if attributes["transB"] else weight) + bias
+    if node.op_type == "Transpose":
+        return x.transpose(attributes["perm"])
     if node.op_type == "Flatten":
         return x.reshape(x.shape[0], -1)
     if node.op_type == "Relu":

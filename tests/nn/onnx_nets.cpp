@@ -38,6 +38,10 @@ constexpr Example kExamples[] = {
     {"dscnn", {14, 6, 1}},
     {"conv1d(4,5,stride=2)-relu-maxpool1d(2)-depthwise1d(3)-batchnorm-leaky-avgpool1d(3)-dense", {31, 1, 3}},
     {"sum(gap-dense(4) | dense(4) | conv(4,3)-gap)-groupnorm(2)-dense", {5, 4, 2}},
+    // Images that are flattened at the end or in a sum: in the order H W C.
+    {"conv(3,3)-relu-maxpool(2)", {4, 6, 2}, 18},
+    {"sum(dense(24) | flatten)-dense", {4, 3, 2}},
+    {"sum(conv(24,kh=4,kw=3,pad=valid)-gap | flatten)-dense", {4, 3, 2}},
     {"batchnorm-conv(4,3)-dropout-relu-batchnorm(eps=0.1)-residual(dropout(p=0.2)-conv(4,1))-gelu-dense", {5, 4, 2}},
 };
 /// Every preset of nets, and one of every form of the kernels' presets, for images of the sizes they are for.

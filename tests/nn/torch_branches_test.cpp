@@ -24,6 +24,8 @@ const Case kCases[] = {
      {8, 6, 2}},
     {"conv1d(4,5,stride=2,pad=2)-relu-maxpool1d(2)-depthwise1d(3,pad=1)-batchnorm-relu-avgpool1d(3)-flatten-dense",
      {37, 1, 3}},
+    // Behind a flatten PyTorch has the numbers in another order, up to the next dense layer.
+    {"conv(4,3,stride=2,pad=1)-flatten-batchnorm-gelu-dropout(p=0.4)-layernorm-dense(7)-tanh-dense", {8, 6, 2}},
 };
 
 /// The arrays of net k below a prefix, without it.
@@ -73,6 +75,24 @@ TEST_CASE("nets with branches, normalisations and signals give the logits and gr
     NTKROB_CHECK_SAME(kit::compare(logits.view(), expected.view(), 2e-5));
     NTKROB_CHECK_SAME(kit::compare(found.view(), dx.view(), 2e-5));
   }
+}
+
+TEST_CASE("nets whose flattened numbers PyTorch has in another order for good are refused", "[nn]") {
+  const auto refuses = [](const std::string& spec, ImageShape input, index classes, const std::string& message) {
+    INFO(spec);
+    const auto backend = nn_test::backend();
+    StateDict arrays;
+    const StateDict state = Net(spec, input, classes, Initialisation::he, 1, *backend).state();
+    for (const auto& [name, value] : state.entries())
+      if (name.size() > 7 && (name.rfind("weight") == name.size() - 6 || name.rfind("bias") == name.size() - 4))
+        arrays.set(name, value);
+    CHECK_THROWS_AS(import_torch(arrays, spec, input), ConfigError);
+    CHECK_THROWS_WITH(import_torch(arrays, spec, input), Contains(message));
+  };
+  refuses("conv(4,3)-flatten-groupnorm(2)-dense", {2, 3, 1}, 3,
+          "layer 1, groupnorm, reads a flattened image of 2 x 3 x 4, whose numbers PyTorch has in the order C H W");
+  refuses("sum(dense(24) | flatten)-dense", {4, 3, 2}, 3, "layer 1, sum, reads a flattened image of 4 x 3 x 2");
+  refuses("conv(3,3)-flatten-layernorm", {2, 2, 1}, 12, "the logits are a flattened image of 2 x 2 x 3");
 }
 
 TEST_CASE("what PyTorch has and the spec has not is named, and the other way round", "[nn]") {

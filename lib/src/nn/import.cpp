@@ -6,6 +6,7 @@
 #include <set>
 
 #include "nn/stack.hpp"
+#include "nn/torch_layout.hpp"
 #include "nn/torch_modules.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
@@ -131,19 +132,6 @@ void check_places(const Modules& modules, const Places& places, const nn::Stack<
     }
 }
 
-/// Columns of a weight from the order C H W to H W C.
-void reorder(ImageShape in, NdArray<float>& weight) {
-  const index positions = in.height * in.width, d = in.size();
-  if (positions == 1 || in.channels == 1) return;
-  std::vector<float> row(static_cast<std::size_t>(d));
-  for (auto first = weight.values.begin(); first != weight.values.end(); first += d) {
-    for (index p = 0; p < positions; ++p)
-      for (index c = 0; c < in.channels; ++c)
-        row[static_cast<std::size_t>(p * in.channels + c)] = first[c * positions + p];
-    std::copy(row.begin(), row.end(), first);
-  }
-}
-
 /// An output that is always 0 before the one there is.
 void add_zero_output(NdArray<float>& weight, NdArray<float>& bias) {
   weight.values.insert(weight.values.begin(), weight.values.size(), 0.0f);
@@ -192,6 +180,8 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
     result.notes.emplace_back("two-class twin of one output z: the outputs are 0 and z, class 1 is z > 0");
   }
 
+  const std::vector<ImageShape> images = nn::flattened_images(net::describe(spec, input, classes));
+
   StateDict& state = result.state;
   state.set("spec", spec);
   state.set("input_shape", NdArray<std::int64_t>{{3}, {input.height, input.width, input.channels}});
@@ -210,16 +200,17 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
     if (!own.weight.given()) weight = filled(1);  // a normalisation that learns no scale
     if (!own.bias.given()) bias = filled(0);
     if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
-    if (what.kind == net::Kind::dense) {
-      const int before = stack[l].inputs()[0];
-      reorder(before < 0 ? input : stack[static_cast<std::size_t>(before)].layer->out, weight);
-    }
+    const auto own_order = [&](NdArray<float> array) {
+      nn::reorder(what, images[l], nn::Order::ours, array);
+      return array;
+    };
+    weight = own_order(std::move(weight));
     if (what.weight_shape.size() == 4) weight.shape = what.weight_shape;  // of signals
     state.set(group + "weight", std::move(weight));
-    state.set(group + "bias", std::move(bias));
+    state.set(group + "bias", own_order(std::move(bias)));
     if (!what.statistics) continue;
-    state.set(group + "running_mean", own.mean.array);
-    state.set(group + "running_var", own.variance.array);
+    state.set(group + "running_mean", own_order(own.mean.array));
+    state.set(group + "running_var", own_order(own.variance.array));
   }
   return result;
 }

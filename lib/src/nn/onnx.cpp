@@ -88,7 +88,17 @@ std::vector<float> floats(const Matrix<float>& m) { return floats(m.data(), m.si
 struct Value {
   std::string name;
   bool flat = false;
+  ImageShape shape = {};
 };
+
+/// The value as N x D in the order H W C.
+std::string flattened(Graph& graph, const Value& value, const std::string& output = {}) {
+  const ImageShape s = value.shape;
+  const bool moved = s.height * s.width > 1 && s.channels > 1;
+  const std::string last =
+      moved ? graph.node("Transpose", {value.name}, {attribute("perm", Integers{0, 2, 3, 1})}) : value.name;
+  return graph.node("Flatten", {last}, {attribute("axis", 1)}, output);
+}
 
 /// Writes one layer without its ReLU.
 class Writer {
@@ -131,9 +141,9 @@ class Writer {
         return {gelu(x), flat};
       case net::Kind::sum: {
         std::vector<std::string> names;
-        const bool any = std::any_of(inputs_.begin(), inputs_.end(), [](const Value& v) { return v.flat; });
-        for (const Value& v : inputs_)
-          names.push_back(any && !v.flat ? graph_.node("Flatten", {v.name}, {attribute("axis", 1)}) : v.name);
+        const bool any =
+            std::any_of(inputs_.begin(), inputs_.end(), [&](const Value& v) { return v.flat || v.shape != what_.in; });
+        for (const Value& v : inputs_) names.push_back(any && !v.flat ? flattened(graph_, v) : v.name);
         return {graph_.node("Sum", names), any};
       }
       case net::Kind::batchnorm:
@@ -268,7 +278,9 @@ std::string onnx_bytes(const Net& net, const std::string& comment, const OnnxMet
   const std::vector<InferenceLayer> layers = nn::inference_layers(net);
   Graph graph;
   std::vector<Value> values;
-  const auto value = [&](int layer) { return layer < 0 ? Value{"image"} : values[static_cast<std::size_t>(layer)]; };
+  const auto value = [&](int layer) {
+    return layer < 0 ? Value{"image", false, in} : values[static_cast<std::size_t>(layer)];
+  };
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const net::Layer& what = layers[l].what;
     // A dense layer at the end names its output; an image of one position is flattened. No ReLU is last.
@@ -284,8 +296,9 @@ std::string onnx_bytes(const Net& net, const std::string& comment, const OnnxMet
     Writer writer(graph, layers[l], text("layers.", l), inputs, ends ? "logits" : "");
     writer.flattened_from_ = before < 0 ? in : layers[static_cast<std::size_t>(before)].what.out;
     values.push_back(writer.write());
+    values.back().shape = what.out;
     if (what.relu) values.back().name = graph.node("Relu", {values.back().name});
-    if (last && !ends) graph.node("Flatten", {values.back().name}, {attribute("axis", 1)}, "logits");
+    if (last && !ends) flattened(graph, values.back(), "logits");
   }
   const Message body = graph.finish(net.spec(), value_info("image", {in.channels, in.height, in.width}),
                                     value_info("logits", {net.classes()}));

@@ -41,8 +41,10 @@ struct TorchModel {
 ///   then the only order that fits the shapes in which numbers of like names ascend as numbers (fc2 before fc10), names
 ///   such as "out" come last and "input" first. Where several orders fit nothing is guessed.
 ///
-/// The first dense behind an image reads its inputs in the order C H W there and H W C here; it is reordered.
-/// throws: IoError naming the array, the shape that was expected, and the remedy; ConfigError for a wrong spec or order
+/// A flattened image is in the order C H W there and H W C here: the dense that reads it, and what stands between them,
+/// is reordered.
+/// throws: IoError naming the array, the shape that was expected, and the remedy; ConfigError for a wrong spec or
+/// order, or where no order of weights gives the same net
 TorchModel import_torch(const StateDict& arrays, const std::string& spec, ImageShape input, const TorchImport& options);
 /// The same without options and notes.
 StateDict import_torch(const StateDict& arrays, const std::string& spec, ImageShape input);
