@@ -135,10 +135,33 @@ TEST_CASE("what does not fit together is refused with what arrives there", "[net
   refused("conv(6,3)-groupnorm(4)-dense", "6 channels do not divide into 4 groups");
   refused("batchnorm(eps=0)-dense", "batchnorm eps is 0");
   refused("dense(8)-dropout(p=1)-dense", "drops everything");
-  refused("resnet:9", "resnet");
   refused("resnet:8-dense", "whole net and stands alone");
   refused("mlp", "a preset (cnn:small, resnet:8, ...)");
   refused("kernel:", "empty");
+}
+
+TEST_CASE("a wrong number or name of a preset is answered with the nets there are", "[net]") {
+  for (const char* wrong : {"resnet:9", "resnet:0", "resnet:4", "resnet:116", "resnet:1000000000000000000000"}) {
+    refused(wrong, "nets are resnet:8, resnet:14, resnet:20 (6 n + 2 from 8 to 110)");
+    refused(wrong, "the kernels' preset resnet:10, resnet:16");
+  }
+  refused("resnet:9", "the number is 9");
+  for (const char* wrong : {"convnet:0", "convnet:6", "convnet:100000"}) refused(wrong, "nets are convnet:3 (1 to 5)");
+  refused("resnet:8(w=2)",
+          "resnet:8 is a net and takes no arguments, or with the layers of the kernels' preset resnet:10");
+  refused("convnet:3(pool=gap)", "convnet:3 is a net and takes no arguments");
+  refused("kernel:convnet:3", "is a net and no kernel");
+  refused("kernel:resnet:8", "write resnet:10");
+  for (const char* wrong :
+       {"resnet", "resnet18", "resnet:x", "resnet:-8", "convnet", "convnet3", "vgg11", "vgg16", "vgg13-s", "alexnet",
+        "alexnet-m", "dscnn:3", "dscnn2", "cnn:large", "lenet5", "myrtle", "fc"})
+    refused(wrong,
+            "there are: mlp:256,128, alexnet-s, cnn:small, convnet:3, dscnn, resnet:8, resnet:14, resnet:20, vgg11-s, "
+            "fc:L");
+  refused("conv(8,3)-resnet18-dense", "no net is called resnet18");
+  // Layers are no presets, whatever letters they begin with.
+  refused("conw(8,3)-dense", "no layer \"conw\" of nets");
+  CHECK(describe("resnet:10", kPicture, 10).layers.size() > 10);
 }
 
 TEST_CASE("the kernel of a net is the same layers without what width means, or the reason why there is none", "[net]") {

@@ -271,7 +271,8 @@ TEST_CASE("batch normalisation comes with its statistics", "[nn]") {
   const TorchModel model = import_torch(arrays, "conv(3,3)-batchnorm(eps=0.25)-relu-flatten-dense", shape, {});
 
   CHECK(model.state.get<std::string>("spec") == "conv(3,3)-batchnorm(eps=0.25)-relu-flatten-dense");
-  REQUIRE(model.notes.size() == 2);
+  REQUIRE(model.notes.size() == 3);
+  CHECK(model.notes[1] == "no bias, taken for 0: conv");
   CHECK(model.notes[0] == "ignored 1 num_batches_tracked, counters");
   // The convolution alone, then the formula of PyTorch's documentation on each of its channels.
   const auto channel = [&](const char* name, std::size_t c) {
@@ -323,7 +324,9 @@ TEST_CASE("a net of PyTorch with batch normalisation, in half precision and wrap
       import_torch(load_arrays(NTKROB_GOLDEN_DIR "/nn_torch_batchnorm_state.npz"),
                    "conv(3,3,pad=1)-batchnorm(eps=1e-3)-relu-flatten-dense(7)-batchnorm-relu-dense", {6, 5, 1}, {});
   CHECK(model.notes[0] == "ignored 2 num_batches_tracked, counters");
-  CHECK(model.notes[1] ==
+  CHECK(model.notes[1] == "no bias, taken for 0: module.conv, module.bn2");
+  CHECK(model.notes[2] == "no scale, taken for 1: module.bn2");
+  CHECK(model.notes[3] ==
         "layers in the order of the file: module.conv, module.bn1, module.fc, module.bn2, module.out");
   const Net net(model.state, *backend);
   const Matrix<float> x = images(golden, "x");

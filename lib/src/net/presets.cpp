@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "net/rules.hpp"
 #include "net/weights.hpp"
 #include "ntkrob/net/kernel_presets.hpp"
 
@@ -39,13 +40,17 @@ std::string dscnn() {
 struct Row {
   const char* name;  // "resnet" with a number behind a colon, or the whole of it
   const char* examples;
+  const char* numbers;       // which are allowed, for messages
   bool (*allowed)(index n);  // null: no number
   std::string (*layers)(index n);
   const char* description;
+
+  /// Whether a text of digits is a number of this row.
+  bool takes(const std::string& digits) const { return digits.size() <= 3 && allowed(std::stol(digits)); }
 };
 // Stored models name their preset: its layers never change.
 const Row kRows[] = {
-    {"alexnet-s", "alexnet-s", nullptr,
+    {"alexnet-s", "alexnet-s", "", nullptr,
      [](index) {
        return std::string(
            "conv(32,5)-relu-maxpool(3,stride=2,pad=1)-conv(64,5)-relu-maxpool(3,stride=2,pad=1)-conv(96,3)-relu-"
@@ -53,18 +58,20 @@ const Row kRows[] = {
            "dense(128)-relu-dropout(p=0.5)-dense");
      },
      "after Krizhevsky 2012, for 28 x 28 and 32 x 32 images"},
-    {"cnn:small", "cnn:small", nullptr,
+    {"cnn:small", "cnn:small", "", nullptr,
      [](index) {
        return std::string(
            "conv(16,4,stride=2,pad=1)-relu-conv(32,4,stride=2,pad=1)-relu-flatten-dense(100)-relu-dense");
      },
      "the small net of Wong & Kolter 2018, for 28 x 28 and 32 x 32 images"},
-    {"convnet", "convnet:3", [](index n) { return n >= 1 && n <= 5; }, convnet,
+    {"convnet", "convnet:3", "1 to 5", [](index n) { return n >= 1 && n <= 5; }, convnet,
      "n blocks of 128 channels, instance normalisation and average pooling, as data-set distillation has them"},
-    {"dscnn", "dscnn", nullptr, [](index) { return dscnn(); }, "depthwise separable, keyword spotting (Zhang 2017)"},
-    {"resnet", "resnet:8, resnet:14, resnet:20", [](index n) { return n >= 8 && n <= 110 && (n - 2) % 6 == 0; }, resnet,
+    {"dscnn", "dscnn", "", nullptr, [](index) { return dscnn(); },
+     "depthwise separable, keyword spotting (Zhang 2017)"},
+    {"resnet", "resnet:8, resnet:14, resnet:20", "6 n + 2 from 8 to 110",
+     [](index n) { return n >= 8 && n <= 110 && (n - 2) % 6 == 0; }, resnet,
      "residual net of 6 n + 2 layers with batch normalisation (He 2016); 6 n + 4 layers: the kernels' wide one"},
-    {"vgg11-s", "vgg11-s", nullptr,
+    {"vgg11-s", "vgg11-s", "", nullptr,
      [](index) {
        const auto layer = [](int width) { return text("conv(", width, ",3)-batchnorm-relu-"); };
        const std::string pool = "maxpool(2)-";
@@ -124,6 +131,47 @@ std::string all_forms() {
   return out;
 }
 
+std::string no_net(const std::string& word) { return text("no net is called ", word, "; there are: ", all_forms()); }
+
+bool is_number(const std::string& suffix) {
+  return !suffix.empty() && suffix.find_first_not_of("0123456789") == std::string::npos;
+}
+
+/// "resnet" of "resnet18" and of "resnet:8".
+std::string leading_letters(const std::string& name) {
+  return name.substr(0, name.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
+}
+
+const Row* find_row(const std::string& name) {
+  for (const Row& row : kRows)
+    if (row.allowed != nullptr && name == row.name) return &row;
+  return nullptr;
+}
+
+bool is_preset(const SpecItem& item) {
+  return find_kernel_preset(item.name) != nullptr ||
+         std::any_of(std::begin(kRows), std::end(kRows),
+                     [&](const Row& row) { return item.name == text_before(row.name, ':'); });
+}
+
+/// Refuses what neither this row nor a preset of kernels of the same name has.
+void check_number(const std::string& source, const SpecItem& item, const Row& row, Tongue tongue) {
+  const KernelPreset* kernel = find_kernel_preset(item.name);
+  const index n = item.suffix.size() <= 3 ? std::stol(item.suffix) : 0;
+  const bool known = kernel != nullptr && n >= kernel->low && n <= kernel->high && kernel->allowed(n);
+  if (known || (kernel != nullptr && tongue == Tongue::kernel)) return;
+  const std::string other =
+      kernel == nullptr ? std::string() : text(", or with the layers of the kernels' preset ", kernel->example);
+  if (row.takes(item.suffix))
+    spec_error(source, item.position,
+               tongue == Tongue::kernel
+                   ? text(item.name, ":", item.suffix, " is a net and no kernel; leave \"kernel:\" out")
+                   : text(item.name, ":", item.suffix, " is a net and takes no arguments", other));
+  spec_error(
+      source, item.position,
+      text(item.name, ": the number is ", item.suffix, "; nets are ", row.examples, " (", row.numbers, ")", other));
+}
+
 }  // namespace
 
 Expansion expand(const std::string& whole) {
@@ -151,32 +199,33 @@ Expansion expand(const std::string& whole) {
   for (const SpecItem& item : items)
     if (item.name == "mlp") spec_error(source, item.position, text("mlp stands alone and with a colon; ", kForms));
   const SpecItem& first = items[0];
-  if (result.tongue == Tongue::net && items.size() == 1 && first.arguments.empty())
-    for (const Row& row : kRows) {
-      if (row.allowed == nullptr || first.name != row.name || first.suffix.empty() ||
-          first.suffix.find_first_not_of("0123456789") != std::string::npos || first.suffix.size() > 3)
-        continue;
-      const index n = parse_integer(first.suffix, first.name, 0, 999);
-      if (!row.allowed(n)) continue;
-      result.layers = row.layers(n);
+  if (items.size() == 1 && is_number(first.suffix)) {
+    const Row* row = find_row(first.name);
+    if (row != nullptr && result.tongue == Tongue::net && first.arguments.empty() && row->takes(first.suffix)) {
+      result.layers = row->layers(std::stol(first.suffix));
       return result;
     }
+    if (row != nullptr) check_number(source, first, *row, result.tongue);
+  }
   if (items.size() == 1)
     if (const KernelPreset* preset = find_kernel_preset(first.name)) {
       const bool named = preset->number == nullptr || !first.suffix.empty();
-      const bool number = first.suffix.find_first_not_of("0123456789") == std::string::npos;
-      if (!named || !number)
-        spec_error(source, first.position, text("no net is called ", word, "; there are: ", all_forms()));
+      if (!named || !(first.suffix.empty() || is_number(first.suffix)))
+        spec_error(source, first.position, no_net(word));
       return expand_kernel(source, first, *preset);
     }
   for (const SpecItem& item : items) {
-    const bool preset = find_kernel_preset(item.name) != nullptr ||
-                        std::any_of(std::begin(kRows), std::end(kRows),
-                                    [&](const Row& row) { return item.name == text_before(row.name, ':'); });
-    if (preset)
-      spec_error(source, item.position,
-                 items.size() == 1 ? text("no net is called ", word, "; there are: ", all_forms())
-                                   : text(item.name, " is a whole net and stands alone; ", kForms));
+    const std::string letters = leading_letters(item.name);
+    const auto named_so = [&](const std::string& preset) { return letters == leading_letters(preset); };
+    const bool preset =
+        std::any_of(std::begin(kRows), std::end(kRows), [&](const Row& r) { return named_so(r.name); }) ||
+        std::any_of(std::begin(kernel_presets), std::end(kernel_presets),
+                    [&](const KernelPreset& p) { return named_so(p.name); });
+    if (!preset || find_rule(item.name) != nullptr) continue;
+    const bool whole = items.size() > 1 && is_preset(item);
+    spec_error(source, item.position,
+               whole ? text(item.name, " is a whole net and stands alone; ", kForms)
+                     : no_net(items.size() == 1 ? word : item.name));
   }
   result.layers = source;
   if (result.tongue == Tongue::kernel) result.kernel = word;

@@ -21,25 +21,43 @@ using nn::TorchPlace;
 using Modules = std::vector<TorchModule>;
 
 /// What the net needs, module by module, if it has so many outputs.
-struct Places {
-  std::vector<TorchPlace> places;
-  std::vector<std::size_t> layers;  // of the stack, one per place
-};
-Places places_of(const nn::Stack<float>& stack) {
+using Places = std::vector<TorchPlace>;
+Places places_of(const nn::Stack<float>& stack, const std::vector<ImageShape>& images) {
   Places result;
   for (std::size_t l = 0; l < stack.size(); ++l) {
     const net::Layer& what = stack[l].layer->what;
     if (!what.has_parameters()) continue;
-    result.places.push_back({what.statistics, what.weight_shape});
-    result.layers.push_back(l);
+    result.push_back({what.statistics, what.weight_shape, l, stack[l].type(), what.scales() && !what.statistics,
+                      what.in, images[l]});
   }
   return result;
 }
 
-void check_counts(const Modules& modules, const Places& places) {
+/// LayerNorm over channels and positions, for which there is no layer.
+[[noreturn]] void refuse_scales_of_numbers(const TorchModule& module) {
+  const std::vector<index>& shape = module.weight.array.shape;
+  throw IoError(text("array \"", module.weight.key, "\" has shape ", shape_text(shape), ": LayerNorm over ",
+                     shape_text(shape),
+                     " has a scale for every number, the normalisations of a spec have one for every "
+                     "channel: train with nn.GroupNorm(1, ",
+                     shape[0],
+                     "), which is layernorm(axes=all) here, or, where "
+                     "only dense layers follow, write flatten-layernorm"));
+}
+
+/// ordered: whether the modules are in the order of the layers
+void check_counts(const Modules& modules, const Places& places, bool ordered) {
+  const auto unmatched = [&] {
+    const std::string list = nn::unmatched_text(modules, places, ordered);
+    return list.empty() ? list : "; " + list;
+  };
+  for (const TorchModule& module : modules)
+    if (module.scales_numbers() &&
+        std::none_of(places.begin(), places.end(), [&](const TorchPlace& place) { return nn::fits(module, place); }))
+      refuse_scales_of_numbers(module);
   const auto norms = std::count_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.normalises(); });
-  const auto marked = std::count_if(places.places.begin(), places.places.end(),
-                                    [](const TorchPlace& place) { return place.normalises; });
+  const auto marked =
+      std::count_if(places.begin(), places.end(), [](const TorchPlace& place) { return place.normalises; });
   if (norms > 0 && marked == 0) {
     const auto first =
         std::find_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.normalises(); });
@@ -49,38 +67,64 @@ void check_counts(const Modules& modules, const Places& places) {
              "conv(8,5)-batchnorm-relu (eps 1e-5, else batchnorm(eps=1e-3))"));
   }
   NTKROB_CHECK(norms == marked, IoError, "the spec has ", marked, " times batchnorm, the file has ", norms,
-               " modules with running_mean: ", nn::names_text(modules));
+               " modules with running_mean: ", nn::names_text(modules), unmatched());
   const auto scaling = [](const auto& all, const auto& is) { return std::count_if(all.begin(), all.end(), is); };
   const auto scales = scaling(modules, [](const TorchModule& m) { return m.scales(); });
-  const auto wanted = scaling(places.places, [](const TorchPlace& p) { return !p.normalises && p.shape.size() == 1; });
+  const auto wanted = scaling(places, [](const TorchPlace& p) { return p.scales; });
   if (scales > wanted) {
     const auto first = std::find_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.scales(); });
     throw IoError(text("module \"", first->name,
                        "\" is layer, group or instance normalisation, for which the spec has ",
                        wanted == 0 ? "no place" : "too few places",
                        ": write layernorm, groupnorm(groups) or instancenorm where it stands, e.g. "
-                       "conv(8,5)-groupnorm(4)-relu"));
+                       "conv(8,5)-groupnorm(4)-relu",
+                       wanted == 0 ? std::string() : unmatched()));
   }
-  const auto layers = places.places.size() - static_cast<std::size_t>(marked);
+  const auto layers = places.size() - static_cast<std::size_t>(marked);
   const auto given = modules.size() - static_cast<std::size_t>(norms);
   NTKROB_CHECK(layers == given, IoError, "the spec has ", layers, " layers with weights, the file has ", given, ": ",
-               nn::names_text(modules));
+               nn::names_text(modules), unmatched());
 }
 
-/// The compiled spec for every number of outputs that a module could give it; the error of the last where none fits.
-std::map<index, nn::Stack<float>> candidates(const Modules& modules, const std::string& spec, ImageShape input) {
+/// The places of the spec for every number of outputs that a module could give it.
+///   refusal: the error of the first that is not possible
+std::map<index, Places> candidates(const Modules& modules, const std::string& spec, ImageShape input,
+                                   std::optional<ConfigError>& refusal) {
   std::set<index> outputs;
   for (const TorchModule& module : modules)
     if (!module.normalises()) outputs.insert(module.outputs());
-  std::map<index, nn::Stack<float>> stacks;
-  std::optional<ConfigError> refusal;
+  std::map<index, Places> result;
   for (const index classes : outputs) try {
-      stacks.emplace(classes, nn::compile<float>(spec, input, classes));
+      const net::Description description = net::describe(spec, input, classes);
+      result.emplace(classes, places_of(nn::build<float>(description), nn::flattened_images(description)));
     } catch (const ConfigError& error) {
       if (!refusal) refusal = error;
     }
-  if (stacks.empty()) throw ConfigError(*refusal);
-  return stacks;
+  return result;
+}
+
+/// throws: IoError naming the modules that are left over, where with them the spec has not the outputs of the last one
+Places places_for(index outputs, const Modules& modules, const std::string& spec, ImageShape input) {
+  try {
+    const net::Description description = net::describe(spec, input, outputs);
+    return places_of(nn::build<float>(description), nn::flattened_images(description));
+  } catch (const ConfigError&) {
+    std::optional<ConfigError> refusal;
+    const std::map<index, Places> others = candidates(modules, spec, input, refusal);
+    if (!others.empty()) check_counts(modules, others.begin()->second, true);
+    throw;
+  }
+}
+
+/// What is not in the file and taken for 1 or 0.
+void note_absent(const Modules& modules, std::vector<std::string>& notes) {
+  Modules biases, scales;
+  for (const TorchModule& m : modules) {
+    if (!m.bias.given()) biases.push_back({m.name, {}, {}, {}, {}});
+    if (!m.weight.given()) scales.push_back({m.name, {}, {}, {}, {}});
+  }
+  if (!biases.empty()) notes.push_back("no bias, taken for 0: " + nn::names_text(biases));
+  if (!scales.empty()) notes.push_back("no scale, taken for 1: " + nn::names_text(scales));
 }
 
 [[noreturn]] void refuse_order(const Modules& modules, const char* why) {
@@ -93,11 +137,13 @@ std::map<index, nn::Stack<float>> candidates(const Modules& modules, const std::
 
 /// Brings modules whose order is not known into the only one that fits. returns: whether there is one
 bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input, std::string& note) {
-  const auto stacks = candidates(modules, spec, input);
-  check_counts(modules, places_of(stacks.begin()->second));
+  std::optional<ConfigError> refusal;
+  const std::map<index, Places> possible = candidates(modules, spec, input, refusal);
+  if (possible.empty()) throw ConfigError(*refusal);
+  check_counts(modules, possible.begin()->second, false);
   std::vector<std::vector<std::size_t>> orders;
-  for (const auto& [classes, stack] : stacks)
-    for (auto& order : nn::orders_that_fit(modules, places_of(stack).places)) orders.push_back(std::move(order));
+  for (const auto& [classes, places] : possible)
+    for (auto& order : nn::orders_that_fit(modules, places)) orders.push_back(std::move(order));
   if (orders.size() > 1) refuse_order(modules, "more than one order of the modules fits the spec");
   note = "the file keeps no order of its arrays; layers in the only order that fits names and shapes: ";
   if (orders.empty()) {
@@ -111,22 +157,28 @@ bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input
   return !orders.empty();
 }
 
-void check_shape(const TorchArray& p, const std::vector<index>& shape, std::size_t layer, const char* type) {
-  NTKROB_CHECK(nn::same_shape(p.array.shape, shape), IoError, "array \"", p.key, "\" has shape ",
-               shape_text(p.array.shape), ", layer ", layer, " of the spec, a ", type, ", needs ", shape_text(shape));
+/// place: of the array's module   shape: that the array needs
+void check_shape(const TorchArray& p, const TorchPlace& place, const std::vector<index>& shape) {
+  TorchPlace needed = place;
+  needed.shape = shape;
+  NTKROB_CHECK(nn::same_shape(p.array.shape, needed), IoError, "array \"", p.key, "\" has shape ",
+               shape_text(p.array.shape), ", layer ", place.layer, " of the spec, a ", place.type, ", needs ",
+               shape_text(shape));
 }
 
-void check_places(const Modules& modules, const Places& places, const nn::Stack<float>& stack,
-                  const std::string& order) {
+void check_places(const Modules& modules, const Places& places, const std::string& order) {
   for (std::size_t k = 0; k < modules.size(); ++k) try {
       const TorchModule& module = modules[k];
-      const std::size_t layer = places.layers[k];
-      const TorchPlace& place = places.places[k];
+      const TorchPlace& place = places[k];
       NTKROB_CHECK(module.normalises() == place.normalises, IoError, "module \"", module.name, "\" is ",
-                   module.normalises() ? "batch normalisation" : "a layer with weights", ", the spec has ",
-                   stack[layer].type(), " at its place, layer ", layer);
-      check_shape(place.normalises ? module.mean : module.weight, place.shape, layer, stack[layer].type());
-      if (module.bias.given()) check_shape(module.bias, {module.outputs()}, layer, stack[layer].type());
+                   module.normalises() ? "batch normalisation" : "a layer with weights", ", the spec has ", place.type,
+                   " at its place, layer ", place.layer);
+      const std::vector<index> numbers{place.in.channels, place.in.height, place.in.width};
+      if (place.scales && !nn::fits(module, place) && (module.scales_numbers() || module.weight.array.shape == numbers))
+        refuse_scales_of_numbers(module);
+      check_shape(place.normalises ? module.mean : module.weight, place, place.shape);
+      if (module.bias.given())
+        check_shape(module.bias, place, place.scales ? place.shape : std::vector<index>{module.outputs()});
     } catch (const IoError& error) {
       throw IoError(text(error.marked(), " (", order, "; ", field("order"), " names another)"));
     }
@@ -159,13 +211,13 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   std::string order;
   const bool certain = nn::order_modules(found, options.order, order) || order_by_shapes(modules, spec, input, order);
   if (found.counters > 0) result.notes.push_back(text("ignored ", found.counters, " num_batches_tracked, counters"));
+  note_absent(modules, result.notes);
   result.notes.push_back(order);
 
   const index outputs = modules.back().outputs();
-  nn::Stack<float> stack = nn::compile<float>(spec, input, outputs);
-  const Places places = places_of(stack);
-  check_counts(modules, places);
-  check_places(modules, places, stack, order);
+  const Places places = places_for(outputs, modules, spec, input);
+  check_counts(modules, places, true);
+  check_places(modules, places, order);
   if (!certain) refuse_order(modules, "an order in which numbers ascend does not fit the spec");
   NTKROB_CHECK(outputs > 1 || options.two_class, ConfigError,
                "the net has one output, as for a sigmoid that tells two classes apart, and a model has one output for "
@@ -175,42 +227,40 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   NTKROB_CHECK(outputs == 1 || !options.two_class, ConfigError, field("two-class", "true"),
                " is for nets of one output, this one has ", given(outputs), ": module \"", modules.back().name, "\"");
   const index classes = std::max<index>(2, outputs);
-  if (options.two_class) {
-    stack = nn::compile<float>(spec, input, classes);
+  if (options.two_class)
     result.notes.emplace_back("two-class twin of one output z: the outputs are 0 and z, class 1 is z > 0");
-  }
-
-  const std::vector<ImageShape> images = nn::flattened_images(net::describe(spec, input, classes));
+  const net::Description description = net::describe(spec, input, classes);
+  const std::vector<ImageShape> images = nn::flattened_images(description);
 
   StateDict& state = result.state;
   state.set("spec", spec);
   state.set("input_shape", NdArray<std::int64_t>{{3}, {input.height, input.width, input.channels}});
   state.set("classes", static_cast<std::int64_t>(classes));
   auto module = modules.begin();
-  for (std::size_t l = 0; l < stack.size(); ++l) {
-    const net::Layer& what = stack[l].layer->what;
+  for (std::size_t l = 0; l < description.layers.size(); ++l) {
+    const net::Layer& what = description.layers[l];
     const std::string group = text("layers/", l, "/");
-    state.set(group + "type", std::string(stack[l].type()));
+    state.set(group + "type", std::string(net::name(what.kind)));
     if (!what.has_parameters()) continue;
     const TorchModule& own = *module++;
     NdArray<float> weight = own.weight.array, bias = own.bias.array;
     const auto filled = [&](float value) {
-      return NdArray<float>{{own.outputs()}, std::vector<float>(static_cast<std::size_t>(own.outputs()), value)};
+      const index n = what.scales() ? what.outputs : own.outputs();
+      return NdArray<float>{{n}, std::vector<float>(static_cast<std::size_t>(n), value)};
     };
     if (!own.weight.given()) weight = filled(1);  // a normalisation that learns no scale
     if (!own.bias.given()) bias = filled(0);
     if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
-    const auto own_order = [&](NdArray<float> array) {
+    const auto add = [&](const char* name, NdArray<float> array, const std::vector<index>& shape) {
       nn::reorder(what, images[l], nn::Order::ours, array);
-      return array;
+      array.shape = shape;  // windows of signals and scales of flattened images may have had another
+      state.set(group + name, std::move(array));
     };
-    weight = own_order(std::move(weight));
-    if (what.weight_shape.size() == 4) weight.shape = what.weight_shape;  // of signals
-    state.set(group + "weight", std::move(weight));
-    state.set(group + "bias", own_order(std::move(bias)));
+    add("weight", std::move(weight), what.weight_shape);
+    add("bias", std::move(bias), {what.outputs});
     if (!what.statistics) continue;
-    state.set(group + "running_mean", own_order(own.mean.array));
-    state.set(group + "running_var", own_order(own.variance.array));
+    add("running_mean", own.mean.array, {what.outputs});
+    add("running_var", own.variance.array, {what.outputs});
   }
   return result;
 }

@@ -69,11 +69,13 @@ void check_module(const TorchModule& module) {
 
 }  // namespace
 
-bool same_shape(const std::vector<index>& array, const std::vector<index>& needed) {
-  if (array == needed) return true;
+bool same_shape(const std::vector<index>& array, const TorchPlace& place) {
+  if (array == place.shape) return true;
+  const ImageShape& i = place.image;
+  if (place.scales && i.height * i.width > 1 && array == std::vector<index>{i.channels, i.height, i.width}) return true;
   std::vector<index> longer = array;
   longer.push_back(1);
-  return array.size() == 3 && longer == needed;
+  return array.size() == 3 && longer == place.shape;
 }
 
 namespace {

@@ -22,7 +22,13 @@ struct TorchModule {
   /// Batch normalisation: by running statistics.
   bool normalises() const { return mean.given() || variance.given(); }
   /// Layer, group or instance normalisation: a scale for every channel, or for every number.
-  bool scales() const { return !normalises() && weight.given() && weight.array.shape.size() == 1; }
+  bool scales() const {
+    return !normalises() && weight.given() && (weight.array.shape.size() == 1 || scales_numbers());
+  }
+  /// LayerNorm over several axes: as many shifts as scales.
+  bool scales_numbers() const {
+    return weight.array.shape.size() > 1 && bias.given() && bias.array.shape == weight.array.shape;
+  }
   index outputs() const;
 };
 
@@ -44,10 +50,15 @@ std::string names_text(const std::vector<TorchModule>& modules);
 struct TorchPlace {
   bool normalises = false;
   std::vector<index> shape;  // of the weight, or of the statistics
+  std::size_t layer = 0;     // of the spec, and its name
+  const char* type = "";
+  bool scales = false;    // layer, group or instance normalisation
+  ImageShape in = {};     // what it reads
+  ImageShape image = {};  // whose numbers it reads where they are flattened
 };
 /// Whether an array is of the shape that a layer needs; the weight of a convolution over signals [out,in,k] is that of
-/// windows [k,1].
-bool same_shape(const std::vector<index>& array, const std::vector<index>& needed);
+/// windows [k,1], and scales of a flattened image may be [C,H,W].
+bool same_shape(const std::vector<index>& array, const TorchPlace& place);
 bool fits(const TorchModule& module, const TorchPlace& place);
 
 /// Modules in the order of options, of their numbers, or of the file; the note says which. False where none is certain.
@@ -57,6 +68,11 @@ bool order_modules(TorchModules& found, const std::vector<std::string>& order, s
 /// returns: one order for each that was found, as numbers of modules
 std::vector<std::vector<std::size_t>> orders_that_fit(const std::vector<TorchModule>& modules,
                                                       const std::vector<TorchPlace>& places);
+
+/// "left over: aux [10,4]; nothing fits layer 3, dense [4,7]": what is not matched when as many modules as can be are
+/// given to places that they fit, in their order or, where it is not known, in any. Empty where nothing is left.
+std::string unmatched_text(const std::vector<TorchModule>& modules, const std::vector<TorchPlace>& places,
+                           bool ordered);
 
 /// Numbers in names ascend as numbers: fc2 before fc10.
 bool natural_less(const std::string& a, const std::string& b);

@@ -118,7 +118,60 @@ bool natural_less(const std::string& a, const std::string& b) {
 
 bool fits(const TorchModule& module, const TorchPlace& place) {
   return module.normalises() == place.normalises &&
-         same_shape((place.normalises ? module.mean : module.weight).array.shape, place.shape);
+         same_shape((place.normalises ? module.mean : module.weight).array.shape, place);
+}
+
+namespace {
+
+/// For every module the place that it is given, -1: none. In order: the longest common subsequence.
+std::vector<int> match(const std::vector<TorchModule>& modules, const std::vector<TorchPlace>& places, bool ordered) {
+  const std::size_t n = modules.size(), m = places.size();
+  std::vector<int> matched(n, -1);
+  if (!ordered) {
+    std::vector<bool> used(m, false);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < m && matched[i] < 0; ++j)
+        if (!used[j] && fits(modules[i], places[j])) used[j] = true, matched[i] = static_cast<int>(j);
+    return matched;
+  }
+  std::vector<std::vector<std::size_t>> longest(n + 1, std::vector<std::size_t>(m + 1, 0));  // of what is behind (i, j)
+  for (std::size_t i = n; i-- > 0;)
+    for (std::size_t j = m; j-- > 0;)
+      longest[i][j] =
+          fits(modules[i], places[j]) ? longest[i + 1][j + 1] + 1 : std::max(longest[i + 1][j], longest[i][j + 1]);
+  for (std::size_t i = 0, j = 0; i < n && j < m;)
+    if (fits(modules[i], places[j]))
+      matched[i++] = static_cast<int>(j++);
+    else
+      longest[i + 1][j] >= longest[i][j + 1] ? ++i : ++j;
+  return matched;
+}
+
+}  // namespace
+
+std::string unmatched_text(const std::vector<TorchModule>& modules, const std::vector<TorchPlace>& places,
+                           bool ordered) {
+  constexpr std::size_t kShown = 12, kMost = 4096;
+  if (modules.size() > kMost || places.size() > kMost) return {};
+  const std::vector<int> matched = match(modules, places, ordered);
+  std::string over, missing;
+  std::size_t n_over = 0, n_missing = 0;
+  const auto add = [](std::string& list, std::size_t& n, const std::string& one) {
+    if (++n <= kShown) list += (n == 1 ? "" : ", ") + one;
+    if (n == kShown + 1) list += ", ...";
+  };
+  for (std::size_t i = 0; i < modules.size(); ++i)
+    if (matched[i] < 0)
+      add(over, n_over,
+          text("\"", modules[i].name, "\" ",
+               shape_text((modules[i].normalises() ? modules[i].mean : modules[i].weight).array.shape)));
+  for (std::size_t j = 0; j < places.size(); ++j)
+    if (std::find(matched.begin(), matched.end(), static_cast<int>(j)) == matched.end())
+      add(missing, n_missing, text("layer ", places[j].layer, ", ", places[j].type, " ", shape_text(places[j].shape)));
+  std::string result;
+  if (n_over > 0) result = "left over: " + over;
+  if (n_missing > 0) result += (n_over > 0 ? "; nothing for " : "nothing for ") + missing;
+  return result;
 }
 
 bool order_modules(TorchModules& found, const std::vector<std::string>& order, std::string& note) {
