@@ -27,12 +27,14 @@ Command make_export() {
   set.at("calibrate").type = "FILE";
   add_read_options(set, p->read);
   set.add_output(p->output, Use::writes_block,
-                 "a C++ header where it ends in .hpp or .h, ONNX (nets) in .onnx, else the bare bytes");
+                 "a C++ header where it ends in .hpp or .h, of nets ONNX in .onnx and PyTorch's weights in .npz, else "
+                 "the bare bytes");
   command.examples = {"ntkrob export robust.h5 -o robust_set.hpp",
                       "ntkrob export robust.h5 --downsample 2 --per-class 50 --budget 128K -o robust.nkd",
                       "ntkrob export net.h5 -o trained_net.hpp",
                       "ntkrob export net.h5 --int8 --calibrate robust.h5 -o net.nkq",
-                      "ntkrob export net.h5 -o net.onnx"};
+                      "ntkrob export net.h5 -o net.onnx",
+                      "ntkrob export net.h5 -o weights.npz"};
   command.run = [p](Session& session) { export_file(*p, session); };
   return command;
 }

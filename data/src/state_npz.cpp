@@ -113,16 +113,24 @@ StateDict::Value outline(const NpyHeader& header, const std::string& where) {
 
 }  // namespace
 
-void save_state_npz(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
-  check_target(path, force);  // before the work
-  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
-  ZipWriter archive;
-  archive.add(kSchemaMember + kEnding, Encoder{kSchemaMember}(schema));
+namespace {
+
+void add_entries(ZipWriter& archive, const StateDict& state) {
   for (const auto& [name, value] : state.entries()) {
     NTKROB_CHECK(name != kSchemaMember, ConfigError, "state entry \"", name, "\": the name is reserved");
     NTKROB_CHECK(!name.empty(), ConfigError, "state entry \"\": empty name");
     archive.add(name + kEnding, std::visit(Encoder{name}, value));
   }
+}
+
+}  // namespace
+
+void save_state_npz(const StateDict& state, const std::string& schema, const std::string& path, bool force) {
+  check_target(path, force);  // before the work
+  NTKROB_CHECK(schema.find('/') != std::string::npos, ConfigError, "schema \"", schema, "\": expected name/version");
+  ZipWriter archive;
+  archive.add(kSchemaMember + kEnding, Encoder{kSchemaMember}(schema));
+  add_entries(archive, state);
   const std::string content = archive.finish();
   write_whole(path, content.data(), content.size(), force);
 }
@@ -169,3 +177,13 @@ std::string npz_schema(const std::string& path) {
 }
 
 }  // namespace ntkrob::io
+
+namespace ntkrob {
+
+std::string npz_of_arrays(const StateDict& arrays) {
+  io::ZipWriter archive;
+  io::add_entries(archive, arrays);
+  return archive.finish();
+}
+
+}  // namespace ntkrob

@@ -223,6 +223,42 @@ TEST_CASE("names of classes travel with a model into info, ONNX and headers", "[
   CHECK(contains(read_file(folder / "few.hpp"), "robust_set_classes[2] = {\"bird\", \"cat\"}"));
 }
 
+TEST_CASE("export writes weights that convert reads back to the same net", "[cli]") {
+  const Folder folder;
+  const std::string spec =
+      "normalise(mean=0.4:0.6,std=0.25:0.5)-conv(3,3,stride=2,pad=1)-relu-maxpool(3,stride=2,pad=1)-"
+      "conv(5,2,pad=valid)-relu-avgpool(2,stride=1,pad=1)-flatten-dense(6)-relu-dense";
+  const std::string net = folder / "m.h5", weights = folder / "w.npz";
+  run_ok(with(convert(kGolden, spec, "11x9x2", net), {"--classes", "a,b,c,d"}));
+  const Finished done = run({"export", net, "-o", weights});
+  CHECK(done.code == 0);
+  CHECK(contains(done.err, "weights for PyTorch, float32"));
+  CHECK(contains(done.err, "modules are numbered as nn.Sequential counts these layers: " + spec));
+  CHECK(contains(done.err, "left out: the names of the 4 classes"));
+  // Nothing but the arrays, which PyTorch takes as they are.
+  CHECK(!contains(read_file(weights), "ntkrob_schema"));
+  run_ok(convert(weights, spec, "11x9x2", folder / "back.npz"));
+  run_ok(convert(kGolden, spec, "11x9x2", folder / "first.npz"));
+  // The archives differ in what they say about their parent.
+  const auto layers = [](const std::string& file) {
+    const std::string bytes = read_file(file);
+    constexpr std::size_t kHeader = 30;  // of a member, before its name; it holds a checksum
+    return bytes.substr(0, bytes.find("provenance/") - kHeader);
+  };
+  CHECK(layers(folder / "back.npz").size() > 3000);
+  CHECK((layers(folder / "back.npz") == layers(folder / "first.npz")));
+  // A preset is written out.
+  run_ok({"train", (write_easy_h5(folder / "easy.h5", 12, 3), folder / "easy.h5"), "--model", "mlp:4", "--epochs", "1",
+          "--quiet", "-o", folder / "t.h5"});
+  CHECK(contains(run({"export", folder / "t.h5", "-o", folder / "t.npz"}).err, "these layers: dense(4)-relu-dense"));
+
+  CHECK_FAILS(run({"export", net, "-o", folder / "w.pt"}), 2, "weights for PyTorch are written as NPZ", "ends in .npz");
+  CHECK_FAILS(run({"export", net, "--int8", "--calibrate", folder / "easy.h5", "-o", folder / "q.npz"}), 2,
+              "not as weights for PyTorch");
+  CHECK_FAILS(run({"export", folder / "easy.h5", "-o", folder / "s.npz"}), 2, "is a data set, which ntkrob convert");
+  CHECK_FAILS(run({"export", net, "--budget", "1K", "-o", folder / "b.npz"}), 5, "more than the budget");
+}
+
 TEST_CASE("a model says what it is robust against and what its pixels were, in ONNX too", "[cli]") {
   const Folder folder;
   write_easy_h5(folder / "easy.h5", 12, 3);

@@ -150,7 +150,9 @@ TEST_CASE("a name that promises another format is refused before the work, in ev
            {{"kernel", a, "--kernel", "fc:1", "--eigenvalues", "1"}, {".h5", ".npz"}, other},
            {{"predict", "--kernel", "fc:1", "--support", a, "--data", a, "--split", "train"}, {".h5", ".npz"}, other},
            {{"show", f / "s.h5"}, {".png"}, {".h5", ".npz", ".jpg", ".PNGX", "", ".html"}},
-           {{"export", net}, {".hpp", ".h", ".onnx", ".nkw", ".ONNX", ".HPP"}, {".h5", ".npz", ".png", ".json"}}})
+           {{"export", net},
+            {".hpp", ".h", ".onnx", ".nkw", ".ONNX", ".HPP", ".npz"},
+            {".h5", ".npy", ".png", ".json", ".pt", ".safetensors"}}})
     for (const bool good : {true, false})
       for (const std::string& ending : good ? job.good : job.bad) {
         const Words words = with(job.words, {"--quiet", "-o", f / ("out" + ending)});

@@ -1,5 +1,5 @@
 """Nets as ONNX: onnx.checker and strict shape inference accept them, and the graph, executed here operator by operator in
-NumPy, gives ntkrob's logits.   onnx_check.py ONNX_NETS_PROGRAM
+NumPy, gives ntkrob's logits.   onnx_check.py EXPORTED_NETS_PROGRAM
 
 Prints "skipped" where Python has no onnx (Debian: python3-onnx).
 """

@@ -1,5 +1,5 @@
 // Nets as ONNX in ONNX Runtime (its build for WebAssembly, under Node): the logits are those of ntkrob.
-//   onnx_runtime.mjs ONNX_NETS_PROGRAM FOLDER
+//   onnx_runtime.mjs EXPORTED_NETS_PROGRAM FOLDER
 //
 // FOLDER keeps the package between runs; npm is asked for it once, by its own configuration. Prints "skipped: ..." where
 // the package is not there and cannot be had.
@@ -61,7 +61,7 @@ function compare(expected, found) {
 }
 
 async function check(ort, base) {
-  const [, height, width, channels, classes, spec] = /^(\d+) (\d+) (\d+) (\d+) (.*)$/s.exec(readFileSync(`${base}.net`, "utf8"));
+  const [, height, width, channels, classes, spec] = /^(\d+) (\d+) (\d+) (\d+) (.*)\n/.exec(readFileSync(`${base}.net`, "utf8"));
   const size = height * width * channels, images = floats(`${base}.images`), logits = floats(`${base}.logits`);
   const session = await ort.InferenceSession.create(readFileSync(`${base}.onnx`), { executionProviders: ["wasm"] });
   const run = async (values) => {
@@ -87,7 +87,7 @@ async function check(ort, base) {
 }
 
 const [, , program, folder] = process.argv;
-if (folder === undefined) fail("onnx_runtime.mjs ONNX_NETS_PROGRAM FOLDER");
+if (folder === undefined) fail("onnx_runtime.mjs EXPORTED_NETS_PROGRAM FOLDER");
 const ort = runtime(folder);
 console.log(`${PACKAGE} ${VERSION}, Node ${process.versions.node}`);
 const work = mkdtempSync(path.join(tmpdir(), "onnx_runtime_"));

@@ -8,6 +8,7 @@
 #include "ntkrob/jobs/model.hpp"
 #include "ntkrob/nn/device.hpp"
 #include "ntkrob/nn/onnx.hpp"
+#include "ntkrob/nn/torch_export.hpp"
 
 namespace ntkrob::jobs {
 
@@ -21,7 +22,9 @@ constexpr const char* kNoRanges =
 ExportBlock export_data(const ExportJob& p, Context& context) {
   NTKROB_CHECK(!p.int8 && p.calibrate.empty(), ConfigError, field("int8", "true"), " and ", field("calibrate"),
                " are about nets, ", p.input, " is a data set");
-  NTKROB_CHECK(file_extension(p.output) != ".onnx", ConfigError, "ONNX holds nets, ", p.input, " is a data set");
+  NTKROB_CHECK(!p.writes_onnx(), ConfigError, "ONNX holds nets, ", p.input, " is a data set");
+  NTKROB_CHECK(!p.writes_torch(), ConfigError, p.output, ": NPZ is for the weights of a net here, ", p.input,
+               " is a data set, which ntkrob convert writes as NPZ");
   const Dataset data = open_input(context, p.input, p.read);
   const DeviceBlock block = encode_device_data(data, p.device);
   for (const std::string& line : block.notes) context.listener().note(line);
@@ -93,9 +96,14 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
   ExportBlock result;
   result.classes = stored_class_names(model);
   std::string form = "float32";
-  if (file_extension(p.output) == ".onnx") {
-    NTKROB_CHECK(!p.int8, ConfigError, field("int8", "true"),
-                 " is written for ntkrob::micro, not as ONNX; leave it out");
+  if (p.writes_onnx() || p.writes_torch())
+    NTKROB_CHECK(!p.int8, ConfigError, field("int8", "true"), " is written for ntkrob::micro, not as ",
+                 p.writes_onnx() ? "ONNX" : "weights for PyTorch", "; leave it out");
+  if (p.writes_torch()) {
+    result.bytes = npz_of_arrays(export_torch(net));
+    result.layers = net::written_out(net.spec());
+    form = "weights for PyTorch, float32";
+  } else if (p.writes_onnx()) {
     result.bytes =
         onnx_bytes(net, text("ntkrob export of ", file_name(p.input)), metadata_of(model, result.classes, p.input));
     form = "ONNX, float32";
@@ -113,12 +121,13 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
   }
   result.what =
       text(net.spec(), ", ", net.parameter_count(), " parameters, ", form, ": ", result.bytes.size(), " bytes");
-  if (model.contains("feature_range") && form.rfind("ONNX", 0) != 0) result.what += kNoRanges;
+  if (model.contains("feature_range") && !p.writes_onnx()) result.what += kNoRanges;
   const std::size_t budget = p.device.budget.value;
-  NTKROB_CHECK(budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ",
-               result.bytes.size(), " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,
-               p.int8 || file_extension(p.output) == ".onnx" ? "" : "; ", field("int8", "true"),
-               " takes about a quarter");
+  NTKROB_CHECK(
+      budget == 0 || result.bytes.size() <= budget, ResourceError, "export: ", p.input, " needs ", result.bytes.size(),
+      " bytes, ", result.bytes.size() - budget, " more than the budget of ", budget,
+      p.int8 || p.writes_onnx() || p.writes_torch() ? "" : text("; ", field("int8", "true"), " takes about a quarter"));
+
   return result;
 }
 
@@ -126,6 +135,7 @@ ExportBlock export_net(const ExportJob& p, Context& context) {
 
 bool ExportJob::writes_header() const { return file_extension(output) == ".hpp" || file_extension(output) == ".h"; }
 bool ExportJob::writes_onnx() const { return file_extension(output) == ".onnx"; }
+bool ExportJob::writes_torch() const { return file_extension(output) == ".npz"; }
 
 ExportBlock open_export(ExportJob& job, Context& context) {
   const bool is_net = identify(job.input).first == "model";
@@ -143,9 +153,12 @@ void run_export(const ExportJob& job, const ExportBlock& block, Context& context
              header ? device_header(block.bytes, job.name, comment, block.layers, block.classes) : block.bytes,
              context.settings.force);
   context.listener().note(text("wrote ", job.output, ": ", block.what));
+  if (job.writes_torch())
+    context.listener().note(text("modules are numbered as nn.Sequential counts these layers: ", block.layers));
   if (!block.classes.empty() && !header && !job.writes_onnx())
-    context.listener().note(text("left out: the names of the ", block.classes.size(),
-                                 " classes, for which the bare bytes have no place; a header (.hpp) has"));
+    context.listener().note(text("left out: the names of the ", block.classes.size(), " classes, for which ",
+                                 job.writes_torch() ? "the arrays" : "the bare bytes",
+                                 " have no place; a header (.hpp) has"));
 }
 
 }  // namespace ntkrob::jobs

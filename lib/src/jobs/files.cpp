@@ -144,9 +144,12 @@ void check_format(const FileUse& file) {
       if (extension != ".png") refuse("is a picture", ".png");
       break;
     case Use::writes_block:
-      for (const char* other : {".h5", ".hdf5", ".npz", ".npy", ".png", ".csv", ".json", ".html", ".idx", ".toml"})
+      for (const char* other : {".h5", ".hdf5", ".npy", ".png", ".csv", ".json", ".html", ".idx", ".toml"})
         if (extension == other)
-          refuse("bytes for a device are no such file", ".hpp or .h (a header), .onnx, or .nkd, .nkw");
+          refuse("bytes for a device are no such file",
+                 ".hpp or .h (a header), .onnx, .npz (weights for PyTorch), or .nkd, .nkw");
+      for (const char* other : {".pt", ".pth", ".safetensors"})
+        if (extension == other) refuse("weights for PyTorch are written as NPZ", ".npz");
       break;
     case Use::writes_text:
       for (const char* other : {".h5", ".hdf5", ".npz", ".npy", ".png", ".onnx"})

@@ -42,14 +42,19 @@ class Builder {
   struct Value {
     int layer = kInput;
     ImageShape shape;
+    bool image = false;  // other libraries have it as an image, be it of one position
   };
 
-  Value run(const std::vector<SpecItem>& items, Value at) {
+  /// place: what the places of these words begin with, "" or "4.1."
+  Value run(const std::vector<SpecItem>& items, Value at, const std::string& place = {}) {
     bool fresh = false;  // made in this sequence, and read by nobody yet
+    index word = 0;
     for (const SpecItem& item : items) {
+      if (item.name == "dense" ? at.image : !at.image && reads_images(item)) ++word;
+      place_ = text(place, word++);
       if (item.name == "flatten") {
         no_arguments(item);
-        at.shape = {1, 1, at.shape.size()};
+        at = {at.layer, {1, 1, at.shape.size()}, false};
       } else if (item.name == "relu" && fresh) {
         no_arguments(item);
         Layer& before = d_.layers.back();
@@ -75,12 +80,15 @@ class Builder {
     layer.inputs = {at.layer};
     layer.in = at.shape;
     layer.position = item.position;
+    layer.place = place_;
+    layer.signal = item.name.size() > 2 && item.name.compare(item.name.size() - 2, 2, "1d") == 0;
     rule.read({e_.layers, item, e_.tongue, &item == last_ ? d_.classes : 0}, layer);
     if (layer.kind == Kind::dense || layer.kind == Kind::conv) {
       if (e_.w) layer.w = e_.w;
       if (e_.b) layer.b = e_.b;
     }
-    return push(std::move(layer));
+    const bool image = layer.kind != Kind::dense && (at.image || reads_images(item));
+    return push(std::move(layer), image);
   }
 
   Value sum(const SpecItem& item, Value at) {
@@ -89,8 +97,12 @@ class Builder {
     layer.kind = Kind::sum;
     layer.inputs.clear();
     layer.position = item.position;
+    layer.place = place_;
+    bool image = true;
+    index number = 0;
     for (const std::vector<SpecItem>& branch : branches_of(e_.layers, item)) {
-      const Value out = run(branch, at);
+      const Value out = run(branch, at, text(layer.place, ".", number++, "."));
+      image &= out.image;
       if (layer.inputs.empty()) layer.in = out.shape;
       if (out.shape != layer.in)
         fail(item, text("the branches of ", item.name, " differ: one gives ", shape_text(layer.in), ", another ",
@@ -98,12 +110,19 @@ class Builder {
       layer.inputs.push_back(out.layer);
     }
     layer.out = layer.in;
-    return push(std::move(layer));
+    return push(std::move(layer), image);
   }
 
-  Value push(Layer layer) {
+  Value push(Layer layer, bool image) {
     d_.layers.push_back(std::move(layer));
-    return {static_cast<int>(d_.layers.size()) - 1, d_.layers.back().out};
+    return {static_cast<int>(d_.layers.size()) - 1, d_.layers.back().out, image};
+  }
+  /// Windows and means over positions.
+  bool reads_images(const SpecItem& item) const {
+    const Rule* rule = find_rule(item.name);
+    Layer layer;
+    if (rule != nullptr) layer.kind = rule->kind;
+    return rule != nullptr && (layer.has_window() || layer.kind == Kind::gap);
   }
 
   void no_arguments(const SpecItem& item) const {
@@ -118,6 +137,7 @@ class Builder {
   const Expansion& e_;
   Description& d_;
   const SpecItem* const last_;
+  std::string place_;  // of the word that is read
 };
 
 /// From layers in the grammar of nets to the grammar of kernels.
@@ -236,13 +256,15 @@ Description describe(const std::string& text, ImageShape input, index classes) {
   for (const SpecItem& item : items)
     if (item.name == "relu" && item.position > last->position)
       spec_error(e.layers, item.position, "the last layer gives the logits and has no relu after it");
-  Builder(e, d, &*last).run(items, {kInput, input});
+  Builder(e, d, &*last).run(items, {kInput, input, input.height * input.width > 1});
   if (d.layers.back().out.size() != classes)
     spec_error(e.layers, last->position,
                ntkrob::text("the net ends with ", d.layers.back().out.size(), " numbers, the data have ", classes,
                             " classes; end it with -dense, or with as many channels"));
   return d;
 }
+
+std::string written_out(const std::string& text) { return expand(text).layers; }
 
 std::string kernel_text(const std::string& source) {
   const Expansion e = expand(source);

@@ -103,6 +103,9 @@ inline constexpr char kModelSchema[] = "ntkrob.model/1";
 /// A StateDict as a file (checkpoints, models), NPZ where the path ends in .npz, else HDF5.
 ///   schema: names its kind, e.g. kModelSchema
 void save_state(const StateDict& state, const std::string& schema, const std::string& path, bool force);
+/// The arrays as the bytes of an NPZ file without a schema, as numpy.savez writes one, in their order: for others, and
+/// for load_arrays().   throws: ConfigError for a name that ntkrob uses itself, or none
+std::string npz_of_arrays(const StateDict& arrays);
 /// What states are called that nobody named: ".h5", in a build without HDF5 ".npz".
 const char* state_extension();
 /// What reading a state may take.

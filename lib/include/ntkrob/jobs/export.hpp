@@ -12,7 +12,7 @@ namespace ntkrob::jobs {
 
 struct ExportJob {
   std::string input;      // a data set in any format, or a net
-  std::string output;     // a C++ header (.hpp, .h), ONNX (.onnx), else the bare bytes
+  std::string output;     // a C++ header (.hpp, .h), ONNX (.onnx), weights for PyTorch (.npz), else the bare bytes
   std::string name;       // what a header calls the bytes; empty: robust_set, or trained_net
   bool int8 = false;      // of a net: quantised
   std::string calibrate;  // the data of the quantisation
@@ -21,6 +21,7 @@ struct ExportJob {
 
   bool writes_header() const;
   bool writes_onnx() const;
+  bool writes_torch() const;
 };
 
 template <class Job, class Visitor>
@@ -36,7 +37,7 @@ struct ExportBlock {
   std::string bytes;
   std::string what;                  // for a note
   std::string contents;              // for the comment of a header
-  std::string layers;                // of a net, in C++
+  std::string layers;                // of a net, in C++; of weights for PyTorch as a spec
   std::vector<std::string> classes;  // their names, or empty
 };
 

@@ -22,7 +22,7 @@ enum class Use {
   writes_state,  // a net or a prediction: HDF5 or NPZ
   writes_hdf5,   // HDF5 alone
   writes_picture,
-  writes_block,  // bytes for a device, a header or ONNX
+  writes_block,  // bytes for a device, a header, ONNX or NPZ for PyTorch
   writes_text,   // a report, a page, a log
   keeps          // a checkpoint: read, replaced and removed
 };

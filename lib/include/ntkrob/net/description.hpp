@@ -61,6 +61,11 @@ struct Layer {
   std::vector<double> mean, deviation;                    // normalise: one per channel
   std::optional<double> w, b;                             // dense, conv: scales of initialisation ntk
   std::size_t position = 0;                               // in the text, for messages
+  /// Its number among the words of the text, from 0, as nn.Sequential of PyTorch counts modules: "2", in branch 1 of a
+  /// sum that is word 4 "4.1.0". A ReLU and a flatten are words; so is the flatten that a text may leave out, between
+  /// an image and dense, and behind vectors the way back to an image.
+  std::string place;
+  bool signal = false;  // a window along the steps of a signal: conv1d, ..
 
   bool has_parameters() const { return outputs > 0; }
   bool has_window() const;
@@ -84,6 +89,9 @@ struct Description {
 
 /// throws: ConfigError with the position of what is wrong and what was expected there
 Description describe(const std::string& text, ImageShape input, index classes);
+
+/// The text with its preset as layers.   throws: ConfigError for a preset that there is not
+std::string written_out(const std::string& text);
 
 /// The kernel of a net's text in the grammar of kernels.
 ///   throws: ConfigError with the position of a layer that has no limit, and why

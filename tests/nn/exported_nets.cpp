@@ -1,15 +1,17 @@
 /// Helper of onnx_check.py and onnx_runtime.mjs: writes nets as ONNX, with images and the logits that ntkrob computes
 /// for them.
-///   onnx_nets FOLDER [presets]: <k>.onnx, <k>.images (N x C x H x W) and <k>.logits (N x classes), float32
-///   little-endian, and <k>.net, a line of text: H W C classes spec. presets: all of them in the sizes they are for.
+///   exported_nets FOLDER [presets]: <k>.onnx, <k>.images (N x C x H x W) and <k>.logits (N x classes), float32
+///   little-endian, and <k>.net, two lines of text: H W C classes spec, and the spec with its
+///   preset as layers; <k>.npz but for nets that PyTorch cannot have. presets: all of them in the sizes they are for.
 #include <cstdio>
 #include <fstream>
 
 #include "nn/examples.hpp"
 #include "nn/fixture.hpp"
+#include "ntkrob/data/format.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/net/kernel_presets.hpp"
 #include "ntkrob/nn/onnx.hpp"
+#include "ntkrob/nn/torch_export.hpp"
 
 namespace ntkrob::nn_test {
 namespace {
@@ -18,6 +20,7 @@ struct Example {
   const char* spec;
   ImageShape shape;
   index classes = 5;
+  bool torch = true;  // there is an order of weights that gives the same net in PyTorch
 };
 /// Beside the example of every layer (nn/examples.hpp).
 constexpr Example kExamples[] = {
@@ -39,33 +42,11 @@ constexpr Example kExamples[] = {
     {"conv1d(4,5,stride=2)-relu-maxpool1d(2)-depthwise1d(3)-batchnorm-leaky-avgpool1d(3)-dense", {31, 1, 3}},
     {"sum(gap-dense(4) | dense(4) | conv(4,3)-gap)-groupnorm(2)-dense", {5, 4, 2}},
     // Images that are flattened at the end or in a sum: in the order H W C.
-    {"conv(3,3)-relu-maxpool(2)", {4, 6, 2}, 18},
-    {"sum(dense(24) | flatten)-dense", {4, 3, 2}},
-    {"sum(conv(24,kh=4,kw=3,pad=valid)-gap | flatten)-dense", {4, 3, 2}},
+    {"conv(3,3)-relu-maxpool(2)", {4, 6, 2}, 18, false},
+    {"sum(dense(24) | flatten)-dense", {4, 3, 2}, 5, false},
+    {"sum(conv(24,kh=4,kw=3,pad=valid)-gap | flatten)-dense", {4, 3, 2}, 5, false},
     {"batchnorm-conv(4,3)-dropout-relu-batchnorm(eps=0.1)-residual(dropout(p=0.2)-conv(4,1))-gelu-dense", {5, 4, 2}},
 };
-/// Every preset of nets, and one of every form of the kernels' presets, for images of the sizes they are for.
-std::vector<std::pair<std::string, ImageShape>> preset_examples() {
-  const ImageShape digits{28, 28, 1}, pictures{32, 32, 3}, speech{49, 10, 1};
-  static_assert(net::kKernelPresets == 5, "a preset of kernels is missing here");
-  std::vector<std::string> names{"mlp:", "mlp:256,128", "fc:3", "cnn:3", "lenet", "myrtle:5", "resnet:10"};
-  for (const net::Preset& preset : net::net_presets())
-    for (std::size_t at = 0; at < preset.name.size(); at = preset.name.find_first_not_of(", ", at)) {
-      const std::size_t end = std::min(preset.name.find(',', at), preset.name.size());
-      names.push_back(preset.name.substr(at, end - at));
-      at = end;
-    }
-  std::vector<std::pair<std::string, ImageShape>> examples;
-  for (const std::string& name : names) {
-    if (name == "dscnn") {
-      examples.emplace_back(name, speech);
-      continue;
-    }
-    examples.emplace_back(name, digits);
-    examples.emplace_back(name, pictures);
-  }
-  return examples;
-}
 constexpr index kRows = 3;
 
 void write(const std::string& path, const std::string& bytes) {
@@ -79,19 +60,7 @@ std::string as_bytes(const Matrix<float>& m) {
 void write_example(const std::string& path, const Example& example, std::uint64_t seed) {
   const auto backend = nn_test::backend();
   Net net(example.spec, example.shape, example.classes, Initialisation::he, seed, *backend);
-  // Normalisations as after a training.
-  std::uint64_t draw = 1000 * seed;
-  const auto redraw = [&](Matrix<float>& m, double low, double high) {
-    if (!m.empty()) m = random_matrix<float>(m.rows(), m.cols(), ++draw, low, high);
-  };
-  for (std::size_t l = 0; l < net.layers().size(); ++l) {
-    if (!net.description().layers[l].scales()) continue;
-    redraw(net.layers()[l].weight, 0.5, 1.5);
-    redraw(net.layers()[l].bias, -0.3, 0.3);
-    Matrix<float>& statistics = net.layers()[l].statistics;
-    redraw(statistics, -0.3, 0.3);
-    for (index c = 0; c < statistics.cols(); ++c) statistics(1, c) += 0.5f;  // a variance
-  }
+  randomise_normalisations(net, seed);
   const auto [height, width, channels] = example.shape;
   const Matrix<float> x = random_matrix<float>(kRows, example.shape.size(), seed);
   Matrix<float> planes(kRows, x.cols());
@@ -102,7 +71,9 @@ void write_example(const std::string& path, const Example& example, std::uint64_
   write(path + ".onnx", onnx_bytes(net, "a test", metadata));
   write(path + ".images", as_bytes(planes));
   write(path + ".logits", as_bytes(all_logits(net, x.view())));
-  write(path + ".net", text(height, " ", width, " ", channels, " ", net.classes(), " ", net.spec()));
+  write(path + ".net", text(height, " ", width, " ", channels, " ", net.classes(), " ", net.spec(), "\n",
+                            net::written_out(net.spec()), "\n"));
+  if (example.torch) write(path + ".npz", npz_of_arrays(export_torch(net)));
 }
 
 }  // namespace
@@ -118,10 +89,10 @@ int main(int argc, char** argv) {
     ++k;
   };
   if (presets) {
-    for (const auto& [name, shape] : preset_examples()) write({name.c_str(), shape, 10});
+    for (const auto& [name, shape] : preset_examples()) write({name.c_str(), shape, 10, true});
   } else {
     for (const Example& example : kExamples) write(example);
-    for (const auto& example : kNetExamples) write({example.spec, example.shape, example.classes});
+    for (const auto& example : kNetExamples) write({example.spec, example.shape, example.classes, true});
   }
   std::printf("%d\n", static_cast<int>(k));
   return 0;
