@@ -259,6 +259,16 @@ TEST_CASE("export writes weights that convert reads back to the same net", "[cli
   CHECK_FAILS(run({"export", net, "--budget", "1K", "-o", folder / "b.npz"}), 5, "more than the budget");
 }
 
+TEST_CASE("info describes models that versions of before wrote", "[cli]") {
+  for (const char* file : {"c029c71_mlp.h5", "94bf234_mlp.npz", "94bf234_cnn.h5", "5067cad_mlp.h5", "5067cad_cnn.npz",
+                           "5067cad_gap.npz", "5067cad_folded.npz"}) {
+    const auto report = nlohmann::json::parse(
+        run_ok({"info", std::string(NTKROB_GOLDEN_DIR "/old_models/") + file, "--quiet", "--json", "-"}));
+    INFO(report.dump());
+    CHECK(report["file"]["entries"]["classes"] == 3);
+  }
+}
+
 TEST_CASE("a model says what it is robust against and what its pixels were, in ONNX too", "[cli]") {
   const Folder folder;
   write_easy_h5(folder / "easy.h5", 12, 3);
