@@ -33,9 +33,10 @@ EDGES = {
     "attack": ["model"],
     "krr": ["kernel", "model"],
     "runtime": ["backend", "backend_cpu"],
-    "nn": ["backend", "model", "optim", "micro", "net"],
+    "nn": ["backend", "model", "optim", "net"],
+    "exchange": ["micro", "nn"],
     "robust": ["krr", "attack", "optim"],
-    "jobs": ["robust", "nn", "data", "runtime"],
+    "jobs": ["robust", "exchange", "data", "runtime"],
 }
 HEAVY = [r"\bH5[A-Z]?\w*", r"\bcuda\w*\.h", r"\bcu(blas|solver)\w*", r"\bEigen\b", r"<iostream>", r"<regex>", r"nlohmann",
          r"\bCLI/"]

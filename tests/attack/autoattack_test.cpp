@@ -9,10 +9,10 @@
 #include "attack/reference_file.hpp"
 #include "ntkrob/attack/evaluate.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/exchange/import.hpp"
 #include "ntkrob/krr/machine.hpp"
 #include "ntkrob/model/loss.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/nn/import.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/runtime/runtime.hpp"
 

@@ -1,5 +1,5 @@
 // Nets as devices have them: blocks of float32 and int8, and the model of what int8 computes.
-#include "ntkrob/nn/device.hpp"
+#include "ntkrob/exchange/device.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstring>

@@ -9,9 +9,9 @@
 #include "nn/examples.hpp"
 #include "nn/fixture.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/exchange/onnx.hpp"
+#include "ntkrob/exchange/torch_export.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/nn/onnx.hpp"
-#include "ntkrob/nn/torch_export.hpp"
 
 namespace ntkrob::nn_test {
 namespace {

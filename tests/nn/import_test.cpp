@@ -1,5 +1,5 @@
 // Nets of PyTorch: the golden files that tests/golden/nn_torch_layers.py made, and damaged arrays.
-#include "ntkrob/nn/import.hpp"
+#include "ntkrob/exchange/import.hpp"
 
 #include <algorithm>
 #include <cmath>

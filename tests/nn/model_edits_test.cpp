@@ -8,7 +8,7 @@
 #include "nn/fixture.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/model_features.hpp"
-#include "ntkrob/nn/import.hpp"
+#include "ntkrob/exchange/import.hpp"
 #include "zip_file.hpp"
 #if NTKROB_TEST_HDF5
 #include <hdf5.h>

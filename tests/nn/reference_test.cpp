@@ -6,8 +6,8 @@
 #include "kit/check.hpp"
 #include "nn/torch_arrays.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/exchange/import.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/nn/import.hpp"
 
 using namespace ntkrob;
 using nn_test::images;

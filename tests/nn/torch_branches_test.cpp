@@ -2,7 +2,7 @@
 #include "kit/check.hpp"
 #include "nn/fixture.hpp"
 #include "ntkrob/data/format.hpp"
-#include "ntkrob/nn/import.hpp"
+#include "ntkrob/exchange/import.hpp"
 
 using namespace ntkrob;
 using Catch::Matchers::Contains;

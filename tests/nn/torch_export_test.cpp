@@ -1,12 +1,12 @@
 // Weights for PyTorch: what export_torch writes, import_torch reads back to the same bits, in any order of the file.
 // That they are the same net in PyTorch is for torch_check.py.
-#include "ntkrob/nn/torch_export.hpp"
+#include "ntkrob/exchange/torch_export.hpp"
 
 #include "kit/check.hpp"
 #include "nn/examples.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/exchange/import.hpp"
 #include "ntkrob/model/metrics.hpp"
-#include "ntkrob/nn/import.hpp"
 
 using namespace ntkrob;
 using Catch::Matchers::Contains;

@@ -1,8 +1,8 @@
 #include "ntkrob/base/spec_text.hpp"
 #include "ntkrob/data/format.hpp"
+#include "ntkrob/exchange/import.hpp"
 #include "ntkrob/jobs/convert.hpp"
 #include "ntkrob/jobs/model.hpp"
-#include "ntkrob/nn/import.hpp"
 #include "ntkrob/nn/net.hpp"
 #include "ntkrob/version.hpp"
 

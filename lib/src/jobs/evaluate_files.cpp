@@ -1,9 +1,9 @@
 #include "ntkrob/jobs/evaluate_files.hpp"
 
+#include "ntkrob/exchange/device.hpp"
 #include "ntkrob/jobs/device.hpp"
 #include "ntkrob/jobs/image_choice.hpp"
 #include "ntkrob/jobs/input.hpp"
-#include "ntkrob/nn/device.hpp"
 
 namespace ntkrob::jobs {
 

@@ -3,12 +3,12 @@
 #include "jobs/json_list.hpp"
 #include "ntkrob/data/format.hpp"
 #include "ntkrob/data/model_features.hpp"
+#include "ntkrob/exchange/device.hpp"
+#include "ntkrob/exchange/onnx.hpp"
+#include "ntkrob/exchange/torch_export.hpp"
 #include "ntkrob/jobs/device.hpp"
 #include "ntkrob/jobs/input.hpp"
 #include "ntkrob/jobs/model.hpp"
-#include "ntkrob/nn/device.hpp"
-#include "ntkrob/nn/onnx.hpp"
-#include "ntkrob/nn/torch_export.hpp"
 
 namespace ntkrob::jobs {
 

@@ -1,10 +1,10 @@
-#include "ntkrob/nn/device.hpp"
+#include "ntkrob/exchange/device.hpp"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 
-#include "nn/inference_layers.hpp"
+#include "exchange/inference_layers.hpp"
 #include "ntkrob/micro/weights.hpp"
 
 namespace ntkrob {
@@ -88,9 +88,9 @@ micro::Layer convert(std::size_t l, const net::Layer& layer) {
                    " positions; devices have square windows of at most 255");
       return micro::avg_pool(static_cast<std::uint8_t>(layer.in.height));
     default:
-      throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": devices have ", limit(nn::device_layers()),
-                             "; ", net::name(layer.kind), " is on ", nn::targets_of(layer.kind),
-                             nn::reason(layer.kind)));
+      throw ConfigError(text("layer ", l, ", ", net::name(layer.kind), ": devices have ",
+                             limit(exchange::device_layers()), "; ", net::name(layer.kind), " is on ",
+                             exchange::targets_of(layer.kind), exchange::reason(layer.kind)));
   }
 }
 
@@ -180,7 +180,7 @@ std::string DeviceNet::expression() const {
 DeviceNet device_net(const Net& net) {
   const ImageShape in = net.input_shape();
   DeviceNet result{{side(in.height), side(in.width), side(in.channels)}, {}, {}};
-  const std::vector<nn::InferenceLayer> layers = nn::inference_layers(net);
+  const std::vector<exchange::InferenceLayer> layers = exchange::inference_layers(net);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const net::Layer& what = layers[l].what;
     result.layers.push_back(convert(l, what));

@@ -1,9 +1,9 @@
-#include "nn/torch_modules.hpp"
+#include "exchange/torch_modules.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 namespace {
 
 NdArray<float> to_float(const std::string& key, const StateDict::Value& value) {
@@ -152,4 +152,4 @@ TorchModules collect_modules(const StateDict& arrays) {
   return found;
 }
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -1,33 +1,33 @@
-#include "ntkrob/nn/import.hpp"
+#include "ntkrob/exchange/import.hpp"
 
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
 
-#include "nn/stack.hpp"
-#include "nn/torch_layout.hpp"
-#include "nn/torch_modules.hpp"
+#include "exchange/torch_layout.hpp"
+#include "exchange/torch_modules.hpp"
 #include "ntkrob/base/spec_text.hpp"
 
 namespace ntkrob {
 namespace {
 
-using nn::shape_text;
-using nn::TorchArray;
-using nn::TorchModule;
-using nn::TorchModules;
-using nn::TorchPlace;
+using exchange::shape_text;
+using exchange::TorchArray;
+using exchange::TorchModule;
+using exchange::TorchModules;
+using exchange::TorchPlace;
 using Modules = std::vector<TorchModule>;
 
 /// What the net needs, module by module, if it has so many outputs.
 using Places = std::vector<TorchPlace>;
-Places places_of(const nn::Stack<float>& stack, const std::vector<ImageShape>& images) {
+Places places_of(const net::Description& description) {
+  const std::vector<ImageShape> images = exchange::flattened_images(description);
   Places result;
-  for (std::size_t l = 0; l < stack.size(); ++l) {
-    const net::Layer& what = stack[l].layer->what;
+  for (std::size_t l = 0; l < description.layers.size(); ++l) {
+    const net::Layer& what = description.layers[l];
     if (!what.has_parameters()) continue;
-    result.push_back({what.statistics, what.weight_shape, l, stack[l].type(), what.scales() && !what.statistics,
+    result.push_back({what.statistics, what.weight_shape, l, net::name(what.kind), what.scales() && !what.statistics,
                       what.in, images[l]});
   }
   return result;
@@ -48,12 +48,12 @@ Places places_of(const nn::Stack<float>& stack, const std::vector<ImageShape>& i
 /// ordered: whether the modules are in the order of the layers
 void check_counts(const Modules& modules, const Places& places, bool ordered) {
   const auto unmatched = [&] {
-    const std::string list = nn::unmatched_text(modules, places, ordered);
+    const std::string list = exchange::unmatched_text(modules, places, ordered);
     return list.empty() ? list : "; " + list;
   };
   for (const TorchModule& module : modules)
-    if (module.scales_numbers() &&
-        std::none_of(places.begin(), places.end(), [&](const TorchPlace& place) { return nn::fits(module, place); }))
+    if (module.scales_numbers() && std::none_of(places.begin(), places.end(),
+                                                [&](const TorchPlace& place) { return exchange::fits(module, place); }))
       refuse_scales_of_numbers(module);
   const auto norms = std::count_if(modules.begin(), modules.end(), [](const TorchModule& m) { return m.normalises(); });
   const auto marked =
@@ -67,7 +67,7 @@ void check_counts(const Modules& modules, const Places& places, bool ordered) {
              "conv(8,5)-batchnorm-relu (eps 1e-5, else batchnorm(eps=1e-3))"));
   }
   NTKROB_CHECK(norms == marked, IoError, "the spec has ", marked, " times batchnorm, the file has ", norms,
-               " modules with running_mean: ", nn::names_text(modules), unmatched());
+               " modules with running_mean: ", exchange::names_text(modules), unmatched());
   const auto scaling = [](const auto& all, const auto& is) { return std::count_if(all.begin(), all.end(), is); };
   const auto scales = scaling(modules, [](const TorchModule& m) { return m.scales(); });
   const auto wanted = scaling(places, [](const TorchPlace& p) { return p.scales; });
@@ -83,7 +83,7 @@ void check_counts(const Modules& modules, const Places& places, bool ordered) {
   const auto layers = places.size() - static_cast<std::size_t>(marked);
   const auto given = modules.size() - static_cast<std::size_t>(norms);
   NTKROB_CHECK(layers == given, IoError, "the spec has ", layers, " layers with weights, the file has ", given, ": ",
-               nn::names_text(modules), unmatched());
+               exchange::names_text(modules), unmatched());
 }
 
 /// The places of the spec for every number of outputs that a module could give it.
@@ -96,7 +96,7 @@ std::map<index, Places> candidates(const Modules& modules, const std::string& sp
   std::map<index, Places> result;
   for (const index classes : outputs) try {
       const net::Description description = net::describe(spec, input, classes);
-      result.emplace(classes, places_of(nn::build<float>(description), nn::flattened_images(description)));
+      result.emplace(classes, places_of(description));
     } catch (const ConfigError& error) {
       if (!refusal) refusal = error;
     }
@@ -107,7 +107,7 @@ std::map<index, Places> candidates(const Modules& modules, const std::string& sp
 Places places_for(index outputs, const Modules& modules, const std::string& spec, ImageShape input) {
   try {
     const net::Description description = net::describe(spec, input, outputs);
-    return places_of(nn::build<float>(description), nn::flattened_images(description));
+    return places_of(description);
   } catch (const ConfigError&) {
     std::optional<ConfigError> refusal;
     const std::map<index, Places> others = candidates(modules, spec, input, refusal);
@@ -123,13 +123,13 @@ void note_absent(const Modules& modules, std::vector<std::string>& notes) {
     if (!m.bias.given()) biases.push_back({m.name, {}, {}, {}, {}});
     if (!m.weight.given()) scales.push_back({m.name, {}, {}, {}, {}});
   }
-  if (!biases.empty()) notes.push_back("no bias, taken for 0: " + nn::names_text(biases));
-  if (!scales.empty()) notes.push_back("no scale, taken for 1: " + nn::names_text(scales));
+  if (!biases.empty()) notes.push_back("no bias, taken for 0: " + exchange::names_text(biases));
+  if (!scales.empty()) notes.push_back("no scale, taken for 1: " + exchange::names_text(scales));
 }
 
 [[noreturn]] void refuse_order(const Modules& modules, const char* why) {
   throw IoError(text("the arrays are in alphabetical order, which is not that of the layers, and ", why, ": ",
-                     nn::names_text(modules), "; name them from first to last with ", field("order"),
+                     exchange::names_text(modules), "; name them from first to last with ", field("order"),
                      ", or store them in a file that keeps the order: "
                      "numpy.savez(\"weights.npz\", **{k: v.numpy() for k, v in net.state_dict().items()}), or "
                      "h5py.File(\"weights.h5\", \"w\", track_order=True)"));
@@ -143,7 +143,7 @@ bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input
   check_counts(modules, possible.begin()->second, false);
   std::vector<std::vector<std::size_t>> orders;
   for (const auto& [classes, places] : possible)
-    for (auto& order : nn::orders_that_fit(modules, places)) orders.push_back(std::move(order));
+    for (auto& order : exchange::orders_that_fit(modules, places)) orders.push_back(std::move(order));
   if (orders.size() > 1) refuse_order(modules, "more than one order of the modules fits the spec");
   note = "the file keeps no order of its arrays; layers in the only order that fits names and shapes: ";
   if (orders.empty()) {
@@ -153,7 +153,7 @@ bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input
     for (const std::size_t i : orders[0]) result.push_back(std::move(modules[i]));
     modules = std::move(result);
   }
-  note += nn::names_text(modules);
+  note += exchange::names_text(modules);
   return !orders.empty();
 }
 
@@ -161,7 +161,7 @@ bool order_by_shapes(Modules& modules, const std::string& spec, ImageShape input
 void check_shape(const TorchArray& p, const TorchPlace& place, const std::vector<index>& shape) {
   TorchPlace needed = place;
   needed.shape = shape;
-  NTKROB_CHECK(nn::same_shape(p.array.shape, needed), IoError, "array \"", p.key, "\" has shape ",
+  NTKROB_CHECK(exchange::same_shape(p.array.shape, needed), IoError, "array \"", p.key, "\" has shape ",
                shape_text(p.array.shape), ", layer ", place.layer, " of the spec, a ", place.type, ", needs ",
                shape_text(shape));
 }
@@ -174,7 +174,8 @@ void check_places(const Modules& modules, const Places& places, const std::strin
                    module.normalises() ? "batch normalisation" : "a layer with weights", ", the spec has ", place.type,
                    " at its place, layer ", place.layer);
       const std::vector<index> numbers{place.in.channels, place.in.height, place.in.width};
-      if (place.scales && !nn::fits(module, place) && (module.scales_numbers() || module.weight.array.shape == numbers))
+      if (place.scales && !exchange::fits(module, place) &&
+          (module.scales_numbers() || module.weight.array.shape == numbers))
         refuse_scales_of_numbers(module);
       check_shape(place.normalises ? module.mean : module.weight, place, place.shape);
       if (module.bias.given())
@@ -206,10 +207,11 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   options.validate();
   const std::string& spec = source;
   TorchModel result;
-  TorchModules found = nn::collect_modules(arrays);
+  TorchModules found = exchange::collect_modules(arrays);
   Modules& modules = found.modules;
   std::string order;
-  const bool certain = nn::order_modules(found, options.order, order) || order_by_shapes(modules, spec, input, order);
+  const bool certain =
+      exchange::order_modules(found, options.order, order) || order_by_shapes(modules, spec, input, order);
   if (found.counters > 0) result.notes.push_back(text("ignored ", found.counters, " num_batches_tracked, counters"));
   note_absent(modules, result.notes);
   result.notes.push_back(order);
@@ -230,7 +232,7 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
   if (options.two_class)
     result.notes.emplace_back("two-class twin of one output z: the outputs are 0 and z, class 1 is z > 0");
   const net::Description description = net::describe(spec, input, classes);
-  const std::vector<ImageShape> images = nn::flattened_images(description);
+  const std::vector<ImageShape> images = exchange::flattened_images(description);
 
   StateDict& state = result.state;
   state.set("spec", spec);
@@ -252,7 +254,7 @@ TorchModel import_torch(const StateDict& arrays, const std::string& source, Imag
     if (!own.bias.given()) bias = filled(0);
     if (module == modules.end() && options.two_class) add_zero_output(weight, bias);
     const auto add = [&](const char* name, NdArray<float> array, const std::vector<index>& shape) {
-      nn::reorder(what, images[l], nn::Order::ours, array);
+      exchange::reorder(what, images[l], exchange::Order::ours, array);
       array.shape = shape;  // windows of signals and scales of flattened images may have had another
       state.set(group + name, std::move(array));
     };

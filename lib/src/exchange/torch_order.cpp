@@ -3,9 +3,9 @@
 #include <functional>
 #include <set>
 
-#include "nn/torch_modules.hpp"
+#include "exchange/torch_modules.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 namespace {
 
 /// More steps than any net with a real choice takes; beyond them the order counts as not certain.
@@ -219,4 +219,4 @@ std::vector<std::vector<std::size_t>> orders_that_fit(const std::vector<TorchMod
   return orders;
 }
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -1,10 +1,10 @@
-#include "nn/torch_layout.hpp"
+#include "exchange/torch_layout.hpp"
 
 #include <algorithm>
 
 #include "ntkrob/base/error.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 namespace {
 
 index positions(ImageShape s) { return s.height * s.width; }
@@ -77,4 +77,4 @@ void reorder(const net::Layer& layer, ImageShape image, Order order, NdArray<flo
   for (index o = 0; o < outer; ++o) transpose(image, block, order, array.values.begin() + o * n * block);
 }
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

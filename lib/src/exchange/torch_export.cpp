@@ -1,12 +1,12 @@
-#include "ntkrob/nn/torch_export.hpp"
+#include "ntkrob/exchange/torch_export.hpp"
 
-#include "nn/torch_layout.hpp"
+#include "exchange/torch_layout.hpp"
 
 namespace ntkrob {
 
 StateDict export_torch(const Net& net) {
   const net::Description& description = net.description();
-  const std::vector<ImageShape> images = nn::flattened_images(description);
+  const std::vector<ImageShape> images = exchange::flattened_images(description);
   const std::vector<LayerParameters>& parameters = net.layers();
   StateDict arrays;
   for (std::size_t l = 0; l < description.layers.size(); ++l) {
@@ -14,7 +14,7 @@ StateDict export_torch(const Net& net) {
     if (!what.has_parameters()) continue;
     const auto add = [&](const char* name, const std::vector<index>& shape, const float* values, index n) {
       NdArray<float> array{shape, {values, values + n}};
-      nn::reorder(what, images[l], nn::Order::torch, array);
+      exchange::reorder(what, images[l], exchange::Order::torch, array);
       if (what.signal && shape.size() == 4) array.shape.pop_back();
       arrays.set(text(what.place, ".", name), std::move(array));
     };

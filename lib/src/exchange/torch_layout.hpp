@@ -10,7 +10,7 @@
 #include "ntkrob/base/state_dict.hpp"
 #include "ntkrob/net/description.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 
 /// For every layer the image whose numbers it reads as channels (dense: as inputs), {1,1,n} where the order is the
 /// same.
@@ -22,4 +22,4 @@ enum class Order { ours, torch };
 ///   image: of flattened_images()
 void reorder(const net::Layer& layer, ImageShape image, Order order, NdArray<float>& array);
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -1,17 +1,17 @@
 // ONNX: field numbers are those of onnx.proto3.
-#include "ntkrob/nn/onnx.hpp"
+#include "ntkrob/exchange/onnx.hpp"
 
 #include <algorithm>
 
-#include "nn/inference_layers.hpp"
-#include "nn/protobuf.hpp"
+#include "exchange/inference_layers.hpp"
+#include "exchange/protobuf.hpp"
 #include "ntkrob/version.hpp"
 
 namespace ntkrob {
 namespace {
 
-using nn::InferenceLayer;
-using nn::Message;
+using exchange::InferenceLayer;
+using exchange::Message;
 using Integers = std::vector<std::int64_t>;
 
 constexpr std::int64_t kIrVersion = 7, kOpset = 13, kFloat = 1, kInt64 = 7;  // the last two: TensorProto
@@ -53,7 +53,8 @@ class Graph {
   }
   /// returns: its name
   std::string tensor(const std::string& name, const Integers& shape, const std::vector<float>& values) {
-    tensors_.push_back(Message().integers(1, shape).integer(2, kFloat).bytes(8, name).bytes(9, nn::raw_floats(values)));
+    tensors_.push_back(
+        Message().integers(1, shape).integer(2, kFloat).bytes(8, name).bytes(9, exchange::raw_floats(values)));
     return name;
   }
   std::string tensor(const std::string& name, const Integers& values) {
@@ -275,7 +276,7 @@ class Writer {
 
 std::string onnx_bytes(const Net& net, const std::string& comment, const OnnxMetadata& metadata) {
   const ImageShape in = net.input_shape();
-  const std::vector<InferenceLayer> layers = nn::inference_layers(net);
+  const std::vector<InferenceLayer> layers = exchange::inference_layers(net);
   Graph graph;
   std::vector<Value> values;
   const auto value = [&](int layer) {

@@ -7,7 +7,7 @@
 
 #include "ntkrob/base/state_dict.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 
 struct TorchArray {
   std::string key;  // empty: absent
@@ -77,4 +77,4 @@ std::string unmatched_text(const std::vector<TorchModule>& modules, const std::v
 /// Numbers in names ascend as numbers: fc2 before fc10.
 bool natural_less(const std::string& a, const std::string& b);
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 
 class Message {
  public:
@@ -61,4 +61,4 @@ inline std::string raw_floats(const std::vector<float>& values) {
   return out;
 }
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -1,11 +1,11 @@
-#include "nn/inference_layers.hpp"
+#include "exchange/inference_layers.hpp"
 
 #include <cmath>
 #include <utility>
 
 #include "ntkrob/base/error.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 namespace {
 
 /// layer and the batch normalisation behind it in one: W' = s W, b' = s (b - m) + beta, s = gamma / sqrt(v + eps).
@@ -110,4 +110,4 @@ std::string reason(net::Kind kind) {
   return answer == "yes" || answer == "no such layer" ? std::string() : "; " + answer;
 }
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange

@@ -7,7 +7,7 @@
 
 #include "ntkrob/nn/net.hpp"
 
-namespace ntkrob::nn {
+namespace ntkrob::exchange {
 
 struct InferenceLayer {
   net::Layer what;             // inputs: numbers among these layers
@@ -25,4 +25,4 @@ std::string targets_of(net::Kind kind);
 /// Why devices have no such layer and what to do, as the end of a message, or nothing.
 std::string reason(net::Kind kind);
 
-}  // namespace ntkrob::nn
+}  // namespace ntkrob::exchange
