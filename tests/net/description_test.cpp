@@ -140,6 +140,24 @@ TEST_CASE("what does not fit together is refused with what arrives there", "[net
   refused("kernel:", "empty");
 }
 
+TEST_CASE("presets are written out, and what is none stays as it is", "[net]") {
+  CHECK(net::written_out("mlp:5,4") == "dense(5)-relu-dense(4)-relu-dense");
+  CHECK(net::written_out("mlp:") == "dense");
+  CHECK(net::written_out("kernel:fc:1") == "dense-relu-dense");
+  for (const char* same : {"conv(3,5)-relu-gap-dense", "kernel:conv(3,5)-relu-gap-dense", " dense(3)-relu-dense"})
+    CHECK(net::written_out(same) == same);
+  // The same net, layer by layer.
+  for (const net::Preset& preset : net::net_presets()) {
+    const std::string name = preset.name.substr(0, preset.name.find(','));
+    const ImageShape shape = name == "dscnn" ? ImageShape{49, 10, 1} : kPicture;
+    const net::Description a = describe(name, shape, 10), b = describe(net::written_out(name), shape, 10);
+    REQUIRE(a.layers.size() == b.layers.size());
+    for (std::size_t l = 0; l < a.layers.size(); ++l)
+      CHECK((a.layers[l].kind == b.layers[l].kind && a.layers[l].weight_shape == b.layers[l].weight_shape &&
+             a.layers[l].place == b.layers[l].place));
+  }
+}
+
 TEST_CASE("a wrong number or name of a preset is answered with the nets there are", "[net]") {
   for (const char* wrong : {"resnet:9", "resnet:0", "resnet:4", "resnet:116", "resnet:1000000000000000000000"}) {
     refused(wrong, "nets are resnet:8, resnet:14, resnet:20 (6 n + 2 from 8 to 110)");

@@ -36,6 +36,7 @@ std::vector<Case> cases() {
   all.push_back({"residual(sum(conv(2,3) | residual(batchnorm) | ))-gap-batchnorm-dense(4)-relu-conv(5,1)-gap-dense",
                  {5, 4, 2},
                  3});
+  all.push_back({"kernel:conv(3,5,width=4)-relu-gap-dense", {6, 5, 2}, 3});
   all.push_back({"dense(3)-relu-residual(dense(3)-relu)-dense", {1, 1, 7}, 2});
   return all;
 }

@@ -264,7 +264,12 @@ Description describe(const std::string& text, ImageShape input, index classes) {
   return d;
 }
 
-std::string written_out(const std::string& text) { return expand(text).layers; }
+std::string written_out(const std::string& text) {
+  const std::string layers = expand(text).layers;
+  // What is no preset stays as it is, behind "kernel:" too, where the same letters mean something else.
+  const std::size_t begin = layers.find_first_not_of(' ');
+  return text.find(layers.substr(begin)) == std::string::npos ? layers : text;
+}
 
 std::string kernel_text(const std::string& source) {
   const Expansion e = expand(source);
