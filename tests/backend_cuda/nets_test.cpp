@@ -29,9 +29,11 @@ struct OneLayer {
   nn::Stack<R> stack;
   NetLayer spec;
   BasicLayerParameters<R> parameters;
+  nn::SharedScratch<R> shared;
   nn::LayerScratch<R> scratch;
 
   OneLayer(const char* text, ImageShape shape) : stack(nn::compile<R>(std::string(text) + "-flatten-dense", shape, 2)) {
+    scratch.shared = &shared;
     spec = nn::program_of(stack, shape, 2).layers[0];
     parameters = {kit::uniform_matrix<R>(spec.outputs, spec.fan_in, 5, -0.8, 0.8),
                   kit::uniform_matrix<R>(spec.outputs > 0 ? 1 : 0, spec.outputs, 6, -0.3, 0.3)};
