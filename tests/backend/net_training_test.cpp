@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <utility>
 
 #include "backend/nets_kit.hpp"
 #include "ntkrob/nn/trainer.hpp"
@@ -62,6 +64,45 @@ TEST_CASE("a training on a device follows that on the cpu backend", "[backend]")
           for (std::size_t s = 0; s < found.size(); ++s) CHECK(found[s] == Approx(expected[s]).margin(2e-5));
           CHECK(largest_difference(there, quarter_net(spec, cpu)) > 1e-3);
         }
+  });
+}
+
+TEST_CASE("every option of a training does on a device what it does on the cpu backend", "[backend]") {
+  const Toy toy = quarters(150);
+  using Change = std::function<void(TrainOptions&)>;
+  const std::pair<const char*, Change> changes[] = {
+      {"average", [](TrainOptions& o) { o.ema = 0.8; }},
+      {"clipping", [](TrainOptions& o) { o.clip_norm = 0.3; }},
+      {"NTK parameterisation", [](TrainOptions& o) { o.parameterisation = "ntk"; }},
+      {"smoothing", [](TrainOptions& o) { o.label_smoothing = 0.2; }},
+      {"shifts", [](TrainOptions& o) { o.augmentation.shift = 1; }},
+      {"shifts of all images", [](TrainOptions& o) { o.augmentation.shift = 1, o.batch = 0; }},
+      {"images held out", [](TrainOptions& o) { o.validation = 30, o.validate_every = 4; }},
+      {"images held out of a whole set", [](TrainOptions& o) { o.validation = 30, o.validate_every = 4, o.batch = 0; }},
+  };
+  for_each_device([&](Backend& device, Backend& cpu) {
+    for (const char* spec : kQuarterNets)
+      for (const auto& [what, change] : changes) {
+        INFO(spec << ", " << what);
+        TrainOptions options = short_run("ce");
+        change(options);
+        const auto curve = [&](Net& net) {
+          std::vector<double> numbers;
+          train(net, toy.x.view(), toy.targets, options, [&](const TrainStep& s) {
+            numbers.push_back(s.loss);
+            if (s.validation) numbers.push_back(*s.validation);
+            return true;
+          });
+          return numbers;
+        };
+        Net there = quarter_net(spec, device), here = quarter_net(spec, cpu);
+        const std::vector<double> found = curve(there), expected = curve(here);
+        REQUIRE(found.size() == expected.size());
+        CHECK(found.size() == (options.validation > 0 ? 19u : 15u));
+        for (std::size_t k = 0; k < found.size(); ++k) CHECK(found[k] == Approx(expected[k]).margin(2e-5));
+        CHECK(largest_difference(there, here) < 1e-4);
+        CHECK(largest_difference(there, quarter_net(spec, cpu)) > 1e-4);
+      }
   });
 }
 

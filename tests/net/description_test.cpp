@@ -125,6 +125,8 @@ TEST_CASE("windows over signals refuse pictures, and name the layer for them", "
   refused("conv1d(8,5)-dense", "conv1d reads signals, T x 1 x C; here 32 x 32 x 3 arrives: write conv");
   refused("conv(8,3)-maxpool1d(2)-dense", "here 32 x 32 x 8 arrives: write maxpool");
   refused("conv1d(8,5,kw=3)-dense", "windows of k steps", kSignal);
+  refused("conv(8,4,stride=2,pad=1)-dense", "signals, T x 1 x C: write conv1d", kSignal);
+  refused("maxpool(2)-dense", "signals, T x 1 x C: write maxpool1d", kSignal);
 }
 
 TEST_CASE("what does not fit together is refused with what arrives there", "[net]") {

@@ -94,7 +94,10 @@ Window read_window(const SpecArguments& arguments, ImageShape in, index stride_d
   if (w.kh > height || w.kw > width)
     spec_error(source, item.position,
                text(item.name, ": its window of ", w.kh, " x ", w.kw, " does not fit what arrives there, ", in.height,
-                    " x ", in.width, " positions of ", in.channels, " channels, with padding ", w.top));
+                    " x ", in.width, " positions of ", in.channels, " channels, with padding ", w.top,
+                    in.width == 1 && in.height > 1 && !of_signals(item)
+                        ? text("; these are signals, T x 1 x C: write ", item.name, "1d")
+                        : ""));
   w.height = (height - w.kh) / w.stride + 1;
   w.width = (width - w.kw) / w.stride + 1;
   return w;
