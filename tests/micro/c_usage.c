@@ -40,3 +40,13 @@ int train_from_c(const void* bytes, size_t n, float lr, uint32_t epochs, struct 
   ntkrob_write_weights(&session, count, &result->file_bytes);
   return status;
 }
+
+size_t arena_of_signals_from_c(float slope) {
+  ntkrob_layer layers[] = {{NTKROB_CONV1D, 3, 1, 1, 4},     {0, 0, 0, 0, 0},
+                           {NTKROB_MAX_POOL1D, 2, 2, 0, 0}, {NTKROB_DEPTHWISE1D, 3, 1, 1, 0},
+                           {NTKROB_AVG_POOL1D, 3, 3, 0, 0}, {NTKROB_DENSE, 0, 0, 0, 2}};
+  const ntkrob_net net = {12, 1, 3, 6, layers};
+  const ntkrob_options options = ntkrob_default_options();
+  layers[1] = ntkrob_leaky(slope);
+  return ntkrob_bytes_needed(&net, &options);
+}

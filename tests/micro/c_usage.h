@@ -11,6 +11,8 @@ struct c_result {
   uint32_t right, robust, crc;
   uint16_t label, predicted;
 };
+/* Bytes of a net of every layer for signals, with this slope. */
+size_t arena_of_signals_from_c(float slope);
 int train_from_c(const void* bytes, size_t n, float lr, uint32_t epochs, struct c_result* result);
 
 #ifdef __cplusplus

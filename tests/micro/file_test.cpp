@@ -213,6 +213,13 @@ MICRO_TEST(every_changed_byte_and_every_cut_of_weights_is_noticed) {
   TEST_ASSERT_STATUS(bad_header, open(w, file, n));
 }
 
+MICRO_TEST(layers_of_signals_are_the_same_in_c) {
+  constexpr auto signals =
+      net({12, 1, 3}, conv1d(4, 3, 1, 1), leaky(0.3f), max_pool1d(2), depthwise1d(3, 1, 1), avg_pool1d(3), dense(2));
+  TEST_ASSERT_EQUAL_UINT32(bytes_needed(signals, Options()), arena_of_signals_from_c(0.3f));
+  TEST_ASSERT_EQUAL_UINT32(0, arena_of_signals_from_c(1.5f));
+}
+
 MICRO_TEST(a_program_in_c_trains_to_the_same_weights) {
   const size_t n = make_data(1, false);
   c_result result;

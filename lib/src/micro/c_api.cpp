@@ -16,6 +16,15 @@ static_assert(sizeof(Held) <= sizeof(ntkrob_session) && alignof(Held) <= alignof
 static_assert(sizeof(DeviceData) <= sizeof(ntkrob_data) && alignof(DeviceData) <= alignof(ntkrob_data),
               "storage of a set");
 
+constexpr bool same(ntkrob_kind c, Kind cpp) { return static_cast<int>(c) == static_cast<int>(cpp); }
+static_assert(same(NTKROB_DENSE, Kind::dense) && same(NTKROB_CONV, Kind::conv) && same(NTKROB_RELU, Kind::relu) &&
+                  same(NTKROB_MAX_POOL, Kind::max_pool) && same(NTKROB_AVG_POOL, Kind::avg_pool) &&
+                  same(NTKROB_FLATTEN, Kind::flatten) && same(NTKROB_LEAKY, Kind::leaky) &&
+                  same(NTKROB_DEPTHWISE, Kind::depthwise) && same(NTKROB_CONV1D, Kind::conv1d) &&
+                  same(NTKROB_DEPTHWISE1D, Kind::depthwise1d) && same(NTKROB_MAX_POOL1D, Kind::max_pool1d) &&
+                  same(NTKROB_AVG_POOL1D, Kind::avg_pool1d),
+              "kinds of layers in C");
+
 Held& held(ntkrob_session* session) { return *reinterpret_cast<Held*>(session->storage); }
 const Held& held(const ntkrob_session* session) { return *reinterpret_cast<const Held*>(session->storage); }
 const DeviceData& held(const ntkrob_data* data) { return *reinterpret_cast<const DeviceData*>(data->storage); }
@@ -55,6 +64,11 @@ int finish(Status status, const Report& from, ntkrob_report* to) {
 using namespace ntkrob::micro;
 
 extern "C" {
+
+ntkrob_layer ntkrob_leaky(float slope) {
+  const Layer l = leaky(slope);
+  return {static_cast<uint8_t>(l.kind), l.kernel, l.stride, l.pad, l.outputs};
+}
 
 ntkrob_options ntkrob_default_options(void) {
   const Options o;

@@ -28,8 +28,7 @@ enum ntkrob_kind {
   NTKROB_MAX_POOL = 4,
   NTKROB_AVG_POOL = 5,
   NTKROB_FLATTEN = 6,
-  NTKROB_LEAKY =
-      7, /* the bits of its slope, a float from 0 to below 1, in kernel (the lowest eight), stride, pad, outputs */
+  NTKROB_LEAKY = 7, /* ntkrob_leaky() */
   NTKROB_DEPTHWISE = 8,
   /* of signals, T x 1 x C: windows of `kernel` steps */
   NTKROB_CONV1D = 9,
@@ -74,6 +73,10 @@ typedef union {
   unsigned char storage[96];
   uint64_t alignment;
 } ntkrob_data;
+
+/* NTKROB_LEAKY: x where it is positive, slope x elsewhere; slope: from 0 to below 1, a net with another is not valid.
+ */
+ntkrob_layer ntkrob_leaky(float slope);
 
 /* mse, steps of one row, lr 0.05, no momentum, no attack */
 ntkrob_options ntkrob_default_options(void);
