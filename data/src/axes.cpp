@@ -62,7 +62,7 @@ std::vector<Reading> likely(const std::vector<std::size_t>& shape) {
     if (always || is_picture(r.shape)) result.push_back(r);
   };
   if (shape.size() == 4) {
-    for (const char* layout : {"NHWC", "NCHW", "HWCN"}) add(layout, false);
+    for (const char* layout : {"NHWC", "NCHW", "HWCN", "CHWN"}) add(layout, false);
     // Long pictures with one plausible place for the channels.
     if (result.empty())
       for (const char* layout : {"NHWC", "NCHW"}) {
@@ -86,8 +86,11 @@ std::vector<Reading> possible(const std::vector<std::size_t>& shape) {
     for (const char* layout : {"NHWC", "NCHW"}) result.push_back(reading(layout, shape));
   else
     for (const char* layout : {"NTC", "NCT", "NHW"}) result.push_back(reading(layout, shape));
-  const Reading last = reading(shape.size() == 4 ? "HWCN" : "HWN", shape);
-  if (is_picture(last.shape)) result.push_back(last);
+  for (const char* layout : {"HWCN", "CHWN", "HWN"}) {
+    if (std::string(layout).size() != shape.size()) continue;
+    const Reading last = reading(layout, shape);
+    if (is_picture(last.shape)) result.push_back(last);
+  }
   return result;
 }
 
@@ -155,6 +158,9 @@ ImageShape take_rows(RawArray& x, const std::optional<ImageShape>& image, const 
                x.shape[1], " numbers; ",
                advice("say the shape of the picture too, e.g. ", field("image-shape", "28x28x1")));
   const bool turned = n_labels > x.shape[0] && x.shape[1] == n_labels;
+  NTKROB_CHECK(turned || n_labels != x.shape[1] || n_labels == x.shape[0], IoError, x.where, ": shape ", x.shape_text(),
+               " and ", n_labels, " labels: rows are samples, and the columns are as many as the labels; give ",
+               field("layout", "DN"), " for ", n_labels, " samples of ", x.shape[0], " numbers");
   if (turned)
     notes.push_back(text(x.where, ": shape ", x.shape_text(), " read as [D,N], there are ", n_labels, " labels"));
   return apply(x, reading(turned ? "DN" : "ND", x.shape));
@@ -164,7 +170,7 @@ ImageShape choose(RawArray& x, const std::optional<ImageShape>& image, std::size
                   std::vector<std::string>& notes) {
   std::vector<Reading> readings;
   if (image) {
-    const auto layouts = x.shape.size() == 4 ? std::vector<const char*>{"NHWC", "NCHW", "HWCN"}
+    const auto layouts = x.shape.size() == 4 ? std::vector<const char*>{"NHWC", "NCHW", "HWCN", "CHWN"}
                                              : std::vector<const char*>{"NHW", "HWN", "NTC", "NCT"};
     for (const char* layout : layouts) {
       const Reading r = reading(layout, x.shape);

@@ -84,6 +84,22 @@ TEST_CASE("samples in the last axis are recognised by the number of labels", "[s
   reads_as(content, few).refused({hdf5, npz}, {"NHWC", "--layout HWCN"}).remedy({"--layout", "HWCN"}).check();
 }
 
+TEST_CASE("planes of samples in the last axis are recognised by the number of labels", "[situations]") {
+  const Array images = pattern({kN, 8, 9, 3});
+  Content content = with_images(images);
+  content.train.x = transposed(images, {3, 1, 2, 0});  // column-major arrays of N C H W turned over
+  reads_as(content, images).said({hdf5, npz}, {"C,H,W,N"}).check();
+}
+
+TEST_CASE("columns that are as many as the labels are refused with the way to read them", "[situations]") {
+  const Array rows = pattern({kN, 70});  // more numbers than samples: the number of labels may be wrong
+  Content content = with_images(rows);
+  content.train.x = transposed(rows, {1, 0});
+  Situation row(content);
+  row.gives(reshaped(unit(rows), {kN, 1, 1, 70}), as_labels(kThree), 3, {1, 1, 70}).kind("features");
+  row.refused({hdf5, npz}, {"the columns are as many", "--layout DN"}).remedy({"--layout", "DN"}).check();
+}
+
 TEST_CASE("samples in the last axis of grey pictures are not taken for rows of pictures", "[situations]") {
   const Array images = pattern({kN, 8, 9});
   Content content = with_images(images);
