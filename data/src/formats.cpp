@@ -6,6 +6,7 @@
 
 #include "atomic_file.hpp"
 #include "echo.hpp"
+#include "folder_advice.hpp"
 #include "input_file.hpp"
 #include "part_files.hpp"
 #include "png_file.hpp"
@@ -148,7 +149,8 @@ const Format& format_of(const std::string& path) {
   std::string known;
   for (const Format& format : format_table()) known += (known.empty() ? "" : ", ") + std::string(format.id);
   throw IoError(text(path, ": not recognised by content or extension; readable formats: ", known,
-                     ", or a folder with one subfolder of PNG files per class"));
+                     ", or a folder with one subfolder of PNG files per class",
+                     probe.folder ? folder_advice(path) : ""));
 }
 
 }  // namespace

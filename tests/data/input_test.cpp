@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include "data/data_kit.hpp"
 
@@ -133,6 +134,26 @@ TEST_CASE("inputs that are no data set say what is wrong", "[data]") {
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({npz, npz}); }), "is given twice");
   CHECK_CONTAINS(message_of<ConfigError>([&] { open_dataset({NTKROB_FIXTURES_DIR "/train-images-idx3-ubyte.gz"}); }),
                  "train-labels");
+}
+
+TEST_CASE("a folder that nothing recognises is answered by what its files are called", "[data]") {
+  const kit::TemporaryFolder folder;
+  const auto message = [&](const std::string& name) { return message_of([&] { open_dataset({folder.file(name)}); }); };
+  std::filesystem::create_directory(folder.file("arrays"));
+  for (const char* name : {"kmnist-train-imgs.npz", "kmnist-train-labels.npz", "kmnist-test-imgs.npz",
+                           "kmnist-test-labels.npz", "notes.txt"})
+    std::ofstream(folder.file(std::string("arrays/") + name)) << "x";
+  const std::string arrays = message("arrays");
+  CHECK_CONTAINS(arrays, "arrays/kmnist-train-imgs.npz");
+  CHECK_CONTAINS(arrays, "train-labels");
+  CHECK_CONTAINS(arrays, "arrays/kmnist-test-labels.npz");
+  std::ofstream(folder.file("arrays/more-train-imgs.npz")) << "x";  // two could be meant
+  CHECK(message("arrays").find("kmnist") == std::string::npos);
+  std::filesystem::create_directory(folder.file("pictures"));
+  std::ofstream(folder.file("pictures/a.png")) << "x";
+  CHECK_CONTAINS(message("pictures"), "its 1 PNG file says no class");
+  std::filesystem::create_directory(folder.file("nothing"));
+  CHECK(message("nothing").find(";", message("nothing").find("per class")) == std::string::npos);
 }
 
 TEST_CASE("a build without HDF5 says which option to set", "[data]") {
