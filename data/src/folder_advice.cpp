@@ -38,11 +38,23 @@ std::string only(const std::vector<std::string>& names, const std::vector<const 
 std::string folder_advice(const std::string& folder) {
   std::vector<std::string> arrays;
   std::size_t pictures = 0;
-  for (const FolderEntry& entry : entries_of(folder)) {
+  const auto look = [&](const std::string& inside, const FolderEntry& entry) {
     const std::string name = lower(entry.name);
-    if (entry.folder || name[0] == '.') continue;
-    if (ends_with(name, ".npz") || ends_with(name, ".npy")) arrays.push_back(entry.name);
-    pictures += ends_with(name, ".png") ? 1 : 0;
+    for (const char* end : {".npz", ".npy", ".txt", ".csv"})
+      if (ends_with(name, end)) arrays.push_back(inside + entry.name);
+    pictures += inside.empty() && ends_with(name, ".png") ? 1 : 0;
+  };
+  for (const FolderEntry& entry : entries_of(folder)) {
+    if (entry.name[0] == '.') continue;
+    if (!entry.folder) {
+      look("", entry);
+      continue;
+    }
+    try {
+      for (const FolderEntry& inner : entries_of(folder + "/" + entry.name))
+        if (!inner.folder && inner.name[0] != '.') look(entry.name + "/", inner);
+    } catch (const Error&) {  // closed to us: it is only about advice
+    }
   }
   const std::vector<const char*> images{"img", "image", "x_", "_x"}, labels{"label", "target", "y_", "_y"};
   const std::string x = only(arrays, {"train"}, images), y = only(arrays, {"train"}, labels);

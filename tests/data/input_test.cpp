@@ -149,6 +149,12 @@ TEST_CASE("a folder that nothing recognises is answered by what its files are ca
   CHECK_CONTAINS(arrays, "arrays/kmnist-test-labels.npz");
   std::ofstream(folder.file("arrays/more-train-imgs.npz")) << "x";  // two could be meant
   CHECK(message("arrays").find("kmnist") == std::string::npos);
+  std::filesystem::create_directories(folder.file("har/train"));
+  for (const char* name :
+       {"har/features.txt", "har/train/X_train.txt", "har/train/y_train.txt", "har/train/subject_train.txt"})
+    std::ofstream(folder.file(name)) << "1 2\n";
+  CHECK_CONTAINS(message("har"), "har/train/X_train.txt");
+  CHECK_CONTAINS(message("har"), "har/train/y_train.txt");
   std::filesystem::create_directory(folder.file("pictures"));
   std::ofstream(folder.file("pictures/a.png")) << "x";
   CHECK_CONTAINS(message("pictures"), "its 1 PNG file says no class");
