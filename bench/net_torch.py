@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Passes of nets here and in PyTorch, in turn: net_torch.py BENCH_NET [--threads 2] [--batch 200] [--rounds 5].
+"""Passes of nets here and in PyTorch, in turn: net_torch.py BENCH_NET [--threads 2] [--batch 200] [--rounds 5]
+[--nets "cnn:small resnet:8"].
 
 BENCH_NET is the program bench_net. Printed: milliseconds per pass (medians), and the median of the paired ratios PyTorch / here.
 """
@@ -11,11 +12,14 @@ import time
 import torch
 from torch import nn
 
+from torch_nets import convnet, resnet
+
 parser = argparse.ArgumentParser()
 parser.add_argument("bench_net")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--batch", type=int, default=200)
 parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--nets", default="", help="separated by blanks; default: all")
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 
@@ -29,6 +33,9 @@ NETS = {
         nn.Linear(4096, 128), nn.ReLU(), nn.Linear(128, 10))),
     "mlp:256,128": ((1, 28, 28), nn.Sequential(
         nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))),
+    # In use, with running statistics, as the passes here.
+    "resnet:8": ((3, 32, 32), resnet(8).eval()),
+    "convnet:3": ((3, 32, 32), convnet(3).eval()),
 }
 
 
@@ -70,6 +77,8 @@ def our_passes(spec, shape):
 
 print(f"torch {torch.__version__}, {args.threads} threads, batch {args.batch}")
 for spec, (shape, net) in NETS.items():
+    if args.nets and spec not in args.nets.split():
+        continue
     x, y = torch.rand(args.batch, *shape), torch.arange(args.batch) % 10
     rounds = [(our_passes(spec, shape), torch_passes(net, x, y)) for _ in range(args.rounds)]
     print(spec)
