@@ -43,7 +43,8 @@ struct LayerScratch {
   bool training = false;
   Rng random{0, "net"};       // of this step and layer
   index first_row = 0;        // of the batch, for random numbers
-  Matrix<double> statistics;  // batchnorm, 2 x channels: mean and variance of the batch
+  Matrix<double> statistics;  // batchnorm, 2 x channels: mean and variance of the batch; normalisations over the
+                              // positions of an image, rows x 2 channels
   index counted = 0;          // batchnorm: numbers behind each of them
 };
 

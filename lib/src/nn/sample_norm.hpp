@@ -6,6 +6,7 @@
 
 #include "nn/blocks.hpp"
 #include "nn/channel_sums.hpp"
+#include "nn/image_norm.hpp"
 #include "nn/layer.hpp"
 #include "nn/passes.hpp"
 
@@ -23,7 +24,8 @@ class SampleNorm final : public Layer<R> {
         width_(what.in.channels / groups) {}
 
   void forward(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x, View2D<R> y,
-               LayerScratch<R>&) const override {
+               LayerScratch<R>& scratch) const override {
+    if (positions_ > 1) return forward_images(backend, parameters, relu, x, y, scratch);
     for_blocks(backend, x.rows, rows_per_block(x.cols), [&](index begin, index count) {
       for (index i = begin; i < begin + count; ++i)
         for_cells(x.cols, [&](index first, index channel) {
@@ -40,7 +42,47 @@ class SampleNorm final : public Layer<R> {
 
   void backward(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x, ConstView2D<R> delta,
                 View2D<R> dx, BasicLayerParameters<R>* grads, R beta, LayerScratch<R>& scratch) const override {
-    const double n = static_cast<double>(positions_ * width_);
+    positions_ > 1 ? backward_images(backend, parameters, x, delta, dx, scratch)
+                   : backward_positions(backend, parameters, x, delta, dx, scratch);
+    if (grads == nullptr) return;
+    add_sums(scratch.bias_sums.row(0), c_, beta, grads->bias.data());
+    add_sums(scratch.bias_sums.row(0) + c_, c_, beta, grads->weight.data());
+  }
+
+ private:
+  struct Moments {
+    double mean, inverse;
+  };
+
+  NormCells cells() const { return {positions_, c_, width_, eps_}; }
+
+  /// Moments of every image stay for the backward pass.
+  void forward_images(Backend& backend, const BasicLayerParameters<R>& parameters, bool relu, ConstView2D<R> x,
+                      View2D<R> y, LayerScratch<R>& scratch) const {
+    grow(scratch.statistics, x.rows, 2 * c_);
+    for_blocks(backend, x.rows, rows_per_block(x.cols), [&](index begin, index count) {
+      for (index i = begin; i < begin + count; ++i) {
+        double *const mean = scratch.statistics.row(i), *const inverse = mean + c_;
+        cell_moments<R>(cells(), x.row(i), mean, inverse);
+        normalise_cells<R>(cells(), x.row(i), mean, inverse, parameters.weight.data(), parameters.bias.data(), relu,
+                           y.row(i));
+      }
+    });
+  }
+
+  void backward_images(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x,
+                       ConstView2D<R> delta, View2D<R> dx, LayerScratch<R>& scratch) const {
+    // Behind the sums of each group: what is summed over one image.
+    sum_over_images(backend, x.rows, 4 * c_, scratch.bias_sums, [&](index i, double* sum) {
+      const double *const mean = scratch.statistics.row(i), *const inverse = mean + c_;
+      cell_derivatives<R>(cells(), x.row(i), delta.row(i), mean, inverse, parameters.weight.data(), sum, sum + 2 * c_,
+                          dx.empty() ? nullptr : dx.row(i));
+    });
+  }
+
+  void backward_positions(Backend& backend, const BasicLayerParameters<R>& parameters, ConstView2D<R> x,
+                          ConstView2D<R> delta, View2D<R> dx, LayerScratch<R>& scratch) const {
+    const double n = static_cast<double>(width_);
     sum_over_images(backend, x.rows, 2 * c_, scratch.bias_sums, [&](index i, double* sum) {
       for_cells(x.cols, [&](index first, index channel) {
         const Moments m = moments(x.row(i) + first);
@@ -65,30 +107,21 @@ class SampleNorm final : public Layer<R> {
         });
       });
     });
-    if (grads == nullptr) return;
-    add_sums(scratch.bias_sums.row(0), c_, beta, grads->bias.data());
-    add_sums(scratch.bias_sums.row(0) + c_, c_, beta, grads->weight.data());
   }
 
- private:
-  struct Moments {
-    double mean, inverse;
-  };
-
-  /// Calls cell(offset of its first number, its first channel).
+  /// Calls cell(offset of its first number, its first channel), for cells of one position.
   template <class Cell>
   void for_cells(index numbers, const Cell& cell) const {
-    for (index first = 0; first < numbers; first += positions_ * c_)
+    for (index first = 0; first < numbers; first += c_)
       for (index channel = 0; channel < c_; channel += width_) cell(first + channel, channel);
   }
   /// Calls visit(offset, channel within the cell) for the numbers of the cell at `first`.
   template <class Visit>
   void each(index first, const Visit& visit) const {
-    for (index p = 0; p < positions_; ++p)
-      for (index k = 0; k < width_; ++k) visit(first + p * c_ + k, k);
+    for (index k = 0; k < width_; ++k) visit(first + k, k);
   }
   Moments moments(const R* x) const {
-    const double n = static_cast<double>(positions_ * width_);
+    const double n = static_cast<double>(width_);
     double sum = 0, squares = 0;
     each(0, [&](index at, index) { sum += static_cast<double>(x[at]); });
     const double mean = sum / n;
